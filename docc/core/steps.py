@@ -1,0 +1,99 @@
+"""Strategies compile to steps; the planner knows steps, not strategies.
+
+A step that writes (SetWeight, MatchHeaders, AwaitApproval) is counted in the record; Hold and Bake lie between two writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from docc.model.manifest import Strategy
+
+BAKE_SECONDS_MIN = 60.0
+DEFAULT_HEADER = ("x-docc-release", "canary")
+
+
+@dataclass(frozen=True, slots=True)
+class SetWeight:
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatchHeaders:
+    """Requests with this header go to the candidate, whatever its weight."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitApproval:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Bake:
+    """A hold with all traffic on the candidate and stable still at full scale."""
+
+    seconds: float
+
+
+Step = SetWeight | MatchHeaders | Hold | AwaitApproval | Bake
+
+
+def compile_steps(strategy: Strategy, *, longest_range: float = 0.0) -> tuple[Step, ...]:
+    """The steps of a rollout. longest_range: seconds of the longest range in the failure conditions."""
+    steps: list[Step] = []
+    if strategy.ab_testing and strategy.ab_testing.enable_headers:
+        steps.append(MatchHeaders(*DEFAULT_HEADER))
+    if strategy.ab_testing and strategy.ab_testing.pause_before_rollout:
+        steps.append(AwaitApproval())
+    for weight in weights(strategy):
+        steps.append(SetWeight(weight))
+        if weight < 100 and strategy.canary:
+            steps.append(Hold(strategy.canary.interval))
+    bake = bake_seconds(strategy, longest_range)
+    return (*steps, Bake(bake)) if bake > 0 else tuple(steps)
+
+
+def weights(strategy: Strategy) -> tuple[int, ...]:
+    """The candidate's weights in order; the last is 100 and may be a shorter step than the others."""
+    if strategy.canary is None:
+        return (100,)
+    return (*range(strategy.canary.increment, 100, strategy.canary.increment), 100)
+
+
+def bake_seconds(strategy: Strategy, longest_range: float) -> float:
+    if strategy.bake is not None:
+        return strategy.bake
+    if not strategy.failure_conditions:
+        return 0.0
+    interval = strategy.canary.interval if strategy.canary else 0.0
+    return max(interval, longest_range, BAKE_SECONDS_MIN)
+
+
+def digest(steps: tuple[Step, ...]) -> str:
+    """Names the plan that a record's `step` counts in, so that a changed strategy is noticed on resuming."""
+    return hashlib.sha256(repr(steps).encode()).hexdigest()[:12]
+
+
+def resume_after(steps: tuple[Step, ...], weight: int) -> int:
+    """The index after which a rollout under a changed strategy goes on: its first step above the present weight comes next."""
+    index = -1
+    for at, step in enumerate(steps):
+        if isinstance(step, SetWeight) and step.weight > weight:
+            break
+        if not isinstance(step, Bake):
+            index = at
+    return index
+
+
+def next_weight(steps: tuple[Step, ...], after: int) -> int | None:
+    """The weight of the first SetWeight behind index `after`, None if there is none."""
+    return next((step.weight for step in steps[after + 1 :] if isinstance(step, SetWeight)), None)

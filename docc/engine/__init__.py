@@ -1,0 +1,1 @@
+"""The shell's engine: use cases and the only loop. Knows ports, not libraries."""

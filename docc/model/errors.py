@@ -1,0 +1,124 @@
+"""What can go wrong, by whose fault, and the exit code of each. Knows nothing of terminals: ui/problems.py words it.
+
+    DoccError
+    ├── ManifestError        2  the manifest, or an option of the command line, is wrong
+    ├── CredentialsError     4  the cluster refuses who we are, or what we may do
+    ├── UnusableError        5  cluster, Gateway, CRD or Prometheus cannot be used
+    ├── NotFoundError        6  no such app or revision; nothing to act on
+    ├── LockedError          7  somebody else drives this app, or owns an object of the wanted name
+    └── LookAgain            -  transient: the driver observes once more; it never ends a command by itself
+        ├── Conflict            a guard in our write failed (409, or 422 without causes)
+        └── Unreachable         no answer, or a 5xx: whether the write happened is unknown
+
+Codes 2 to 7 promise that this run touched no production traffic. A rollout that fails midway is not an exception but an
+Outcome (model/moves.py) with code 10 or 11. Any other exception is a bug of docc's: exit 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """docs/exit-codes.md is generated from this table."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    UNCHANGED = 3
+    CREDENTIALS = 4
+    UNUSABLE = 5
+    NOT_FOUND = 6
+    LOCKED = 7
+    IN_PROGRESS = 8
+    FAILED_SAFE = 10
+    FAILED_NOT_CLEAN = 11
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class DoccError(Exception):
+    """A failure that a user can cause or meet.
+
+    what: one sentence, without a full stop at its end. where: the object or file it is about. why: evidence, such as a
+    server's own words. state: how things stand now ("nothing was changed"). fix: what to do next, a command if possible.
+    """
+
+    exit_code: ExitCode = ExitCode.BUG
+
+    def __init__(self, what: str, *, where: str = "", why: str = "", state: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what, self.where, self.why, self.state, self.fix = what, where, why, state, fix
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One fault in a manifest: line and column count from 1, in characters; source is the file as the user named it."""
+
+    line: int
+    column: int
+    message: str
+    source: str = "manifest.json"
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}: {self.message}"
+
+
+class ManifestError(DoccError):
+    """All problems of a manifest at once, in the file's order."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, what: str, *, problems: tuple[Problem, ...] = (), fix: str = "") -> None:
+        super().__init__(what, state="nothing was touched", fix=fix)
+        self.problems = problems
+
+
+class UsageError(DoccError):
+    """An option or argument that cannot be meant so."""
+
+    exit_code = ExitCode.USAGE
+
+
+class CredentialsError(DoccError):
+    exit_code = ExitCode.CREDENTIALS
+
+
+class UnusableError(DoccError):
+    exit_code = ExitCode.UNUSABLE
+
+
+class NotFoundError(DoccError):
+    exit_code = ExitCode.NOT_FOUND
+
+
+class LockedError(DoccError):
+    exit_code = ExitCode.LOCKED
+
+
+class LookAgain(DoccError):
+    """Nothing is known to be wrong: observe once more and decide anew."""
+
+    exit_code = ExitCode.UNUSABLE
+
+
+class Conflict(LookAgain):
+    """Somebody wrote first: a `test` of ours failed, a resourceVersion or uid is old, or the object exists already."""
+
+
+class Unreachable(LookAgain):
+    """The answer never came. Whether the write was carried out is unknown."""
+
+
+class Refused(DoccError):
+    """The API server refuses the object itself (422 with causes, 400, 403 by admission): never retried."""
+
+    exit_code = ExitCode.UNUSABLE
+
+
+class Gone(DoccError):
+    """The object is not there (404 on an object, not on a kind)."""
+
+    exit_code = ExitCode.NOT_FOUND

@@ -1,0 +1,162 @@
+"""Facts: what has happened, told after it is true. ui/ words them; tests and reports read them.
+
+A closed union: a new fact is one class here, one line in `Fact`, and the type checker then names each place to extend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """candidate and stable: revision numbers. mode: first, roll, retry, resume, rollback."""
+
+    candidate: int
+    stable: int | None
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    revision: int
+    replicas: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """Changed in place, without a rollout."""
+
+    kind: str
+    name: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """The candidate now gets `weight` percent; step counts from 1 of `steps` weights."""
+
+    candidate: int
+    stable: int | None
+    weight: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadersRouted:
+    candidate: int
+    header: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAwaited:
+    candidate: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSeen:
+    """One condition as last judged: verdict OK, FAIL, NO-DATA or ERROR; value None where there is no number."""
+
+    name: str
+    verdict: str
+    value: float | None
+    operator: str
+    threshold: float
+    reason: str
+    weight: int
+    query: str
+    series: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    revision: int
+    previous: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMoved:
+    service: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reverted:
+    """All traffic is on stable again. exposed: seconds in which the candidate had traffic."""
+
+    candidate: int
+    stable: int | None
+    reason: str
+    exposed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    candidate: int | None
+    stable: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """The revision left the route."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """At rest. warm: the revision that a rollback reaches in one write, until `cool_after` (unix seconds)."""
+
+    stable: int | None
+    warm: int | None
+    cool_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StableLost:
+    """A revert is due and impossible: stable has no ready endpoint."""
+
+    stable: int | None
+    candidate: int | None
+    reason: str
+
+
+Fact = (
+    Began
+    | Created
+    | Deleted
+    | Scaled
+    | Updated
+    | Weighted
+    | HeadersRouted
+    | ApprovalAwaited
+    | CheckSeen
+    | Waiting
+    | Promoted
+    | FrontMoved
+    | Reverted
+    | Parked
+    | LetGo
+    | Settled
+    | StableLost
+)

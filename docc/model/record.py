@@ -1,0 +1,140 @@
+"""The record of a rollout: what the cluster itself cannot tell us, kept as one annotation on the routed object.
+
+It rides on the HTTPRoute (or, for an application that has no route, on its front Service) so that one write changes traffic
+and record together. Instants are unix seconds by the API server's clock; in JSON they are RFC 3339 with milliseconds, so
+that a person who reads the annotation can use them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+ANNOTATION = "docc.dev/rollout"
+FORMAT = 1
+_INSTANTS = frozenset({"since", "started", "exposed", "cool_after"})
+
+
+class Phase(str, Enum):
+    """Where a rollout stands. core/phases.py holds the transitions."""
+
+    PREPARING = "preparing"  # the candidate comes up and has no traffic
+    SHIFTING = "shifting"  # the candidate has the weight of its step
+    AWAITING = "awaiting"  # as SHIFTING, until `docc promote`
+    BAKING = "baking"  # the candidate has all traffic, stable stands by at full scale
+    PROMOTING = "promoting"  # the candidate has become stable; the front Service follows, the former stable drains
+    SUCCEEDED = "succeeded"  # at rest
+    REVERTING = "reverting"  # all traffic is back on stable; the candidate drains
+    REVERTED = "reverted"  # at rest
+    PARKED = "parked"  # at rest: the driver was stopped, all traffic is on stable
+    STUCK = "stuck"  # must revert, but stable has no ready endpoint: traffic stays where users are served
+
+    @property
+    def at_rest(self) -> bool:
+        return self in (Phase.SUCCEEDED, Phase.REVERTED, Phase.PARKED)
+
+
+class RecordError(ValueError):
+    """The annotation is not a record that this docc can read: damaged, or written by a newer docc."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """epoch rises by one with each new writer; `by` names that writer uniquely, so that a lost answer can be recognised.
+
+    weight: percent of traffic that docc last gave to the candidate. step: index of the last step carried out, -1 for none.
+    plan: digest of the steps that `step` counts in. excused: conditions that failed before the rollout began and are not
+    judged (--baseline=ignore). drain, keep_warm: seconds, so that a verb without the manifest keeps the manifest's word.
+    """
+
+    epoch: int
+    phase: Phase
+    by: str
+    since: float
+    started: float
+    stable: int | None = None
+    candidate: int | None = None
+    previous: int | None = None
+    weight: int = 0
+    step: int = -1
+    plan: str = ""
+    exposed: float | None = None
+    cool_after: float | None = None
+    request: str = ""
+    reason: str = ""
+    excused: tuple[str, ...] = ()
+    drain: float = 30.0
+    keep_warm: float = 600.0
+
+    @property
+    def serving(self) -> dict[int, int]:
+        """The weights that this record says are in force, by revision."""
+        if self.stable is None:
+            return {self.candidate: self.weight} if self.candidate is not None and self.weight else {}
+        if self.candidate is None or self.weight == 0:
+            return {self.stable: 100}
+        shares = {self.stable: 100 - self.weight, self.candidate: self.weight}
+        return {revision: weight for revision, weight in shares.items() if weight}
+
+    def becoming(self, phase: Phase, now: float, **changes: Any) -> Record:
+        """This record in another phase that begins now."""
+        return replace(self, phase=phase, since=now, **changes)
+
+    def to_text(self) -> str:
+        """ASCII JSON with <, > and & escaped: the API server must find the very bytes again in a JSON Patch `test`."""
+        values: dict[str, Any] = {"v": FORMAT}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value == field.default and field.name not in ("weight", "step"):
+                continue
+            if field.name in _INSTANTS and value is not None:
+                value = _to_rfc3339(value)
+            values[field.name] = value.value if isinstance(value, Phase) else value
+        text = json.dumps(values, ensure_ascii=True, separators=(",", ":"))
+        return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+    @staticmethod
+    def from_text(text: str) -> Record:
+        """Raises RecordError."""
+        try:
+            values = json.loads(text)
+            if not isinstance(values, dict):
+                raise RecordError("it is not a JSON object")
+            if values.pop("v", None) != FORMAT:
+                raise RecordError("another version of docc wrote it")
+            return _from_values(values)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise RecordError(f"the annotation {ANNOTATION} cannot be read: {error}") from error
+
+
+def _from_values(values: dict[str, Any]) -> Record:
+    known = {field.name for field in fields(Record)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise RecordError(f"it has unknown fields: {', '.join(unknown)}")
+    for name in _INSTANTS & set(values):
+        values[name] = _from_rfc3339(values[name])
+    values["phase"] = Phase(values["phase"])
+    values["excused"] = tuple(str(name) for name in values.get("excused", ()))
+    for name in ("epoch", "stable", "candidate", "previous", "weight", "step"):
+        if values.get(name) is not None and (type(values[name]) is not int or not -1 <= values[name] < 2**53):
+            raise RecordError(f"{name} is {values[name]!r}")
+    for name in ("by", "plan", "request", "reason"):
+        if not isinstance(values.get(name, ""), str):
+            raise RecordError(f"{name} is {values[name]!r}")
+    for name in {"drain", "keep_warm"} & set(values):
+        values[name] = float(values[name])
+    if not 0 <= values.get("weight", 0) <= 100:
+        raise RecordError(f"weight is {values['weight']!r}")
+    return Record(**values)
+
+
+def _to_rfc3339(instant: float) -> str:
+    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _from_rfc3339(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -1,0 +1,105 @@
+"""What was seen of one application in the cluster, in the planner's nouns. core/observation.py makes it from objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from docc.model.moves import Object
+from docc.model.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The application's objects as on the wire, each by name; a snapshot that nobody changes afterwards."""
+
+    route: Object | None = None
+    deployments: Mapping[str, Object] = field(default_factory=dict)
+    services: Mapping[str, Object] = field(default_factory=dict)
+    slices: Mapping[str, Object] = field(default_factory=dict)
+    pods: Mapping[str, Object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The object that carries traffic and record: the HTTPRoute, or the front Service of an application without a route.
+
+    weights: by revision, in the first rule that names one; {} before the first. agrees: all rules that name revisions have
+    the same weights. accepted: what every parent's controller says of this generation; None: nothing (yet).
+    """
+
+    kind: Literal["HTTPRoute", "Service"]
+    exists: bool = False
+    generation: int = 0
+    resource_version: str = ""
+    record_text: str | None = None
+    has_annotations: bool = False
+    record: Record | None = None
+    unreadable: str = ""
+    weights: Mapping[int, int] = field(default_factory=dict)
+    agrees: bool = True
+    has_parents: bool = False
+    header_rules: bool = False
+    accepted: bool | None = None
+    refusal: str = ""
+    body: Object = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a revision's pods are not ready, in words. fatal: waiting cannot help. pod, container: whose log tells more."""
+
+    why: str
+    fatal: bool = False
+    pod: str = ""
+    container: str = ""
+    previous_log: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision's Deployment, Service and pods. ready: pods that are Available and, where a Service exists, in its
+    endpoints. crashed_at: unix seconds of the newest crash of a container of a living pod; crash says how."""
+
+    number: int
+    exists: bool = False
+    uid: str = ""
+    spec_hash: str = ""
+    epoch: str | None = None
+    replicas: int = 0
+    available: int = 0
+    ready: int = 0
+    service_uid: str = ""
+    service_version: str = ""
+    has_service: bool = False
+    crashed_at: float | None = None
+    crash: str = ""
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The front Service. selects: the revision in its selector, None when it selects none of docc's."""
+
+    exists: bool = False
+    selects: int | None = None
+    epoch: str | None = None
+    has_annotations: bool = False
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    routed: Routed
+    revisions: Mapping[int, Revision] = field(default_factory=dict)
+    front: Front = Front()
+
+    @property
+    def record(self) -> Record | None:
+        return self.routed.record
+
+    def revision(self, number: int | None) -> Revision:
+        if number is None:
+            return Revision(0)
+        return self.revisions.get(number, Revision(number))
