@@ -18,7 +18,6 @@ class Signal(Enum):
     STEP = "the candidate's next weight"
     FULL = "the last weight, with a bake to come"
     ASK = "approval is needed"
-    APPROVE = "docc promote"
     PROMOTE = "all steps done"
     SETTLE = "drained"
     FAIL = "a condition fails, pods crash, or a deadline passes"
@@ -38,7 +37,6 @@ TRANSITIONS: dict[tuple[Phase | None, Signal], Phase] = {
     **{(phase, Signal.STEP): Phase.SHIFTING for phase in _RUNNING},
     **{(phase, Signal.FULL): Phase.BAKING for phase in _RUNNING},
     **{(phase, Signal.ASK): Phase.AWAITING for phase in (Phase.PREPARING, Phase.SHIFTING)},
-    (Phase.AWAITING, Signal.APPROVE): Phase.SHIFTING,
     **{(phase, Signal.PROMOTE): Phase.PROMOTING for phase in _RUNNING},
     (Phase.PROMOTING, Signal.SETTLE): Phase.SUCCEEDED,
     (Phase.REVERTING, Signal.SETTLE): Phase.REVERTED,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 ANNOTATION = "docc.dev/rollout"
@@ -18,7 +18,7 @@ FORMAT = 1
 _INSTANTS = frozenset({"since", "started", "exposed", "cool_after"})
 
 
-class Phase(str, Enum):
+class Phase(StrEnum):
     """Where a rollout stands. core/phases.py holds the transitions."""
 
     PREPARING = "preparing"  # the candidate comes up and has no traffic

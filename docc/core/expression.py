@@ -1,0 +1,263 @@
+"""A failure condition's PromQL: what docc accepts, and the exact questions that it sends for one. Asks nobody itself.
+
+A condition is one comparison with a number on one side, or such comparisons joined by and, or, unless. The parser is
+offline (promql-parser), so a typo is found before a cluster is touched.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from dataclasses import dataclass
+
+import promql_parser as promql
+
+from docc.core.promql_text import (
+    COMPARISONS,
+    Node,
+    Writing,
+    children,
+    modifier,
+    operator,
+    quote,
+    selector,
+    selectors,
+    variables,
+    write,
+)
+
+OUTCOME_LABELS = frozenset(
+    {
+        "code", "status", "status_code", "http_status", "response_code", "response_code_class", "response_flags",
+        "grpc_code", "grpc_status", "grpc_response_status", "envoy_response_code", "envoy_response_code_class",
+        "le", "quantile",
+    }
+)  # fmt: skip
+"""Labels that tell how a request ended: without them, a selector finds the requests that did not end so, too."""
+
+VARIABLES = ("app", "namespace", "canary", "stable", "revision")
+WINDOW_SECONDS_MIN = 30.0
+NO_STABLE = "no-stable-revision"
+"""What $stable is bound to on a first deploy: no object can have this name, since names end in -vN."""
+
+_WINDOW = re.compile(r"\[\s*\$window\s*(?=[\]:])")
+_JOINS = ("and", "or", "unless")
+_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
+
+
+class ExpressionError(ValueError):
+    """The expression cannot be a failure condition; the message says why and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A valid expression, with its $names still in place."""
+
+    text: str
+    outcome_labels: frozenset[str]
+    uses: frozenset[str]
+
+    @property
+    def selects_candidate(self) -> bool:
+        """It asks about the candidate alone, not about all revisions together."""
+        return bool(self.uses & {"canary", "revision"})
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """canary and stable: the names of the Deployments (APP-vN). revision: "vN". window: seconds."""
+
+    app: str
+    namespace: str
+    canary: str
+    revision: str
+    stable: str | None = None
+    window: float = WINDOW_SECONDS_MIN
+
+    def values(self) -> dict[str, str]:
+        stable = self.stable or NO_STABLE
+        return dict(zip(VARIABLES, (self.app, self.namespace, self.canary, stable, self.revision), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One comparison: `value operator threshold`. value and presence are PromQL texts to be sent; quotient: an empty value
+    means that the divisor is empty, since the dividend counts as 0 when it is."""
+
+    value: str
+    operator: str
+    threshold: float
+    presence: tuple[str, ...]
+    quotient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """whole: the compound expression, each side rewritten; None if there is only one side."""
+
+    sides: tuple[Side, ...]
+    whole: str | None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Each text once, in a stable order."""
+        found = [text for side in self.sides for text in (side.value, *side.presence)]
+        return tuple(dict.fromkeys([*found, *([self.whole] if self.whole else [])]))
+
+
+def parse(expression: str, *, outcome_labels: tuple[str, ...] = ()) -> Condition:
+    """Raises ExpressionError."""
+    labels = OUTCOME_LABELS | set(outcome_labels)
+    tree = _tree(expression, WINDOW_SECONDS_MIN)
+    for name in sorted(variables(tree)):
+        if name not in VARIABLES:
+            near = difflib.get_close_matches(name, [*VARIABLES, "window"], 1)
+            hint = f', did you mean "${near[0]}"?' if near else f"; known are {', '.join('$' + v for v in VARIABLES)}"
+            raise ExpressionError(f'"${name}" is not a variable{hint}')
+    for comparison in _comparisons(tree):
+        _check_side(comparison, labels)
+    return Condition(expression, frozenset(labels), variables(tree))
+
+
+def bind(condition: Condition, binding: Binding) -> Questions:
+    """The texts to be sent for one revision."""
+    tree = _tree(condition.text, max(binding.window, WINDOW_SECONDS_MIN))
+    how = Writing(binding.values(), rewrite=True)
+    sides = tuple(_side(node, condition.outcome_labels, how) for node in _comparisons(tree))
+    return Questions(sides, _whole(tree, how) if len(sides) > 1 else None)
+
+
+def longest_range(condition: Condition, window: float = WINDOW_SECONDS_MIN) -> float:
+    """Seconds that the condition looks back; nested ranges add up."""
+    return _reach(_tree(condition.text, max(window, WINDOW_SECONDS_MIN)))
+
+
+def fires_from(condition: Condition) -> int | None:
+    """The lowest percent of traffic at which a candidate that fails every request can make the condition fire, where the
+    condition is a share of one metric over all revisions (A / B > t): above t of the whole. None: cannot be told."""
+    sides = list(_comparisons(_tree(condition.text, WINDOW_SECONDS_MIN)))
+    if len(sides) != 1 or condition.selects_candidate:
+        return None
+    value, op, threshold = _split(sides[0])
+    value = _inside(value)
+    if not (
+        isinstance(value, promql.BinaryExpr) and operator(value) == "/" and op in (">", ">=") and 0 < threshold < 1
+    ):
+        return None
+    metrics = [{s.name for s in selectors(part)} for part in (value.lhs, value.rhs)]
+    if metrics[0] != metrics[1] or len(metrics[0]) != 1:
+        return None
+    percent = threshold * 100
+    return math.ceil(percent) if op == ">=" else math.floor(percent + 1e-9) + 1
+
+
+def _tree(expression: str, window: float) -> Node:
+    text = _WINDOW.sub(f"[{round(window * 1000)}ms", expression)
+    try:
+        return promql.parse(text)
+    except ValueError as error:
+        if "$window" in text:
+            raise ExpressionError("$window stands only as a range, as in rate(x[$window])") from error
+        if "unexpected character: '$'" in str(error):
+            raise ExpressionError(
+                '$names stand only inside the quotes of a label, as in {deployment="$canary"}'
+            ) from error
+        if "scalars must use BOOL" in str(error):
+            raise ExpressionError("it compares numbers only and selects no metric") from error
+        raise ExpressionError(f"it is not PromQL: {error}") from error
+
+
+def _inside(node: Node) -> Node:
+    return _inside(node.expr) if isinstance(node, promql.ParenExpr) else node
+
+
+def _comparisons(tree: Node) -> list[Node]:
+    node = _inside(tree)
+    if isinstance(node, promql.BinaryExpr) and operator(node) in _JOINS:
+        return [*_comparisons(node.lhs), *_comparisons(node.rhs)]
+    if isinstance(node, promql.BinaryExpr) and operator(node) in COMPARISONS:
+        if node.modifier is not None and node.modifier.return_bool:
+            raise ExpressionError('"bool" turns the comparison into 0 or 1; leave it out, docc compares by itself')
+        return [node]
+    text = write(node) if not isinstance(node, promql.StringLiteral) else quote(node.val)
+    raise ExpressionError(f"it has no threshold: {text} is only a value. Write a comparison, for example {text} > 0.05")
+
+
+def _number(node: Node) -> float | None:
+    node = _inside(node)
+    if isinstance(node, promql.NumberLiteral):
+        return float(node.val)
+    if isinstance(node, promql.UnaryExpr) and (value := _number(node.expr)) is not None:
+        return -value
+    return None
+
+
+def _split(comparison: Node) -> tuple[Node, str, float]:
+    """value, operator and threshold, the number brought to the right."""
+    op, left, right = operator(comparison), _number(comparison.lhs), _number(comparison.rhs)
+    if right is not None and left is None:
+        return comparison.lhs, op, right
+    if left is not None and right is None:
+        return comparison.rhs, _FLIPPED[op], left
+    raise ExpressionError(f"one side of {op} must be a number, the other a value: docc shows value and threshold")
+
+
+def _check_side(comparison: Node, outcome_labels: frozenset[str] | set[str]) -> None:
+    value, _, threshold = _split(comparison)
+    if math.isnan(threshold):
+        raise ExpressionError("nothing compares with NaN")
+    found = list(selectors(value))
+    if not found:
+        raise ExpressionError("it selects no metric")
+    if _only_shifted(value):
+        raise ExpressionError("every selector has an offset or @, so nothing tells whether its samples are new")
+    asked = [vector for vector in found if _asked(vector)]
+    for vector in asked:
+        if selector(vector, keep=lambda name: name not in outcome_labels) == "{}":
+            raise ExpressionError(f"{selector(vector)} has only labels of outcomes: name the metric")
+
+
+def _shifted(node: Node) -> bool:
+    return node.offset is not None or node.at is not None
+
+
+def _asked(vector: Node) -> bool:
+    return not _shifted(vector)
+
+
+def _only_shifted(value: Node) -> bool:
+    """Every selector stands under an offset or @ of its own or of a subquery."""
+
+    def fresh(node: Node, shifted: bool) -> bool:
+        if isinstance(node, promql.VectorSelector):
+            return not (shifted or _shifted(node))
+        below = shifted or (isinstance(node, promql.SubqueryExpr) and _shifted(node))
+        return any(fresh(child, below) for child in children(node))
+
+    return not fresh(value, False)
+
+
+def _side(comparison: Node, outcome_labels: frozenset[str], how: Writing) -> Side:
+    value, op, threshold = _split(comparison)
+    presence = [
+        f"max(timestamp({selector(vector, how, lambda name: name not in outcome_labels)}))"
+        for vector in selectors(value)
+        if _asked(vector)
+    ]
+    text, plain = write(value, how), write(value, Writing(how.values))
+    return Side(text, op, threshold, tuple(dict.fromkeys(presence)), quotient=text != plain)
+
+
+def _whole(tree: Node, how: Writing) -> str:
+    node = _inside(tree)
+    if operator(node) in _JOINS:
+        return f"({_whole(node.lhs, how)} {operator(node)}{modifier(node)} {_whole(node.rhs, how)})"
+    return write(node, how)
+
+
+def _reach(node: Node) -> float:
+    own = 0.0
+    if isinstance(node, promql.MatrixSelector | promql.SubqueryExpr) and node.range is not None:
+        own = node.range.total_seconds()
+    return own + max((_reach(child) for child in children(node)), default=0.0)

@@ -1,0 +1,179 @@
+"""Objects as on the wire -> Seen, the planner's nouns. Reads; decides nothing; must not know what is wanted.
+
+What it trusts: the spec and annotations that the API server stored, EndpointSlices for who really gets traffic, and a
+status only where it speaks of the present generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Literal
+
+from docc.core.diagnosis import diagnose
+from docc.core.names import REVISION_LABEL, deployment_name, parse_revision
+from docc.core.route import EPOCH, is_header_rule, weights_of
+from docc.model.moves import Object
+from docc.model.record import ANNOTATION, Record, RecordError
+from docc.model.world import Front, Objects, Revision, Routed, Seen
+
+SPEC_HASH = "docc.dev/spec-hash"
+MANAGED_BY = ("app.kubernetes.io/managed-by", "docc")
+
+
+def see(app: str, objects: Objects, *, routed: bool | None = None) -> Seen:
+    """routed: whether the application has an HTTPRoute; None: as the cluster has it."""
+    service = objects.services.get(app)
+    if routed is None:
+        routed = objects.route is not None or service is None or ANNOTATION not in _annotations(service)
+    kind: Literal["HTTPRoute", "Service"] = "HTTPRoute" if routed else "Service"
+    carrier = _routed(app, kind, objects.route if routed else service)
+    numbers = {n for name in objects.deployments if (n := parse_revision(app, name)) is not None}
+    numbers |= {n for name in objects.services if (n := parse_revision(app, name)) is not None}
+    revisions = {number: _revision(app, number, objects) for number in sorted(numbers)}
+    return Seen(carrier, revisions, _front(app, service))
+
+
+def is_docc_s(body: Object) -> bool:
+    return (body.get("metadata", {}).get("labels") or {}).get(MANAGED_BY[0]) == MANAGED_BY[1]
+
+
+def _annotations(body: Object) -> Mapping[str, str]:
+    return body.get("metadata", {}).get("annotations") or {}
+
+
+def _routed(app: str, kind: Literal["HTTPRoute", "Service"], body: Object | None) -> Routed:
+    if body is None:
+        return Routed(kind)
+    meta, text = body["metadata"], _annotations(body).get(ANNOTATION)
+    record, unreadable = _record(text)
+    rules = body.get("spec", {}).get("rules") or []
+    if kind == "HTTPRoute":
+        weights, agrees = weights_of(app, rules)
+    else:
+        selected = _selected(app, body)
+        weights, agrees = ({selected: 100} if selected is not None else {}), True
+    accepted, refusal = _accepted(body) if kind == "HTTPRoute" else (True, "")
+    return Routed(
+        kind=kind,
+        exists=True,
+        generation=int(meta.get("generation", 0)),
+        resource_version=str(meta.get("resourceVersion", "")),
+        record_text=text,
+        has_annotations="annotations" in meta and meta["annotations"] is not None,
+        record=record,
+        unreadable=unreadable,
+        weights=weights,
+        agrees=agrees,
+        has_parents=bool(body.get("spec", {}).get("parentRefs")),
+        header_rules=any(is_header_rule(app, rule) for rule in rules),
+        accepted=accepted,
+        refusal=refusal,
+        body=body,
+    )
+
+
+def _record(text: str | None) -> tuple[Record | None, str]:
+    if text is None:
+        return None, ""
+    try:
+        return Record.from_text(text), ""
+    except RecordError as error:
+        return None, str(error)
+
+
+def _accepted(route: Object) -> tuple[bool | None, str]:
+    """What the parents' controllers say of the present generation: a refusal by any counts, silence is None."""
+    generation = route["metadata"].get("generation", 0)
+    verdicts: list[bool] = []
+    for parent in route.get("status", {}).get("parents") or []:
+        for condition in parent.get("conditions") or []:
+            if condition.get("type") not in ("Accepted", "ResolvedRefs"):
+                continue
+            if condition.get("observedGeneration", generation) < generation:
+                continue
+            if condition.get("status") == "False":
+                name = parent.get("parentRef", {}).get("name", "?")
+                return False, f"{name}: {condition.get('reason', '')}: {condition.get('message', '')}".rstrip(": ")
+            if condition["type"] == "Accepted":
+                verdicts.append(condition.get("status") == "True")
+    return (True if verdicts and all(verdicts) else None), ""
+
+
+def _front(app: str, service: Object | None) -> Front:
+    if service is None:
+        return Front()
+    annotations = service["metadata"].get("annotations")
+    return Front(
+        exists=True,
+        selects=_selected(app, service),
+        epoch=(annotations or {}).get(EPOCH),
+        has_annotations=annotations is not None,
+        foreign=not is_docc_s(service),
+    )
+
+
+def _selected(app: str, service: Object) -> int | None:
+    label = (service.get("spec", {}).get("selector") or {}).get(REVISION_LABEL, "")
+    return parse_revision(app, f"{app}-{label}")
+
+
+def _revision(app: str, number: int, objects: Objects) -> Revision:
+    name = deployment_name(app, number)
+    deployment, service = objects.deployments.get(name), objects.services.get(name)
+    pods = [pod for pod in objects.pods.values() if _is_of(pod, number) and not _terminating(pod)]
+    crashed_at, crash = _newest_crash(pods)
+    meta = deployment["metadata"] if deployment else {}
+    available = int((deployment or {}).get("status", {}).get("availableReplicas") or 0)
+    ready = available if service is None else min(available, _endpoints(name, objects.slices.values()))
+    return Revision(
+        number=number,
+        exists=deployment is not None,
+        uid=str(meta.get("uid", "")),
+        spec_hash=_annotations(deployment or {"metadata": {}}).get(SPEC_HASH, ""),
+        epoch=_annotations(deployment or {"metadata": {}}).get(EPOCH),
+        replicas=int((deployment or {}).get("spec", {}).get("replicas", 1 if deployment else 0)),
+        available=available,
+        ready=ready,
+        has_service=service is not None,
+        service_uid=str((service or {}).get("metadata", {}).get("uid", "")),
+        service_version=str((service or {}).get("metadata", {}).get("resourceVersion", "")),
+        service_epoch=_annotations(service or {"metadata": {}}).get(EPOCH),
+        crashed_at=crashed_at,
+        crash=crash,
+        trouble=diagnose(deployment, pods) if deployment else None,
+    )
+
+
+def _is_of(pod: Object, number: int) -> bool:
+    return (pod["metadata"].get("labels") or {}).get(REVISION_LABEL) == f"v{number}"
+
+
+def _terminating(pod: Object) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def _endpoints(service: str, slices: Iterable[Object]) -> int:
+    """Ready endpoints of a Service; an absent `ready` counts as true (discovery.k8s.io/v1 EndpointConditions)."""
+    return sum(
+        1
+        for piece in slices
+        if (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == service
+        for endpoint in piece.get("endpoints") or []
+        if (endpoint.get("conditions") or {}).get("ready", True) is not False
+    )
+
+
+def _newest_crash(pods: list[Object]) -> tuple[float | None, str]:
+    newest: tuple[float, str] | None = None
+    for pod in pods:
+        for status in pod.get("status", {}).get("containerStatuses") or []:
+            for state in (status.get("state") or {}, status.get("lastState") or {}):
+                ended = state.get("terminated") or {}
+                if not ended.get("finishedAt") or (ended.get("exitCode") == 0 and ended.get("reason") != "OOMKilled"):
+                    continue
+                at = datetime.fromisoformat(ended["finishedAt"].replace("Z", "+00:00")).timestamp()
+                how = "was OOM-killed" if ended.get("reason") == "OOMKilled" else f"exited {ended.get('exitCode')}"
+                if newest is None or at > newest[0]:
+                    newest = (at, f"container {status.get('name')} of pod {pod['metadata']['name']} {how}")
+    return newest or (None, "")

@@ -1,0 +1,55 @@
+"""What a driver wants, made ready from a manifest before anything is written: the plan is a value, shown and then followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from docc.core.steps import Step, digest
+from docc.model.moves import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The objects of the candidate's revision as rendered from the manifest; replicas, epoch, owner and record are the
+    planner's to fill in. route and service are None for an application without a route."""
+
+    deployment: Object
+    front: Object
+    service: Object | None = None
+    route: Object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, all of them."""
+
+    progress: float = 120.0
+    no_data: float = 300.0
+    baseline: float = 60.0
+    drain: float = 30.0
+    keep_warm: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """candidate: the revision that shall serve. judged: there are failure conditions. excused: conditions not judged."""
+
+    app: str
+    namespace: str
+    candidate: int
+    spec_hash: str
+    scale: int
+    steps: tuple[Step, ...]
+    rendered: Rendered
+    limits: Limits = Limits()
+    judged: bool = False
+    excused: tuple[str, ...] = ()
+    port: int = 0
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", digest(self.steps))
+
+    @property
+    def routed(self) -> bool:
+        return self.rendered.route is not None

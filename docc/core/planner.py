@@ -1,0 +1,174 @@
+"""THE state machine: advance(view) -> Move. What to do next, from the record, what is seen, and the time; nothing else.
+
+A Move has at most one effect. Whatever becomes of it (done, refused by a guard, answer lost), the next look decides anew:
+no effect is ever retried from memory. Traffic and record change in one write (core/route.py), and the phase after it comes
+from one table (core/phases.py). core/rollout.py has the phases in which a candidate may get traffic; here stand claiming
+the record, turning back, coming to rest, and tidying up at rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from docc.core import inplace, rollout
+from docc.core.phases import Signal, following
+from docc.core.pods import front_follows, let_go
+from docc.core.steps import resume_after
+from docc.core.view import View
+from docc.core.writes import park_move, return_move, write
+from docc.model.errors import ExitCode
+from docc.model.facts import Began, LetGo, Settled
+from docc.model.moves import Move, Outcome
+from docc.model.record import Phase, Record
+
+ACCEPT_SECONDS_MAX = 30.0
+_TURNING = (Phase.PREPARING, Phase.SHIFTING, Phase.AWAITING, Phase.BAKING, Phase.STUCK)
+
+
+def advance(view: View) -> Move:
+    """The next move of a driver that wants view.plan to serve (or, without a plan, to finish what is under way)."""
+    record = view.seen.record
+    if record is None:
+        return rollout.first(view)
+    if record.by != view.me:
+        return _superseded(view) if view.held else _claim(view, record)
+    if record.phase.at_rest:
+        return _at_rest(view, record)
+    if record.phase is Phase.PROMOTING:
+        return _promoting(view, record)
+    if record.phase is Phase.REVERTING:
+        return _draining(view, record)
+    if record.phase is Phase.STUCK:
+        return _stuck(view, record)
+    plan = view.plan
+    if plan is None or plan.candidate != record.candidate:
+        return return_move(view, "another version is to be deployed" if plan else "nobody wants it to go on")
+    return rollout.step(view, plan)
+
+
+def park(view: View, signal: str) -> Move:
+    """The one write that leaves all traffic on stable because the driver must go; an Outcome when nothing is to be moved."""
+    record = view.seen.record
+    code = ExitCode.TERMINATED if signal == "SIGTERM" else ExitCode.INTERRUPTED
+    if record is None or record.by != view.me or record.phase not in _TURNING:
+        return Move(outcome=Outcome("parked", code, f"stopped by {signal}"))
+    if view.weight > 0 and not view.can_return:
+        why = f"stopped by {signal}, and stable has no ready endpoint to return to"
+        return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
+    return park_move(view, signal)
+
+
+def turn_back(view: View, reason: str) -> Move:
+    """`docc rollback`: all traffic to stable, or at rest to the warm previous revision, in one write that raises the epoch.
+    It needs no Lease. An Outcome when there is nothing to return to."""
+    record = view.seen.record
+    if record is None:
+        return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
+    if record.phase in _TURNING:
+        if view.weight > 0 and not view.can_return:
+            why = "stable has no ready endpoint; traffic stays where users are served"
+            return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
+        return return_move(view, reason)
+    if record.phase is Phase.REVERTING:
+        return Move(outcome=Outcome("unchanged", ExitCode.DONE, "all traffic is on stable already"))
+    previous = view.seen.revision(record.previous)
+    if record.previous is None or record.previous not in view.seen.routed.weights:
+        return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "no earlier revision is warm"))
+    if previous.ready < max(1, min(previous.replicas, view.stable.replicas)):
+        why = f"v{record.previous} has {previous.ready} of {previous.replicas} pods ready"
+        return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, why))
+    swapped = record.becoming(
+        following(record.phase, Signal.RETURN), view.now, epoch=record.epoch + 1, by=view.me, stable=record.previous,
+        previous=record.stable, candidate=None, weight=0, step=-1, plan="", reason=reason, request="", exposed=None,
+    )  # fmt: skip
+    weights = {**dict.fromkeys(view.seen.routed.weights, 0), record.previous: 100}
+    return write(view, swapped, weights, (Began(record.previous, record.stable, "rollback"),))
+
+
+def _superseded(view: View) -> Move:
+    """Somebody raised the epoch: whatever they decided holds, and this driver must not write any more."""
+    record = view.record
+    back = record.phase in (Phase.REVERTING, Phase.REVERTED, Phase.PARKED)
+    why = f"{record.by.split('#')[0]} took over" + (f": {record.reason}" if record.reason else "")
+    return Move(outcome=Outcome("superseded", ExitCode.FAILED_SAFE if back else ExitCode.LOCKED, why))
+
+
+def _claim(view: View, record: Record) -> Move:
+    """The first write of a driver: epoch + 1, so that no other driver's later write can pass."""
+    plan = view.plan
+    if record.phase.at_rest:
+        if plan is None or plan.candidate == record.stable:
+            return _at_rest(view, record)
+        return rollout.begin(view, plan, record)
+    claimed = replace(record, epoch=record.epoch + 1, by=view.me)
+    if plan and record.phase in _TURNING and plan.candidate == record.candidate and record.plan != plan.digest:
+        claimed = replace(claimed, plan=plan.digest, step=resume_after(plan.steps, record.weight))
+    if plan:
+        claimed = replace(claimed, drain=plan.limits.drain, keep_warm=plan.limits.keep_warm)
+    facts = (Began(record.candidate or record.stable or 0, record.stable, "resume"),)
+    return write(view, claimed, None, facts)
+
+
+def _promoting(view: View, record: Record) -> Move:
+    """The candidate is stable now: the front Service follows, the former stable drains, then all is at rest."""
+    if (move := front_follows(view)) is not None:
+        return move
+    if view.seen.routed.accepted is False:
+        why, limit = f"the Gateway refuses the route: {view.seen.routed.refusal}", record.since + ACCEPT_SECONDS_MAX
+        if view.now >= limit:
+            return Move(outcome=Outcome("refused", ExitCode.FAILED_NOT_CLEAN, why))
+        return Move(wake_at=limit, waiting=why)
+    drained = record.since + (record.drain if record.previous is not None else 0)
+    if view.now < drained:
+        return Move(wake_at=drained, waiting=f"v{record.previous} drains, and stays warm for a rollback")
+    cool_after = view.now + record.keep_warm if record.previous is not None else None
+    settled = record.becoming(Phase.SUCCEEDED, view.now, cool_after=cool_after, candidate=None, weight=0, step=-1)
+    weights = {r: w for r, w in {record.previous: 0, record.stable: 100}.items() if r is not None}
+    kept = {r: w for r, w in weights.items() if r == record.stable or r in view.seen.routed.weights}
+    return write(view, settled, kept, (Settled(record.stable, record.previous, cool_after),))
+
+
+def _draining(view: View, record: Record) -> Move:
+    """Traffic is back on stable. The candidate's last requests end; then the route lets go of it."""
+    if (move := front_follows(view)) is not None:
+        return move
+    exposed = record.candidate in view.seen.routed.weights
+    drained = record.since + (record.drain if exposed else 0)
+    if view.now < drained:
+        return Move(wake_at=drained, waiting=f"v{record.candidate} drains")
+    settled = record.becoming(Phase.REVERTED, view.now, weight=0)
+    weights = {r: w for r, w in view.seen.routed.weights.items() if r != record.candidate}
+    facts = (LetGo(record.candidate),) if exposed and record.candidate is not None else ()
+    return write(view, settled, weights, (*facts, Settled(record.stable, record.previous, record.cool_after)))
+
+
+def _stuck(view: View, record: Record) -> Move:
+    """A revert is due. As soon as one stable endpoint is ready it happens; for ever is not waited."""
+    if view.can_return:
+        return return_move(view, record.reason, signal=Signal.FAIL)
+    limit = record.since + (view.plan.limits.progress if view.plan else 60.0)
+    if view.now < limit:
+        return Move(wake_at=limit, waiting=f"v{record.stable} has no ready endpoint to return to")
+    return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, record.reason))
+
+
+def _at_rest(view: View, record: Record) -> Move:
+    """Nothing moves any more: set right what must be, begin what is wanted, or say how it ended."""
+    plan = view.plan
+    mine = record.by == view.me
+    if (move := front_follows(view) or let_go(view)) is not None:
+        return move
+    if plan is None:
+        return Move(outcome=Outcome("returned", ExitCode.DONE, record.reason))
+    if plan.candidate == record.stable:
+        if (move := inplace.change(view, plan)) is not None:
+            return move
+        if mine and record.phase is Phase.SUCCEEDED:
+            return Move(outcome=Outcome("promoted", ExitCode.DONE, ""))
+        return Move(outcome=Outcome("returned" if mine else "unchanged", ExitCode.DONE, ""))
+    if mine and record.candidate == plan.candidate:
+        reason, code = record.reason, ExitCode.FAILED_SAFE
+        if record.request == "baseline":
+            code = ExitCode.UNUSABLE
+        return Move(outcome=Outcome("reverted", code, reason))
+    return rollout.begin(view, plan, record)

@@ -1,0 +1,116 @@
+"""Bringing a revision's pods up, and letting them go: one effect at a time, each safe to send twice or too late.
+
+The fence: a revision is scaled down, or its Service deleted, only after a fenced route write has taken it out of the route.
+Who brings one back marks its Deployment and Service with the new epoch before the route names it again; scale-downs test
+that mark, and a DELETE carries the resourceVersion that the mark has raised.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docc.core.names import deployment_name
+from docc.core.names import selector as pods_of
+from docc.core.plan import Plan
+from docc.core.route import EPOCH, EPOCH_PATH
+from docc.core.view import View
+from docc.model.errors import ExitCode
+from docc.model.facts import Created, Deleted, FrontMoved, Scaled, Updated
+from docc.model.moves import Create, Delete, Move, Object, Operation, Outcome, Patch, Ref
+from docc.model.world import Revision
+
+
+def bring_up(view: View, plan: Plan, replicas: int) -> Move | None:
+    """The next effect towards `replicas` pods of the candidate behind a Service of its own; None when all is asked for."""
+    candidate, epoch = view.seen.revision(plan.candidate), view.record.epoch
+    name = deployment_name(plan.app, plan.candidate)
+    if not candidate.exists:
+        body = _with(plan.rendered.deployment, epoch, spec={"replicas": replicas})
+        return Move(Create(Ref("Deployment", name), body), (Created("Deployment", name),))
+    if candidate.spec_hash != plan.spec_hash:
+        why = (
+            f"Deployment {name} exists and was not made from this manifest; docc takes over nobody's object in silence"
+        )
+        return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
+    fenced = plan.candidate in view.seen.routed.weights
+    if candidate.replicas < replicas or (not fenced and candidate.epoch != str(epoch)):
+        return _scale(name, candidate, max(replicas, candidate.replicas), epoch)
+    if plan.rendered.service is None:
+        return None
+    if not candidate.has_service:
+        return _create_service(name, plan.rendered.service, candidate, epoch)
+    if not fenced and candidate.service_epoch != str(epoch):
+        return Move(Patch(Ref("Service", name), (_mark(epoch),)), (Updated("Service", name, f"epoch {epoch}"),))
+    return None
+
+
+def grow(revision: Revision, name: str, replicas: int, epoch: int) -> Move:
+    """More pods for a revision that the route names."""
+    return _scale(name, revision, replicas, epoch)
+
+
+def _scale(name: str, revision: Revision, replicas: int, epoch: int) -> Move:
+    operations: tuple[Operation, ...] = (_mark(epoch), {"op": "add", "path": "/spec/replicas", "value": replicas})
+    return Move(
+        Patch(Ref("Deployment", name), operations), (Scaled(revision.number, replicas, "more traffic to come"),)
+    )
+
+
+def _mark(epoch: int) -> Operation:
+    return {"op": "add", "path": EPOCH_PATH, "value": str(epoch)}
+
+
+def _create_service(name: str, rendered: Object, owner: Revision, epoch: int) -> Move:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": owner.uid}
+    body = _with(rendered, epoch, metadata={"ownerReferences": [reference]})
+    return Move(Create(Ref("Service", name), body), (Created("Service", name),))
+
+
+def _with(rendered: Object, epoch: int, *, spec: Object | None = None, metadata: Object | None = None) -> Object:
+    """The rendered object with what only the planner knows: epoch, and fields of spec and metadata."""
+    meta: dict[str, Any] = {**rendered["metadata"], **(metadata or {})}
+    meta["annotations"] = {**(meta.get("annotations") or {}), EPOCH: str(epoch)}
+    return {**rendered, "metadata": meta, "spec": {**rendered["spec"], **(spec or {})}}
+
+
+def let_go(view: View) -> Move | None:
+    """The next effect that takes down a revision which neither the route nor any Service names; None when there is none."""
+    kept = {view.record.stable, view.record.previous, view.seen.front.selects, *view.seen.routed.weights}
+    for number, revision in view.seen.revisions.items():
+        if number in kept:
+            continue
+        name = deployment_name(view.app, number)
+        if revision.has_service:
+            gone = Delete(Ref("Service", name), revision.service_uid, revision.service_version)
+            return Move(gone, (Deleted("Service", name),))
+        if revision.exists and revision.replicas > 0:
+            return _scale_down(name, revision)
+    return None
+
+
+def _scale_down(name: str, revision: Revision) -> Move:
+    test: Operation = {"op": "test", "path": EPOCH_PATH, "value": revision.epoch}
+    down: Operation = {"op": "add", "path": "/spec/replicas", "value": 0}
+    return Move(Patch(Ref("Deployment", name), (test, down)), (Scaled(revision.number, 0, "no traffic any more"),))
+
+
+def front_follows(view: View) -> Move | None:
+    """The effect that makes the front Service select the record's stable revision; None when it does, or carries the
+    record itself (then it moves with it)."""
+    stable, front = view.record.stable, view.seen.front
+    if view.seen.routed.kind == "Service" or stable is None or front.selects == stable or front.foreign:
+        return None
+    moved = (FrontMoved(view.app, stable),)
+    if not front.exists:
+        if view.plan is None:
+            return None
+        rendered = view.plan.rendered.front
+        body = _with(rendered, view.record.epoch, spec={"selector": pods_of(view.app, stable)})
+        return Move(Create(Ref("Service", view.app), body), moved)
+    test: Operation = {"op": "test", "path": EPOCH_PATH, "value": front.epoch}
+    mark = _mark(view.record.epoch)
+    if not front.has_annotations:
+        test = {"op": "test", "path": "/metadata/annotations", "value": None}
+        mark = {"op": "add", "path": "/metadata/annotations", "value": {EPOCH: str(view.record.epoch)}}
+    select: Operation = {"op": "add", "path": "/spec/selector", "value": pods_of(view.app, stable)}
+    return Move(Patch(Ref("Service", view.app), (test, mark, select)), moved)

@@ -1,0 +1,268 @@
+"""The phases in which a candidate may get traffic: first, begin, and step, which walks the compiled steps.
+
+Weights grow only onto ready pods, only while nothing speaks against the candidate, and only with this driver's epoch in
+the record. What speaks against it is looked at before anything else, in every tick.
+"""
+
+from __future__ import annotations
+
+from docc.core.observation import is_docc_s
+from docc.core.phases import Signal, following
+from docc.core.plan import Plan
+from docc.core.pods import bring_up, front_follows
+from docc.core.route import commit
+from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, next_weight
+from docc.core.view import View, pods_needed
+from docc.core.writes import fail_move, write
+from docc.model.errors import ExitCode
+from docc.model.facts import ApprovalAwaited, Began, Created, Fact, HeadersRouted, Promoted, Weighted
+from docc.model.moves import Create, Move, Outcome, Ref
+from docc.model.record import ANNOTATION, Phase, Record
+
+
+def first(view: View) -> Move:
+    """No record: the application is new to docc, or its record was lost."""
+    plan, routed = view.plan, view.seen.routed
+    if plan is None:
+        return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
+    if routed.unreadable:
+        return Move(outcome=Outcome("refused", ExitCode.LOCKED, routed.unreadable))
+    stable: int | None = None
+    if routed.exists:
+        if not is_docc_s(routed.body):
+            why = (
+                f"{routed.kind} {view.app} exists and docc did not make it; docc takes over nobody's object in silence"
+            )
+            return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
+        serving = [revision for revision, weight in routed.weights.items() if weight > 0]
+        if len(serving) > 1:
+            why = f"{routed.kind} {view.app} has lost its record while several revisions get traffic"
+            return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
+        stable = serving[0] if serving else None
+    record = _new_record(view, plan, epoch=1, stable=stable)
+    facts = (Began(plan.candidate, stable, "roll" if stable else "first"),)
+    if routed.exists:
+        return Move(commit(view.app, routed, record), facts)
+    return Move(_create_carrier(view, plan, record), (*facts, Created(routed.kind, view.app)))
+
+
+def begin(view: View, plan: Plan, record: Record) -> Move:
+    """From rest: the candidate comes up, traffic stays. The epoch rises with the same write."""
+    mode = "first" if record.stable is None else "retry" if record.candidate == plan.candidate else "roll"
+    fresh = _new_record(view, plan, epoch=record.epoch + 1, stable=record.stable, previous=record.previous)
+    following(record.phase, Signal.BEGIN)
+    return write(view, fresh, None, (Began(plan.candidate, record.stable, mode),))
+
+
+def _new_record(view: View, plan: Plan, *, epoch: int, stable: int | None, previous: int | None = None) -> Record:
+    return Record(
+        epoch=epoch,
+        phase=Phase.PREPARING,
+        by=view.me,
+        since=view.now,
+        started=view.now,
+        stable=stable,
+        candidate=plan.candidate,
+        previous=previous,
+        plan=plan.digest,
+        excused=plan.excused,
+        drain=plan.limits.drain,
+        keep_warm=plan.limits.keep_warm,
+    )
+
+
+def _create_carrier(view: View, plan: Plan, record: Record) -> Create:
+    """The routed object is born without traffic (no parentRefs; a selector that matches nothing), with the record."""
+    rendered = plan.rendered.route or plan.rendered.front
+    meta = rendered["metadata"]
+    annotations = {**(meta.get("annotations") or {}), ANNOTATION: record.to_text()}
+    spec = {key: value for key, value in rendered["spec"].items() if key != "parentRefs"}
+    if plan.routed:
+        spec["rules"] = [{**rule, "backendRefs": []} for rule in spec["rules"]]
+    body = {**rendered, "metadata": {**meta, "annotations": annotations}, "spec": spec}
+    return Create(Ref(view.seen.routed.kind, view.app), body)
+
+
+def step(view: View, plan: Plan) -> Move:
+    """PREPARING, SHIFTING, AWAITING or BAKING, driven by this driver and wanted by its plan."""
+    if reason := _evidence(view):
+        return fail_move(view, reason)
+    if (move := front_follows(view)) is not None:
+        return move
+    record = view.record
+    if record.phase is Phase.PREPARING and (move := _get_ready(view, plan)) is not None:
+        return move
+    if not view.can_return:
+        return _straight(view, plan)
+    if record.phase is Phase.PREPARING and (move := _baseline(view, plan)) is not None:
+        return move
+    return _walk(view, plan)
+
+
+def _evidence(view: View) -> str:
+    """What speaks against the candidate now; "" for nothing."""
+    record, candidate = view.record, view.candidate
+    if view.broken:
+        return view.broken
+    if view.weight == 0 and not view.seen.routed.header_rules:
+        if candidate.trouble is not None and candidate.trouble.fatal:
+            return candidate.trouble.why
+        return ""
+    if view.can_return and (check := view.failing()) is not None:
+        value = "" if check.value is None else f" is {check.value:.4g} {check.operator} {check.threshold:.4g}"
+        return f"{check.name}{value} at {view.weight} %{check.series and ' in ' + check.series}"
+    if candidate.crashed_at is not None and record.exposed is not None and candidate.crashed_at >= int(record.exposed):
+        return f"{candidate.crash} at {view.weight} %"
+    if candidate.ready == 0:
+        return f"v{record.candidate} lost its last ready endpoint at {view.weight} %"
+    return ""
+
+
+def _get_ready(view: View, plan: Plan) -> Move | None:
+    """Pods and Service of the candidate, as many as its first weight needs; all of them if stable serves nobody."""
+    weight = (next_weight(plan.steps, -1) or 100) if view.can_return else 100
+    needed = pods_needed(plan.scale, weight)
+    return bring_up(view, plan, needed) or _await_pods(view, plan, needed, view.record.since)
+
+
+def _await_pods(view: View, plan: Plan, needed: int, since: float) -> Move | None:
+    """None when enough pods are ready; otherwise what is waited for, and after the deadline the end of the attempt."""
+    candidate = view.candidate
+    if candidate.ready >= needed:
+        return None
+    why = candidate.trouble.why if candidate.trouble else "its pods are not in the Service's endpoints yet"
+    text = f"v{candidate.number}: {candidate.ready}/{needed} pods ready: {why}"
+    deadline = since + plan.limits.progress
+    if view.now >= deadline:
+        return fail_move(view, f"{text} (waited {plan.limits.progress:.0f} s)")
+    return Move(wake_at=deadline, waiting=text)
+
+
+def _baseline(view: View, plan: Plan) -> Move | None:
+    """A condition that fires before the candidate has traffic is no evidence against it: wait for it to clear."""
+    if not plan.judged:
+        return None
+    deadline = view.record.since + max(plan.limits.baseline, plan.limits.progress)
+    if view.checks.since != view.record.since:
+        return Move(wake_at=deadline, waiting="the conditions are judged before any traffic moves")
+    if (check := view.failing()) is not None:
+        text = f"{check.name} was failing before this rollout ({check.value} {check.operator} {check.threshold})"
+        if view.now >= view.record.since + plan.limits.baseline:
+            return fail_move(view, f"{text}, and did not clear in {plan.limits.baseline:.0f} s", request="baseline")
+        return Move(wake_at=view.record.since + plan.limits.baseline, waiting=f"{text}; waiting for it to clear")
+    if broken := next((c for c in view.checks.results if c.verdict.value == "ERROR"), None):
+        if view.now >= deadline:
+            return fail_move(view, f"{broken.name} cannot be judged: {broken.reason}", request="baseline")
+        return Move(wake_at=deadline, waiting=f"{broken.name} cannot be judged: {broken.reason}")
+    return None
+
+
+def _straight(view: View, plan: Plan) -> Move:
+    """Nobody is served by stable (a first deploy, or stable is down): the candidate takes all as soon as it can."""
+    needed = pods_needed(plan.scale, 100)
+    move = bring_up(view, plan, needed) or _await_pods(view, plan, needed, view.record.since)
+    return move or _promote(view, plan, 100, len(plan.steps) - 1)
+
+
+def _walk(view: View, plan: Plan) -> Move:
+    """The step behind the record's: a hold is waited out, anything else is entered."""
+    at = view.record.step + 1
+    upcoming = plan.steps[at] if at < len(plan.steps) else None
+    if isinstance(upcoming, Hold | Bake):
+        return _hold(view, plan, upcoming, at)
+    if view.record.phase is Phase.AWAITING and view.record.request != "promote":
+        return Move(waiting=f"approval: docc promote {view.app}")
+    return _enter(view, plan, at, view.record.since)
+
+
+def _hold(view: View, plan: Plan, hold: Hold | Bake, at: int) -> Move:
+    """The next step's pods come up during the hold; it ends when its time is over and every condition is OK."""
+    upcoming = next_weight(plan.steps, at)
+    if upcoming is not None and (move := bring_up(view, plan, pods_needed(plan.scale, upcoming))) is not None:
+        return move
+    due = view.record.since + hold.seconds
+    if view.now < due:
+        return Move(wake_at=due)
+    if why := view.unsure():
+        limit = due + plan.limits.no_data
+        if view.now >= limit:
+            return fail_move(view, f"{why} (for {plan.limits.no_data:.0f} s; docc never promotes without evidence)")
+        return Move(wake_at=limit, waiting=f"holding at {view.weight} %: {why}")
+    return _enter(view, plan, at + 1, due)
+
+
+def _enter(view: View, plan: Plan, at: int, since: float) -> Move:
+    """Carries out step `at`. since: when docc first wanted it, for the pods' deadline."""
+    if at >= len(plan.steps):
+        return _promote(view, plan, 100, at - 1)
+    upcoming, record = plan.steps[at], view.record
+    match upcoming:
+        case SetWeight(weight):
+            return _set_weight(view, plan, weight, at, since)
+        case MatchHeaders(name=name):
+            changed = record.becoming(Phase.SHIFTING, view.now, step=at, exposed=record.exposed or view.now)
+            weights = {**view.seen.routed.weights}
+            return write(view, changed, weights, (HeadersRouted(plan.candidate, name),), header=upcoming)
+        case AwaitApproval():
+            asked = record.becoming(following(record.phase, Signal.ASK), view.now, step=at)
+            return write(view, asked, None, (ApprovalAwaited(plan.candidate),))
+        case Hold() | Bake():
+            return _hold(view, plan, upcoming, at)
+
+
+def _set_weight(view: View, plan: Plan, weight: int, at: int, since: float) -> Move:
+    needed, record = pods_needed(plan.scale, weight), view.record
+    if (move := bring_up(view, plan, needed) or _await_pods(view, plan, needed, since)) is not None:
+        return move
+    if view.seen.routed.accepted is False:
+        return _refused_route(view, plan, since)
+    last = at == len(plan.steps) - 1
+    if weight == 100 and last:
+        return _promote(view, plan, weight, at)
+    signal = Signal.FULL if weight == 100 else Signal.STEP
+    changed = record.becoming(
+        following(record.phase, signal), view.now, weight=weight, step=at, request="",
+        exposed=record.exposed or view.now,
+    )  # fmt: skip
+    stable = record.stable or 0
+    weights = {**dict.fromkeys(view.seen.routed.weights, 0), stable: 100 - weight, plan.candidate: weight}
+    return write(view, changed, weights, (_weighted(plan, record, weight),), header=_header(plan, at, weight))
+
+
+def _refused_route(view: View, plan: Plan, since: float) -> Move:
+    text = f"the Gateway does not accept the route: {view.seen.routed.refusal}"
+    if view.now >= since + plan.limits.progress:
+        return fail_move(view, text)
+    return Move(wake_at=since + plan.limits.progress, waiting=text)
+
+
+def _header(plan: Plan, at: int, weight: int) -> MatchHeaders | None:
+    """The header rule stays above the weighted one at every weight below 100."""
+    if weight == 100:
+        return None
+    return next((step for step in plan.steps[: at + 1] if isinstance(step, MatchHeaders)), None)
+
+
+def _promote(view: View, plan: Plan, weight: int, at: int) -> Move:
+    """The candidate becomes the stable revision. Where the last weight ends the steps, it is the same write."""
+    record = view.record
+    promoted = record.becoming(
+        following(record.phase, Signal.PROMOTE), view.now, stable=plan.candidate, previous=record.stable,
+        candidate=None, weight=0, step=-1, plan="", request="", reason="", exposed=None,
+    )  # fmt: skip
+    weights = {**dict.fromkeys(view.seen.routed.weights, 0), plan.candidate: 100}
+    facts: tuple[Fact, ...] = (Promoted(plan.candidate, record.stable),)
+    if view.weight < 100:
+        facts = (_weighted(plan, record, weight), *facts)
+    parents = plan.rendered.route["spec"].get("parentRefs") if plan.rendered.route else None
+    if parents and not view.seen.routed.has_parents:
+        return write(
+            view, promoted, weights, facts, extra=({"op": "add", "path": "/spec/parentRefs", "value": parents},)
+        )
+    return write(view, promoted, weights, facts)
+
+
+def _weighted(plan: Plan, record: Record, weight: int) -> Weighted:
+    values = [step.weight for step in plan.steps if isinstance(step, SetWeight)]
+    number = values.index(weight) + 1 if weight in values else len(values)
+    return Weighted(plan.candidate, record.stable, weight, number, len(values))

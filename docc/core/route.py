@@ -1,0 +1,156 @@
+"""The one write: traffic and record in a single JSON Patch that only applies to what was observed.
+
+Guards (docs/architecture.md, law 2): `test` on the record, and on metadata.generation of an HTTPRoute (spec edits raise it,
+the controllers' status writes do not) or on metadata.resourceVersion of a front Service that carries the record. A `test`
+of null on an absent key passes on the API server (its JSON Patch library treats absent as null; RFC 6902 would not).
+
+Only docc's own rules are edited: those whose backendRefs name a revision of the application, or that have no backend yet.
+Foreign rules, filters, matches and backends stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from docc.core.names import deployment_name, parse_revision, selector
+from docc.core.steps import DEFAULT_HEADER, MatchHeaders
+from docc.model.moves import Object, Operation, Patch, Ref
+from docc.model.record import ANNOTATION, Record
+from docc.model.world import Routed
+
+_ANNOTATIONS = "/metadata/annotations"
+
+EPOCH = "docc.dev/epoch"
+
+
+def pointer(*keys: str) -> str:
+    """A JSON Pointer (RFC 6901)."""
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+RECORD_PATH = pointer("metadata", "annotations", ANNOTATION)
+EPOCH_PATH = pointer("metadata", "annotations", EPOCH)
+
+
+def commit(app: str, routed: Routed, record: Record, *spec: Operation) -> Patch:
+    """The patch that writes `record` together with the operations on spec, or fails if anybody wrote first."""
+    text = record.to_text()
+    if routed.has_annotations:
+        write: Operation = {"op": "add", "path": RECORD_PATH, "value": text}
+        tests = [{"op": "test", "path": RECORD_PATH, "value": routed.record_text}]
+    else:
+        write = {"op": "add", "path": _ANNOTATIONS, "value": {ANNOTATION: text}}
+        tests = [{"op": "test", "path": _ANNOTATIONS, "value": None}]
+    return Patch(Ref(routed.kind, app), (*tests, _unchanged(routed), write, *spec))
+
+
+def guarded(app: str, routed: Routed, *spec: Operation) -> Patch:
+    """A patch of the routed object that leaves the record as it is, but tests it like any other."""
+    test = {"op": "test", "path": RECORD_PATH, "value": routed.record_text}
+    return Patch(Ref(routed.kind, app), (test, _unchanged(routed), *spec))
+
+
+def _unchanged(routed: Routed) -> Operation:
+    if routed.kind == "HTTPRoute":
+        return {"op": "test", "path": "/metadata/generation", "value": routed.generation}
+    return {"op": "test", "path": "/metadata/resourceVersion", "value": routed.resource_version}
+
+
+def traffic(
+    app: str,
+    routed: Routed,
+    weights: Mapping[int, int],
+    *,
+    port: int,
+    header: MatchHeaders | None,
+    candidate: int | None,
+) -> tuple[Operation, ...]:
+    """The operations on spec that put `weights` (percent by revision, 0 for warm ones) in force; () if they are already.
+
+    header: the requests with it go to `candidate` by rules of their own; None removes such rules.
+    """
+    if routed.kind == "Service":
+        selected = next((revision for revision, weight in weights.items() if weight == 100), None)
+        return () if selected is None else select(app, routed.body, selected)
+    rules = routed.body.get("spec", {}).get("rules") or []
+    edited = edit_rules(app, rules, weights, port=port)
+    if header is not None and candidate is not None:
+        edited = [*_header_rules(app, edited, header, candidate, port), *edited]
+    return () if edited == rules else ({"op": "add", "path": "/spec/rules", "value": edited},)
+
+
+def select(app: str, service: Object, revision: int) -> tuple[Operation, ...]:
+    """The operations that make a Service select one revision's pods; () if it does."""
+    wanted = selector(app, revision)
+    if service.get("spec", {}).get("selector") == wanted:
+        return ()
+    return ({"op": "add", "path": "/spec/selector", "value": wanted},)
+
+
+def edit_rules(app: str, rules: list[Object], weights: Mapping[int, int], *, port: int) -> list[Object]:
+    """The rules with `weights` in each of docc's own, and without docc's header rules."""
+    kept = [rule for rule in rules if not is_header_rule(app, rule)]
+    return [_weighted(app, rule, weights, port) if is_ours(app, rule) else rule for rule in kept]
+
+
+def is_ours(app: str, rule: Object) -> bool:
+    backends = rule.get("backendRefs") or []
+    if not backends:
+        return not any(f.get("type") == "RequestRedirect" for f in rule.get("filters") or [])
+    return any(_revision(app, backend) is not None for backend in backends)
+
+
+def is_header_rule(app: str, rule: Object) -> bool:
+    """A rule that docc put above the weighted one: every match of it asks for docc's header, one revision answers."""
+    backends, matches = rule.get("backendRefs") or [], rule.get("matches") or []
+    if len(backends) != 1 or _revision(app, backends[0]) is None or not matches:
+        return False
+    return all(any(h.get("name") == DEFAULT_HEADER[0] for h in match.get("headers") or []) for match in matches)
+
+
+def weights_of(app: str, rules: list[Object]) -> tuple[dict[int, int], bool]:
+    """The weights by revision in docc's first rule, and whether all its rules have the same. An absent weight means 1
+    (Gateway API v1, HTTPBackendRef)."""
+    ours = [rule for rule in rules if is_ours(app, rule) and not is_header_rule(app, rule)]
+    found = [
+        {
+            revision: int(backend.get("weight", 1))
+            for backend in rule.get("backendRefs") or []
+            if (revision := _revision(app, backend)) is not None
+        }
+        for rule in ours
+    ]
+    return (found[0] if found else {}), all(weights == found[0] for weights in found)
+
+
+def _weighted(app: str, rule: Object, weights: Mapping[int, int], port: int) -> Object:
+    backends = rule.get("backendRefs") or []
+    known = {revision: backend for backend in backends if (revision := _revision(app, backend)) is not None}
+    foreign = [backend for backend in backends if _revision(app, backend) is None]
+    ours = [
+        {**known.get(revision, _backend(app, revision, port)), "weight": weight}
+        for revision, weight in sorted(weights.items())
+    ]
+    return {**rule, "backendRefs": [*ours, *foreign]}
+
+
+def _header_rules(app: str, rules: list[Object], header: MatchHeaders, candidate: int, port: int) -> list[Object]:
+    wanted = {"type": "Exact", "name": header.name, "value": header.value}
+    above = []
+    for rule in rules:
+        if is_ours(app, rule):
+            matches = rule.get("matches") or [{"path": {"type": "PathPrefix", "value": "/"}}]
+            asked = [{**match, "headers": [*(match.get("headers") or []), wanted]} for match in matches]
+            above.append({**rule, "matches": asked, "backendRefs": [{**_backend(app, candidate, port), "weight": 100}]})
+    return above
+
+
+def _backend(app: str, revision: int, port: int) -> dict[str, Any]:
+    return {"group": "", "kind": "Service", "name": deployment_name(app, revision), "port": port}
+
+
+def _revision(app: str, backend: Object) -> int | None:
+    if backend.get("kind", "Service") != "Service" or backend.get("namespace"):
+        return None
+    return parse_revision(app, str(backend.get("name", "")))

@@ -1,0 +1,159 @@
+"""Answers -> a verdict on one condition. Pure; the table in docs/failure-conditions.md is this file in words.
+
+The safe reading wins: only a number with samples newer than the weight change lets a rollout go on, only a breach reverts
+it, and everything else (NO-DATA, ERROR) holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from docc.core.expression import Questions, Side
+
+
+class Verdict(Enum):
+    OK = "OK"
+    FAIL = "FAIL"
+    NO_DATA = "NO-DATA"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of an instant vector (or the scalar, without labels)."""
+
+    labels: tuple[tuple[str, str], ...]
+    value: float
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(f'{name}="{value}"' for name, value in self.labels) + "}" if self.labels else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Prometheus said to one text: series, or why there are none to be had (error, a sentence)."""
+
+    series: tuple[Series, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A condition as judged once. value: nearest to or farthest beyond the threshold; None: no number. fresh: each selector
+    has a sample newer than the weight change. newest: unix seconds of the newest sample of the stalest selector."""
+
+    name: str
+    verdict: Verdict
+    value: float | None
+    operator: str
+    threshold: float
+    reason: str
+    query: str
+    series: str = ""
+    fresh: bool = False
+    newest: float | None = None
+
+
+def breaches(value: float, operator: str, threshold: float) -> bool:
+    """NaN never breaches, as in PromQL."""
+    match operator:
+        case ">":
+            return value > threshold
+        case ">=":
+            return value >= threshold
+        case "<":
+            return value < threshold
+        case "<=":
+            return value <= threshold
+        case "==":
+            return value == threshold
+        case _:
+            return value != threshold and not math.isnan(value)
+
+
+def judge(name: str, questions: Questions, answers: Mapping[str, Answer], *, since: float) -> Check:
+    """since: unix seconds of the last weight change."""
+    sides = [_judge_side(name, side, answers, since) for side in questions.sides]
+    if questions.whole is None:
+        return sides[0]
+    return _judge_compound(name, questions.whole, sides, answers)
+
+
+def _judge_compound(name: str, text: str, sides: list[Check], answers: Mapping[str, Answer]) -> Check:
+    whole = answers.get(text, Answer(error="it was not answered"))
+    fresh = all(side.fresh for side in sides)
+    newest = min((side.newest for side in sides if side.newest is not None), default=None)
+    lead = sides[0]
+
+    def check(verdict: Verdict, reason: str, side: Check = lead, series: str = "") -> Check:
+        return Check(name, verdict, side.value, side.operator, side.threshold, reason, text, series, fresh, newest)
+
+    if whole.error:
+        return check(Verdict.ERROR, whole.error)
+    if whole.series:
+        broken = next((side for side in sides if side.verdict is Verdict.FAIL), lead)
+        return check(Verdict.FAIL, "the whole expression holds", broken, str(whole.series[0]))
+    for verdict in (Verdict.ERROR, Verdict.NO_DATA):
+        for side in sides:
+            if side.verdict is verdict:
+                return check(verdict, side.reason, side)
+    return check(Verdict.OK, "the whole expression does not hold")
+
+
+def _judge_side(name: str, side: Side, answers: Mapping[str, Answer], since: float) -> Check:
+    value = answers.get(side.value, Answer(error="it was not answered"))
+    newest, absent, broken = _presence(side, answers)
+    fresh = newest is not None and newest > since
+
+    def check(verdict: Verdict, reason: str, worst: Series | None = None) -> Check:
+        number = worst.value if worst else None
+        labels = str(worst) if worst else ""
+        return Check(name, verdict, number, side.operator, side.threshold, reason, side.value, labels, fresh, newest)
+
+    if value.error:
+        return check(Verdict.ERROR, value.error)
+    numbers = [series for series in value.series if not math.isnan(series.value)]
+    for series in numbers:
+        if breaches(series.value, side.operator, side.threshold):
+            return check(Verdict.FAIL, "the threshold is crossed", series)
+    if numbers:
+        worst = _nearest(numbers, side)
+        return check(Verdict.OK, "" if worst.value or not side.quotient else "nothing matched above the line", worst)
+    if broken:
+        return check(Verdict.ERROR, broken)
+    if absent:
+        return check(Verdict.NO_DATA, f"no series for {absent}")
+    if not fresh:
+        return check(Verdict.NO_DATA, f"no sample newer than the weight change of {_clock(since)}")
+    if value.series or side.quotient:
+        return check(Verdict.NO_DATA, "live series, but no request in the range to judge by")
+    return check(Verdict.OK, "nothing matched, in live samples")
+
+
+def _presence(side: Side, answers: Mapping[str, Answer]) -> tuple[float | None, str, str]:
+    """(newest sample of the stalest selector, the first selector without series, the first error)."""
+    newest: list[float] = []
+    for text in side.presence:
+        answer = answers.get(text, Answer(error="it was not answered"))
+        if answer.error:
+            return None, "", answer.error
+        if not answer.series:
+            return None, text.removeprefix("max(timestamp(").removesuffix("))"), ""
+        newest.append(answer.series[0].value)
+    return min(newest, default=None), "", ""
+
+
+def _nearest(numbers: list[Series], side: Side) -> Series:
+    if side.operator in (">", ">="):
+        return max(numbers, key=lambda series: series.value)
+    if side.operator in ("<", "<="):
+        return min(numbers, key=lambda series: series.value)
+    return min(numbers, key=lambda series: abs(series.value - side.threshold))
+
+
+def _clock(instant: float) -> str:
+    return datetime.fromtimestamp(instant, UTC).strftime("%H:%M:%S UTC")

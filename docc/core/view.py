@@ -1,0 +1,87 @@
+"""What the planner looks at in one tick, and the few questions that all its parts ask of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from docc.core.plan import Plan
+from docc.core.verdict import Check, Verdict
+from docc.model.record import Record
+from docc.model.world import Revision, Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The conditions as judged at `asked_at` (unix seconds), while the record's weight was written at `since`."""
+
+    asked_at: float = 0.0
+    since: float = 0.0
+    results: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """me: this driver's unique name. held: it has seen its own name in the record before. plan None: no manifest is at
+    hand, so what is under way is finished and nothing is begun.
+    broken: why this driver cannot go on (a timeout, a refused object)."""
+
+    app: str
+    me: str
+    plan: Plan | None
+    seen: Seen
+    checks: Checks
+    now: float
+    held: bool = False
+    broken: str = ""
+
+    @property
+    def record(self) -> Record:
+        if self.seen.record is None:
+            raise LookupError("no record")
+        return self.seen.record
+
+    @property
+    def stable(self) -> Revision:
+        return self.seen.revision(self.record.stable)
+
+    @property
+    def candidate(self) -> Revision:
+        return self.seen.revision(self.record.candidate)
+
+    @property
+    def weight(self) -> int:
+        """Percent of traffic that the candidate really has."""
+        return self.seen.routed.weights.get(self.record.candidate or 0, 0)
+
+    @property
+    def can_return(self) -> bool:
+        """There is a stable revision that can answer."""
+        return self.record.stable is not None and self.stable.ready > 0
+
+    def failing(self) -> Check | None:
+        """The first condition that fires; a FAIL counts at any time."""
+        return next((c for c in self._judged() if c.verdict is Verdict.FAIL), None)
+
+    def unsure(self) -> str:
+        """Why the conditions do not let the rollout go on; "" when each is OK with samples newer than the weight."""
+        if self.plan is None or not self.plan.judged:
+            return ""
+        if self.checks.since != self.record.since or self.checks.asked_at < self.record.since:
+            return "the conditions have not been judged at this weight yet"
+        for check in self._judged():
+            if check.verdict is not Verdict.OK:
+                return f"{check.name}: {check.verdict.value}: {check.reason}"
+            if not check.fresh:
+                return f"{check.name}: no sample newer than the weight change yet"
+        return ""
+
+    def _judged(self) -> tuple[Check, ...]:
+        if self.plan is None or not self.plan.judged:
+            return ()
+        return tuple(c for c in self.checks.results if c.name not in self.record.excused)
+
+
+def pods_needed(scale: int, weight: int) -> int:
+    """The pods that must be ready before a revision gets `weight` percent."""
+    return max(1, math.ceil(scale * weight / 100)) if weight > 0 else 0

@@ -1,0 +1,75 @@
+"""Moves that write traffic and record together. All of them go through `write`, so that none can split the two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from docc.core.phases import Signal, following
+from docc.core.route import commit, traffic
+from docc.core.steps import MatchHeaders
+from docc.core.view import View
+from docc.model.facts import Fact, Parked, Reverted, StableLost
+from docc.model.moves import Move, Operation
+from docc.model.record import Record
+
+
+def write(
+    view: View,
+    record: Record,
+    weights: Mapping[int, int] | None,
+    facts: tuple[Fact, ...],
+    *,
+    header: MatchHeaders | None = None,
+    extra: tuple[Operation, ...] = (),
+) -> Move:
+    """The one write. weights None: traffic stays as it is; header None with weights: no header rule (any more)."""
+    spec: tuple[Operation, ...] = ()
+    if weights:
+        port = view.plan.port if view.plan else _port(view)
+        spec = traffic(view.app, view.seen.routed, weights, port=port, header=header, candidate=record.candidate)
+    return Move(commit(view.app, view.seen.routed, record, *spec, *extra), facts)
+
+
+def fail_move(view: View, reason: str, *, request: str = "") -> Move:
+    """Evidence against the candidate: traffic back to stable at once, or, if stable cannot answer, say so and stay."""
+    record = view.record
+    if view.weight > 0 and not view.can_return:
+        lost = record.becoming(following(record.phase, Signal.LOSE), view.now, reason=reason)
+        return write(view, lost, None, (StableLost(record.stable, record.candidate, reason),))
+    return return_move(view, reason, signal=Signal.FAIL, request=request)
+
+
+def return_move(view: View, reason: str, *, signal: Signal = Signal.RETURN, request: str = "") -> Move:
+    """All traffic to stable in one write. By another than the driver it raises the epoch, so the driver ends."""
+    record = view.record
+    mine = record.by == view.me
+    exposed = view.now - record.exposed if record.exposed is not None else 0.0
+    back = record.becoming(
+        following(record.phase, signal), view.now, epoch=record.epoch + (0 if mine else 1), by=view.me, weight=0,
+        step=-1, reason=reason, request=request, exposed=None,
+    )  # fmt: skip
+    return write(view, back, _all_on_stable(view), (Reverted(record.candidate or 0, record.stable, reason, exposed),))
+
+
+def park_move(view: View, signal: str) -> Move:
+    record = view.record
+    reason = f"parked by {signal}"
+    parked = record.becoming(
+        following(record.phase, Signal.PARK), view.now, weight=0, step=-1, reason=reason, exposed=None
+    )
+    return write(view, parked, _all_on_stable(view), (Parked(record.candidate, record.stable, reason),))
+
+
+def _all_on_stable(view: View) -> dict[int, int]:
+    """Every revision that the route names stays named, at 0: its cluster stays known to the data plane while it drains."""
+    if view.record.stable is None:
+        return {}
+    return {**dict.fromkeys(view.seen.routed.weights, 0), view.record.stable: 100}
+
+
+def _port(view: View) -> int:
+    for rule in view.seen.routed.body.get("spec", {}).get("rules") or []:
+        for backend in rule.get("backendRefs") or []:
+            if backend.get("port"):
+                return int(backend["port"])
+    return 0

@@ -1,0 +1,170 @@
+"""The only loop: observe, advance, act. It knows ports and the planner; it decides nothing about traffic itself.
+
+There is no retry code: what fails for a passing reason is looked at again, at once the first time, then ever more slowly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from docc.core import planner
+from docc.core.invariants import check
+from docc.core.observation import see
+from docc.core.plan import Plan
+from docc.core.view import Checks, View
+from docc.engine.lease import Lease, LeaseLost, shown
+from docc.engine.ports import Ports
+from docc.engine.sampling import Sampling
+from docc.model.errors import DoccError, ExitCode, LookAgain
+from docc.model.facts import CheckSeen, Waiting
+from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
+from docc.model.world import Seen
+
+BACKOFF_SECONDS_MAX = 2.0
+HEARTBEAT_SECONDS = 30.0
+PARK_SECONDS_MAX = 4.0
+
+
+@dataclass(slots=True)
+class Driver:
+    """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it."""
+
+    ports: Ports
+    app: str
+    me: str
+    plan: Plan | None
+    sampling: Sampling
+    lease: Lease | None = None
+    timeout: float | None = None
+    _checks: Checks = field(default=Checks())
+    _held: bool = False
+    _waiting: str = ""
+    _broken: str = ""
+    _failures: int = 0
+
+    def run(self) -> Outcome:
+        """Raises DoccError only while this driver has not written the record yet."""
+        started = self.ports.clock.now()
+        while True:
+            if self.timeout is not None and self.ports.clock.now() >= started + self.timeout and not self._broken:
+                waited = f"; it was waiting for: {self._waiting}" if self._waiting else ""
+                self._broken = f"--timeout of {self.timeout:.0f} s is over{waited}"
+            try:
+                if (signal := self.ports.stop.asked()) is not None:
+                    return self._park(signal)
+                move = self._tick(started)
+            except LeaseLost as lost:
+                why = f"{shown(lost.holder)} took the lock over"
+                return Outcome("superseded", ExitCode.LOCKED if not self._held else ExitCode.FAILED_SAFE, why)
+            except LookAgain:
+                self._back_off()
+                continue
+            except DoccError as error:
+                if not self._held or self._broken:
+                    return self._give_up(error)
+                self._broken = f"{error.what}{f' ({error.why})' if error.why else ''}"
+                continue
+            self._failures = 0
+            if move.outcome is not None:
+                return move.outcome
+            if move.effect is None:
+                self._wait(move, started)
+
+    def _tick(self, started: float) -> Move:
+        if self.lease is not None:
+            self.lease.keep()
+        seen = self._look()
+        self._sample(seen)
+        view = self._view(seen)
+        move = planner.advance(view)
+        check(view, move)
+        if move.effect is not None:
+            self._act(move)
+        return move
+
+    def _look(self) -> Seen:
+        seen = see(self.app, self.ports.cluster.observe(self.app), routed=self.plan.routed if self.plan else None)
+        self._held = self._held or (seen.record is not None and seen.record.by == self.me)
+        return seen
+
+    def _view(self, seen: Seen) -> View:
+        now = self.ports.clock.now()
+        return View(self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken)
+
+    def _sample(self, seen: Seen) -> None:
+        record, metrics, plan = seen.record, self.ports.metrics, self.plan
+        if record is None or metrics is None or plan is None or not self.sampling.wanted(plan, record, self.me):
+            return
+        now = self.ports.clock.now()
+        if now < self.sampling.due(self._checks, record):
+            return
+        self._checks = self.sampling.ask(metrics, plan, record.stable, record.since, now)
+        for result in self._checks.results:
+            fact = CheckSeen(
+                result.name, result.verdict.value, result.value, result.operator, result.threshold, result.reason,
+                record.weight, result.query, result.series,
+            )  # fmt: skip
+            self.ports.sink.emit(now, fact)
+
+    def _act(self, move: Move) -> None:
+        assert move.effect is not None
+        perform(self.ports, move.effect)
+        self._waiting = ""
+        now = self.ports.clock.now()
+        for fact in move.facts:
+            self.ports.sink.emit(now, fact)
+
+    def _wait(self, move: Move, started: float) -> None:
+        now = self.ports.clock.now()
+        if move.waiting and move.waiting != self._waiting:
+            self.ports.sink.emit(now, Waiting(move.waiting))
+        self._waiting = move.waiting
+        instants = [now + HEARTBEAT_SECONDS]
+        if move.wake_at is not None:
+            instants.append(move.wake_at)
+        if self.lease is not None:
+            instants.append(self.lease.due)
+        if self.timeout is not None and not self._broken:
+            instants.append(started + self.timeout)
+        record = self._look().record
+        if record is not None and self.sampling.wanted(self.plan, record, self.me) and self.ports.metrics is not None:
+            instants.append(self.sampling.due(self._checks, record))
+        self.ports.clock.sleep_until(max(min(instants), now))
+
+    def _back_off(self) -> None:
+        """The first time at once (a revert must not wait), then 50 ms, 100 ms, ... up to two seconds."""
+        delay = 0.0 if self._failures == 0 else min(0.05 * 2 ** (self._failures - 1), BACKOFF_SECONDS_MAX)
+        self._failures += 1
+        if delay:
+            self.ports.clock.sleep_until(self.ports.clock.now() + delay)
+
+    def _give_up(self, error: DoccError) -> Outcome:
+        """A failure that cannot be recovered from: before the first write it is the caller's, afterwards it is 11."""
+        if not self._held:
+            raise error
+        return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"{error.what}{f' ({error.why})' if error.why else ''}")
+
+    def _park(self, signal: str) -> Outcome:
+        """One write, tried until it is done or the time for it is over."""
+        limit = self.ports.clock.now() + PARK_SECONDS_MAX
+        while True:
+            try:
+                move = planner.park(self._view(self._look()), signal)
+                if move.outcome is not None:
+                    return move.outcome
+                self._act(move)
+            except DoccError as error:
+                if self.ports.clock.now() >= limit:
+                    why = f"stopped by {signal}, and the traffic could not be put back: {error.what}"
+                    return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why)
+                self._back_off()
+
+
+def perform(ports: Ports, effect: Effect) -> None:
+    match effect:
+        case Create():
+            ports.cluster.create(effect)
+        case Patch():
+            ports.cluster.patch(effect)
+        case Delete():
+            ports.cluster.delete(effect)

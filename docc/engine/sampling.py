@@ -1,0 +1,50 @@
+"""When the conditions are asked, and with which texts. core/expression.py writes the texts, core/verdict.py judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from docc.core.expression import Binding, Condition, bind
+from docc.core.names import deployment_name
+from docc.core.plan import Plan
+from docc.core.verdict import Answer, judge
+from docc.core.view import Checks
+from docc.engine.ports import Metrics
+from docc.model.record import Phase, Record
+
+_JUDGED = (Phase.PREPARING, Phase.SHIFTING, Phase.AWAITING, Phase.BAKING)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """conditions: by name. poll, window: seconds."""
+
+    conditions: tuple[tuple[str, Condition], ...]
+    poll: float
+    window: float
+
+    def wanted(self, plan: Plan | None, record: Record | None, me: str) -> bool:
+        """Conditions are judged as long as a driver runs and there is a stable revision to return to."""
+        if plan is None or record is None or not self.conditions:
+            return False
+        return record.by == me and record.phase in _JUDGED and record.stable is not None
+
+    def due(self, checks: Checks, record: Record) -> float:
+        """Unix seconds of the next poll; at once after a weight change."""
+        return record.since if checks.since != record.since else checks.asked_at + self.poll
+
+    def ask(self, metrics: Metrics, plan: Plan, stable: int | None, since: float, now: float) -> Checks:
+        """All conditions, each text sent once."""
+        binding = Binding(
+            app=plan.app,
+            namespace=plan.namespace,
+            canary=deployment_name(plan.app, plan.candidate),
+            revision=f"v{plan.candidate}",
+            stable=deployment_name(plan.app, stable) if stable is not None else None,
+            window=self.window,
+        )
+        asked = [(name, bind(condition, binding)) for name, condition in self.conditions]
+        texts = tuple(dict.fromkeys(text for _, questions in asked for text in questions.texts))
+        answers: dict[str, Answer] = dict(metrics.ask(texts))
+        results = tuple(judge(name, questions, answers, since=since) for name, questions in asked)
+        return Checks(asked_at=now, since=since, results=results)
