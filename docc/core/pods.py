@@ -1,8 +1,9 @@
 """Bringing a revision's pods up, and letting them go: one effect at a time, each safe to send twice or too late.
 
 The fence: a revision is scaled down, or its Service deleted, only after a fenced route write has taken it out of the route.
-Who brings one back marks its Deployment and Service with the new epoch before the route names it again; scale-downs test
-that mark, and a DELETE carries the resourceVersion that the mark has raised.
+Whoever finds such a revision at rest takes it down first, and one who brings it back marks its Deployment with the new epoch
+in the scale-up patch: a scale-down that was meant earlier and arrives later tests the old mark and fails, and a DELETE
+carries the uid of a Service that has been made anew since.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from docc.core.plan import Plan
 from docc.core.route import EPOCH, EPOCH_PATH
 from docc.core.view import View
 from docc.model.errors import ExitCode
-from docc.model.facts import Created, Deleted, FrontMoved, Scaled, Updated
+from docc.model.facts import Created, Deleted, FrontMoved, Scaled
 from docc.model.moves import Create, Delete, Move, Object, Operation, Outcome, Patch, Ref
 from docc.model.world import Revision
 
@@ -32,24 +33,16 @@ def bring_up(view: View, plan: Plan, replicas: int) -> Move | None:
             f"Deployment {name} exists and was not made from this manifest; docc takes over nobody's object in silence"
         )
         return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
-    fenced = plan.candidate in view.seen.routed.weights
-    if candidate.replicas < replicas or (not fenced and candidate.epoch != str(epoch)):
-        return _scale(name, candidate, max(replicas, candidate.replicas), epoch)
+    if candidate.replicas < replicas:
+        return _scale_up(name, candidate, replicas, epoch)
     if plan.rendered.service is None:
         return None
     if not candidate.has_service:
         return _create_service(name, plan.rendered.service, candidate, epoch)
-    if not fenced and candidate.service_epoch != str(epoch):
-        return Move(Patch(Ref("Service", name), (_mark(epoch),)), (Updated("Service", name, f"epoch {epoch}"),))
     return None
 
 
-def grow(revision: Revision, name: str, replicas: int, epoch: int) -> Move:
-    """More pods for a revision that the route names."""
-    return _scale(name, revision, replicas, epoch)
-
-
-def _scale(name: str, revision: Revision, replicas: int, epoch: int) -> Move:
+def _scale_up(name: str, revision: Revision, replicas: int, epoch: int) -> Move:
     operations: tuple[Operation, ...] = (_mark(epoch), {"op": "add", "path": "/spec/replicas", "value": replicas})
     return Move(
         Patch(Ref("Deployment", name), operations), (Scaled(revision.number, replicas, "more traffic to come"),)

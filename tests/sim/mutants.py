@@ -1,0 +1,154 @@
+"""Planted bugs: each is a few lines of docc changed as it is imported, and the simulation must notice every one.
+
+`python -m tests.sim.mutants NAME` plays all scenarios with that bug and exits with 1 if it was caught. docc's own
+invariants (core/invariants.py) are switched off in every mutant: the auditor alone has to see what is wrong.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder, SourceLoader
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Edit:
+    module: str
+    old: str
+    new: str
+
+
+NO_INVARIANTS = Edit("docc.engine.driver", "        check(view, move)\n", "")
+
+MUTANTS: dict[str, tuple[Edit, ...]] = {
+    "no guard: writes do not test what was observed": (
+        Edit("docc.core.route", "(*tests, _unchanged(routed), write, *spec)", "(write, *spec)"),
+    ),
+    "split write: traffic first, the record in a write of its own": (
+        Edit(
+            "docc.core.writes",
+            "    return Move(commit(view.app, view.seen.routed, record, *spec, *extra), facts)\n",
+            "    from docc.core.route import guarded\n"
+            "    if spec or extra:\n"
+            "        return Move(guarded(view.app, view.seen.routed, *spec, *extra))\n"
+            "    return Move(commit(view.app, view.seen.routed, record), facts)\n",
+        ),
+    ),
+    "epoch ignored: who takes over does not raise it": (
+        Edit(
+            "docc.core.planner",
+            "claimed = replace(record, epoch=record.epoch + 1, by=view.me)",
+            "claimed = replace(record, by=view.me)",
+        ),
+    ),
+    "readiness ignored: weight grows at once": (
+        Edit("docc.core.rollout", "    if candidate.ready >= needed:\n", "    if needed >= 0:\n"),
+    ),
+    "NO-DATA passes": (
+        Edit("docc.core.view", "            if check.verdict is not Verdict.OK:\n", "            if self.now < 0:\n"),
+        Edit("docc.core.view", "            if not check.fresh:\n", "            if self.now < 0:\n"),
+    ),
+    "FAIL overlooked": (
+        Edit(
+            "docc.core.rollout",
+            "    if view.can_return and (check := view.failing())",
+            "    if view.now < 0 and (check := view.failing())",
+        ),
+    ),
+    "stable scaled early: during the bake": (
+        Edit(
+            "docc.core.rollout",
+            "    at = view.record.step + 1\n",
+            "    if view.record.phase is Phase.BAKING and view.stable.replicas:\n"
+            "        from docc.core.names import deployment_name\n"
+            "        from docc.core.pods import _scale_down\n"
+            "        return _scale_down(deployment_name(view.app, view.stable.number), view.stable)\n"
+            "    at = view.record.step + 1\n",
+        ),
+    ),
+    "Service deleted before the route lets go": (
+        Edit(
+            "docc.core.planner",
+            "    settled = record.becoming(Phase.REVERTED, view.now, weight=0)\n",
+            "    if view.candidate.has_service:\n"
+            "        from docc.model.moves import Delete, Ref\n"
+            "        ref = Ref('Service', f'{view.app}-v{record.candidate}')\n"
+            "        return Move(Delete(ref, view.candidate.service_uid, view.candidate.service_version))\n"
+            "    settled = record.becoming(Phase.REVERTED, view.now, weight=0)\n",
+        ),
+    ),
+    "422 not retried: a failed guard ends the driver": (
+        Edit(
+            "docc.engine.driver",
+            "            except LookAgain:\n                self._back_off()\n                continue\n            except",
+            "            except LookAgain as error:\n"
+            "                return Outcome('stuck', ExitCode.FAILED_NOT_CLEAN, str(error))\n"
+            "            except",
+        ),
+    ),
+    "no fence: a revision is brought back without the new epoch on its Deployment": (
+        Edit("docc.core.pods", "(_mark(epoch), {", '({"op": "test", "path": "/kind", "value": "Deployment"}, {'),
+    ),
+    "front forgotten: it goes on selecting the former stable": (
+        Edit("docc.core.pods", "or front.selects == stable or front.foreign", "or front.exists"),
+    ),
+    "orphans: a reverted candidate's pods stay": (
+        Edit(
+            "docc.core.pods",
+            "        if revision.exists and revision.replicas > 0:\n",
+            "        if revision.number < 0:\n",
+        ),
+    ),
+    "lost endpoints do not count": (
+        Edit("docc.core.rollout", "    if candidate.ready == 0:\n", "    if candidate.ready < 0:\n"),
+    ),
+}
+
+
+class _Loader(SourceLoader):
+    def __init__(self, path: str, edits: Sequence[Edit]) -> None:
+        self.path, self.edits = path, edits
+
+    def get_filename(self, fullname: str) -> str:
+        return self.path
+
+    def get_data(self, path: str | bytes) -> bytes:
+        text = Path(str(path)).read_text(encoding="utf-8")
+        for edit in self.edits:
+            if text.count(edit.old) != 1:
+                raise LookupError(f"{edit.module} does not have exactly one {edit.old!r}: renew the mutant")
+            text = text.replace(edit.old, edit.new)
+        return text.encode()
+
+    def path_stats(self, path: str) -> dict[str, float]:
+        raise OSError("no cache for mutants")
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, edits: Sequence[Edit]) -> None:
+        self.edits = edits
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        edits = [edit for edit in self.edits if edit.module == fullname]
+        found = PathFinder.find_spec(fullname, path) if edits else None
+        if found is None or found.origin is None:
+            return None
+        return importlib.util.spec_from_loader(fullname, _Loader(found.origin, edits), origin=found.origin)
+
+
+def main(name: str) -> int:
+    sys.meta_path.insert(0, _Finder((NO_INVARIANTS, *MUTANTS[name])))
+    from tests.sim import play
+
+    return play.main()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1]))
