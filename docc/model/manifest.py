@@ -120,6 +120,9 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
+    """spec_hash: names the pod template as the manifest writes it (core/names.py)."""
+
     application: Application
+    spec_hash: str
     strategy: Strategy = Strategy()
     maintainer: str | None = None

@@ -7,6 +7,7 @@ the whole path to it, is absent (its library reads an absent member as null).
 from __future__ import annotations
 
 import copy
+from types import MappingProxyType
 from typing import Any
 
 import jsonpatch
@@ -17,7 +18,7 @@ class FailedTest(Exception):
     """A `test` did not hold, or a path does not exist: the API server says 422 without causes."""
 
 
-class _Test(jsonpatch.TestOperation):  # type: ignore[misc]  # the library has no type stubs
+class _Test(jsonpatch.TestOperation):
     def apply(self, obj: Any) -> Any:
         try:
             return super().apply(obj)
@@ -27,8 +28,8 @@ class _Test(jsonpatch.TestOperation):  # type: ignore[misc]  # the library has n
             raise
 
 
-class _Patch(jsonpatch.JsonPatch):  # type: ignore[misc]  # the library has no type stubs
-    operations = {**jsonpatch.JsonPatch.operations, "test": _Test}
+class _Patch(jsonpatch.JsonPatch):
+    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "test": _Test})
 
 
 def json_patch(document: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:

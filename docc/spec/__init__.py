@@ -1,0 +1,1 @@
+"""Manifest text -> Manifest -> objects. jsonschema and jinja2 live here, imported where they are used."""

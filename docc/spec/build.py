@@ -1,0 +1,129 @@
+"""Checked values -> Manifest, every default explicit. `read` is the one door from text to a Manifest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docc.core.names import spec_hash
+from docc.model.errors import UsageError
+from docc.model.manifest import (
+    ABTesting,
+    Application,
+    Canary,
+    Container,
+    FailureCondition,
+    GatewayName,
+    Manifest,
+    Port,
+    PrometheusSource,
+    Readiness,
+    Strategy,
+)
+from docc.spec.check import check, seconds, strategy_of
+from docc.spec.load import decode, values
+
+
+def read(raw: bytes, source: str, images: tuple[str, ...] = ()) -> Manifest:
+    """The manifest in `raw`, with `images` ([CONTAINER=]REF) put in. Raises ManifestError with all problems, UsageError."""
+    text = decode(raw, source)
+    found = values(text, source)
+    check(found, text, source)
+    for image in images:
+        _replace_image(found["application"]["containers"], image)
+    if images:
+        check(found, text, source)
+    return build(found)
+
+
+def _replace_image(containers: dict[str, Any], image: str) -> None:
+    name, equals, reference = image.partition("=")
+    if not equals:
+        name, reference = next(iter(containers)), image
+        if len(containers) > 1:
+            raise UsageError(
+                f"--image {image} does not say which container it is for",
+                why=f"the manifest has {len(containers)}: {', '.join(containers)}",
+                state="nothing was touched",
+                fix=f"--image {name}={image}",
+            )
+    if name not in containers:
+        raise UsageError(
+            f'--image names the container "{name}", which the manifest does not have',
+            why=f"it has {', '.join(containers)}",
+            state="nothing was touched",
+        )
+    containers[name]["image"] = reference
+
+
+def build(found: dict[str, Any]) -> Manifest:
+    """found has passed check()."""
+    application = found["application"]
+    return Manifest(
+        application=Application(
+            name=application["name"],
+            namespace=application.get("namespace"),
+            scale=application.get("scale", 2),
+            containers=tuple(_container(name, c) for name, c in application["containers"].items()),
+            gateway=_gateway(application.get("gateway")),
+            hosts=tuple(application.get("hosts", ())),
+            paths=tuple(application.get("paths", ("/",))),
+        ),
+        spec_hash=spec_hash(application["containers"]),
+        strategy=_strategy(strategy_of(found)),
+        maintainer=found.get("maintainer"),
+    )
+
+
+def _container(name: str, found: dict[str, Any]) -> Container:
+    readiness = found.get("readiness")
+    resources = found.get("resources", {"requests": {"cpu": "100m", "memory": "128Mi"}})
+    return Container(
+        name=name,
+        image=found["image"],
+        ports=tuple(
+            Port(port["port"], port.get("protocol", "TCP"), port.get("app_protocol", "http"))
+            for port in found.get("ports", ())
+        ),
+        env=tuple(found.get("env", {}).items()),
+        command=tuple(found.get("command", ())),
+        args=tuple(found.get("args", ())),
+        readiness=Readiness(readiness.get("path"), readiness.get("port")) if readiness else None,
+        resources=tuple((kind, tuple(amounts.items())) for kind, amounts in resources.items()),
+    )
+
+
+def _gateway(found: str | dict[str, str] | None) -> GatewayName | None:
+    if found is None:
+        return None
+    if isinstance(found, str):
+        namespace, slash, name = found.rpartition("/")
+        return GatewayName(name, namespace if slash else None)
+    return GatewayName(found["name"], found.get("namespace"), found.get("section"))
+
+
+def _strategy(found: dict[str, Any]) -> Strategy:
+    canary, trial, defaults = found.get("canary"), found.get("ab_testing"), Strategy()
+    times = ("poll", "no_data_limit", "progress_deadline", "drain", "keep_warm")
+    return Strategy(
+        canary=Canary(canary["increment"], seconds(canary["interval"])) if canary else None,
+        ab_testing=ABTesting(**trial) if trial else None,
+        failure_conditions=tuple(
+            FailureCondition(condition["name"], condition["expression"])
+            for condition in found.get("failure_conditions", ())
+        ),
+        outcome_labels=tuple(found.get("outcome_labels", ())),
+        prometheus=_prometheus(found.get("prometheus")),
+        bake=seconds(found["bake"]) if "bake" in found else None,
+        **{name: seconds(found.get(name, getattr(defaults, name))) for name in times},
+    )
+
+
+def _prometheus(found: dict[str, str] | None) -> PrometheusSource | None:
+    if found is None:
+        return None
+    service = None
+    if "service" in found:
+        namespace, _, rest = found["service"].partition("/")
+        name, _, port = rest.rpartition(":")
+        service = (namespace, name, int(port))
+    return PrometheusSource(found.get("url"), found.get("token_env"), service)
