@@ -1,0 +1,1 @@
+"""Ports fitted to libraries: kubernetes, httpx, the clock, signals."""

@@ -49,7 +49,7 @@ def _by_schema(values: dict[str, Any]) -> Found:
     strict = Draft7Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, v: isinstance(v, int) and not isinstance(v, bool)
     )
-    validator = validators.extend(Draft7Validator, type_checker=strict)(schema())  # type: ignore[no-untyped-call]  # its stubs lack it
+    validator = validators.extend(Draft7Validator, type_checker=strict)(schema())
     for error in validator.iter_errors(values):
         yield from _told(error)
 

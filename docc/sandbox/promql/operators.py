@@ -11,14 +11,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from docc.sandbox.promql.values import METADATA, Sample, Unanswerable, Vector, distinct, spelled, without_metadata
+from docc.sandbox.promql.values import (
+    METADATA,
+    Sample,
+    Unanswerable,
+    Value,
+    Vector,
+    distinct,
+    spelled,
+    without_metadata,
+)
 from docc.sandbox.tsdb import Labels
 
 
 def _divide(left: float, right: float) -> float:
     if right:
         return left / right
-    if left == 0 or math.isnan(left) or math.isnan(right):
+    if left == 0 or math.isnan(left):
         return math.nan
     return math.copysign(math.inf, left) * math.copysign(1.0, right)
 
@@ -86,16 +95,18 @@ def scalars(op: str, left: float, right: float) -> float:
     return float(COMPARISONS[op](left, right))
 
 
-def with_scalar(op: str, vector: Vector, scalar: float, *, scalar_is_left: bool, return_bool: bool) -> Vector:
-    """A filter keeps the vector's values and names, on whichever side the scalar stands."""
-    result = []
-    for sample in vector:
-        left, right = (scalar, sample.value) if scalar_is_left else (sample.value, scalar)
+def with_scalar(op: str, left: Value, right: Value, *, return_bool: bool) -> Vector:
+    """One side is a scalar. A filter keeps the vector's values and names, on whichever side the scalar stands."""
+    vector = right if isinstance(left, float) else left
+    result: Vector = []
+    for sample in vector if isinstance(vector, list) else []:
+        a = left if isinstance(left, float) else sample.value
+        b = right if isinstance(right, float) else sample.value
         if op in ARITHMETIC:
-            result.append(Sample(without_metadata(sample.labels), ARITHMETIC[op](left, right)))
+            result.append(Sample(without_metadata(sample.labels), ARITHMETIC[op](a, b)))
         elif return_bool:
-            result.append(Sample(without_metadata(sample.labels), float(COMPARISONS[op](left, right))))
-        elif COMPARISONS[op](left, right):
+            result.append(Sample(without_metadata(sample.labels), float(COMPARISONS[op](a, b))))
+        elif COMPARISONS[op](a, b):
             result.append(sample)
     return distinct(result)
 

@@ -15,6 +15,15 @@ _NEAR = 1.1  # a boundary closer than this many average intervals is taken for c
 
 def increase(points: Points, start_ms: int, end_ms: int) -> float | None:
     """Growth of a counter over (start, end]; None with fewer than two samples, which say nothing about growth."""
+    return _extrapolated(points, start_ms, end_ms, per_seconds=1.0)
+
+
+def rate(points: Points, start_ms: int, end_ms: int) -> float | None:
+    """increase per second."""
+    return _extrapolated(points, start_ms, end_ms, per_seconds=(end_ms - start_ms) / 1000)
+
+
+def _extrapolated(points: Points, start_ms: int, end_ms: int, *, per_seconds: float) -> float | None:
     if len(points) < 2:
         return None
     (first_ms, first), (last_ms, last) = points[0], points[-1]
@@ -28,16 +37,12 @@ def increase(points: Points, start_ms: int, end_ms: int) -> float | None:
     if to_start >= between * _NEAR:
         to_start = between / 2  # the series was born inside the window: half an interval before its first sample
     if grown > 0 and first >= 0:
-        to_start = min(to_start, sampled * (first / grown))  # a counter was never below 0
+        to_zero = sampled * (first / grown)  # a counter was never below 0
+        to_start = to_zero if to_zero < to_start else to_start
     if to_end >= between * _NEAR:
         to_end = between / 2
-    return grown * ((sampled + to_start + to_end) / sampled)
-
-
-def rate(points: Points, start_ms: int, end_ms: int) -> float | None:
-    """increase per second."""
-    grown = increase(points, start_ms, end_ms)
-    return None if grown is None else grown / ((end_ms - start_ms) / 1000)
+    # In this order, because a last digit more or less can decide a comparison.
+    return grown * ((sampled + to_start + to_end) / sampled / per_seconds)
 
 
 def irate(points: Points, start_ms: int, end_ms: int) -> float | None:

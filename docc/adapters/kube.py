@@ -1,0 +1,231 @@
+"""engine.ports.Cluster over a Connection: one namespace, seven kinds, everything that is looked at often kept by watches.
+
+The first observe() lists, then watches follow; what this process writes is known from the write's own answer, and an older
+version that a watch delivers late never replaces a newer one. After a Conflict the object is read afresh before anybody
+looks again, so that a driver does not repeat itself on a stale view.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from docc.adapters.kube_connection import Connection, Request
+from docc.adapters.kube_watch import Watch
+from docc.model.errors import Conflict, DoccError, Gone, Unreachable, UnusableError
+from docc.model.moves import Create, Delete, Object, Patch, Ref
+from docc.model.world import Objects
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    prefix: str
+    plural: str
+    watched: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    "HTTPRoute": Kind("/apis/gateway.networking.k8s.io/v1", "httproutes", watched=True),
+    "Gateway": Kind("/apis/gateway.networking.k8s.io/v1", "gateways"),
+    "Deployment": Kind("/apis/apps/v1", "deployments", watched=True),
+    "Service": Kind("/api/v1", "services"),
+    "EndpointSlice": Kind("/apis/discovery.k8s.io/v1", "endpointslices", watched=True),
+    "Pod": Kind("/api/v1", "pods", watched=True),
+    "Event": Kind("/api/v1", "events"),
+    "Lease": Kind("/apis/coordination.k8s.io/v1", "leases"),
+}
+_KEPT = ("HTTPRoute", "Deployment", "Service", "EndpointSlice", "Pod")
+_WRITE = {"fieldManager": "docc", "fieldValidation": "Strict"}
+
+
+class KubeCluster:
+    """ring: called whenever the kept objects have changed. app: whose objects observe() keeps."""
+
+    def __init__(self, connection: Connection, namespace: str, ring: Callable[[], None] = lambda: None) -> None:
+        self.connection, self.namespace, self._ring = connection, namespace, ring
+        self._lock = threading.Lock()
+        self._kept: dict[str, dict[str, Object]] = {}
+        self._stale: set[Ref] = set()
+        self._app = ""
+        self._watches: list[Watch] = []
+
+    # --- engine.ports.Cluster
+    def observe(self, app: str) -> Objects:
+        if not self._kept:
+            self._begin(app)
+        for ref in tuple(self._stale):
+            self._refresh(ref)
+        with self._lock:
+            kept = {kind: dict(objects) for kind, objects in self._kept.items()}
+        return Objects(
+            kept["HTTPRoute"].get(app), kept["Deployment"], kept["Service"], kept["EndpointSlice"], kept["Pod"]
+        )
+
+    def create(self, effect: Create) -> Object:
+        path = self._path(effect.ref.kind)
+        return self._write(effect.ref, Request("create", path, _WRITE, effect.body))
+
+    def patch(self, effect: Patch) -> Object:
+        path = self._path(effect.ref.kind, effect.ref.name)
+        return self._write(effect.ref, Request("patch", path, _WRITE, list(effect.operations), "json-patch+json"))
+
+    def delete(self, effect: Delete) -> None:
+        preconditions = {"uid": effect.uid, "resourceVersion": effect.resource_version}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        try:
+            self.connection.send(Request("delete", self._path(effect.ref.kind, effect.ref.name), body=body))
+        except Gone:
+            pass
+        except (Conflict, Unreachable):
+            self._stale.add(effect.ref)
+            raise
+        with self._lock:
+            self._kept.get(effect.ref.kind, {}).pop(effect.ref.name, None)
+
+    def read(self, ref: Ref) -> Object | None:
+        try:
+            return self.connection.send(Request("get", self._path(ref.kind, ref.name)))
+        except Gone:
+            return None
+
+    def logs(self, pod: str, container: str, previous: bool, lines: int) -> str:
+        query = {"container": container, "tailLines": str(lines), "previous": "true" if previous else "false"}
+        try:
+            return self.connection.text(Request("get", self._path("Pod", pod) + "/log", query))
+        except DoccError:
+            return ""
+
+    def events(self, name: str) -> tuple[Object, ...]:
+        query = {"fieldSelector": f"involvedObject.name={name}"}
+        try:
+            items = self.connection.send(Request("list", self._path("Event"), query)).get("items") or []
+        except DoccError:
+            return ()
+        return tuple(sorted(items, key=lambda e: str(e.get("lastTimestamp") or e["metadata"].get("creationTimestamp"))))
+
+    # --- beyond the port
+    def find(self, kind: str, *, everywhere: bool = False, labels: str = "") -> list[Object]:
+        """All objects of a kind, in this namespace or in all."""
+        path = f"{KINDS[kind].prefix}/{KINDS[kind].plural}" if everywhere else self._path(kind)
+        query = {"labelSelector": labels} if labels else {}
+        found: list[Object] = self.connection.send(Request("list", path, query)).get("items") or []
+        return found
+
+    def namespace_labels(self) -> dict[str, str]:
+        """Raises NotFound-like UnusableError if the namespace does not exist."""
+        try:
+            found = self.connection.send(Request("get", f"/api/v1/namespaces/{self.namespace}"))
+        except Gone as error:
+            raise UnusableError(
+                f'namespace "{self.namespace}" does not exist',
+                state="nothing was touched",
+                fix=f"kubectl create namespace {self.namespace}",
+            ) from error
+        return dict(found["metadata"].get("labels") or {})
+
+    def version(self) -> Object:
+        return self.connection.send(Request("get", "/version"))
+
+    def close(self) -> None:
+        for watch in self._watches:
+            watch.stop()
+
+    # --- keeping
+    def _begin(self, app: str) -> None:
+        self._app = app
+        kept: dict[str, dict[str, Object]] = {}
+        versions: dict[str, str] = {}
+        for kind in _KEPT:
+            try:
+                listing = self.connection.send(Request("list", self._path(kind), self._selects(kind)))
+            except UnusableError:
+                if kind != "HTTPRoute":
+                    raise
+                listing = {"items": []}  # a cluster without Gateway API: applications without a route still work
+            kept[kind] = {item["metadata"]["name"]: item for item in listing.get("items") or []}
+            versions[kind] = str(listing.get("metadata", {}).get("resourceVersion", ""))
+        self._kept = kept
+        for kind in _KEPT:
+            if KINDS[kind].watched and versions[kind]:
+                watch = Watch(
+                    self.connection, self._path(kind), self._selects(kind), versions[kind], _Keeper(self, kind)
+                )
+                self._watches.append(watch)
+                watch.start()
+
+    def _selects(self, kind: str) -> dict[str, str]:
+        if kind == "HTTPRoute":
+            return {"fieldSelector": f"metadata.name={self._app}"}
+        return {"labelSelector": f"docc.dev/app={self._app}"}
+
+    def keep(self, kind: str, body: Object) -> None:
+        """Remembers an object unless a newer version of it is known."""
+        name = body["metadata"]["name"]
+        with self._lock:
+            if kind not in self._kept:
+                return
+            known = self._kept[kind].get(name)
+            if known is not None and _version(known) > _version(body):
+                return
+            self._kept[kind][name] = body
+        self._ring()
+
+    def forget(self, kind: str, body: Object) -> None:
+        with self._lock:
+            known = self._kept.get(kind, {}).get(body["metadata"]["name"])
+            if known is not None and known["metadata"]["uid"] == body["metadata"]["uid"]:
+                del self._kept[kind][body["metadata"]["name"]]
+        self._ring()
+
+    def replace(self, kind: str, items: list[Object]) -> None:
+        with self._lock:
+            self._kept[kind] = {item["metadata"]["name"]: item for item in items}
+        self._ring()
+
+    def _write(self, ref: Ref, request: Request) -> Object:
+        try:
+            answer = self.connection.send(request)
+        except (Conflict, Unreachable):
+            self._stale.add(ref)
+            raise
+        self.keep(ref.kind, answer)
+        return answer
+
+    def _refresh(self, ref: Ref) -> None:
+        if ref.kind not in self._kept:
+            self._stale.discard(ref)
+            return
+        found = self.read(ref)
+        with self._lock:
+            if found is None:
+                self._kept[ref.kind].pop(ref.name, None)
+            else:
+                self._kept[ref.kind][ref.name] = found
+        self._stale.discard(ref)
+
+    def _path(self, kind: str, name: str = "") -> str:
+        path = f"{KINDS[kind].prefix}/namespaces/{self.namespace}/{KINDS[kind].plural}"
+        return f"{path}/{name}" if name else path
+
+
+class _Keeper:
+    """What a watch tells, put into the cluster's kept objects."""
+
+    def __init__(self, cluster: KubeCluster, kind: str) -> None:
+        self._cluster, self._kind = cluster, kind
+
+    def changed(self, body: Object) -> None:
+        self._cluster.keep(self._kind, body)
+
+    def deleted(self, body: Object) -> None:
+        self._cluster.forget(self._kind, body)
+
+    def replaced(self, items: list[Object]) -> None:
+        self._cluster.replace(self._kind, items)
+
+
+def _version(body: Object) -> int:
+    """resourceVersions of one kind compare as integers (Kubernetes since 1.35 says so; before, it was so)."""
+    text = str(body["metadata"].get("resourceVersion", "0"))
+    return int(text) if text.isdigit() else 0
