@@ -12,11 +12,12 @@ from docc.core.invariants import check
 from docc.core.observation import see
 from docc.core.plan import Plan
 from docc.core.view import Checks, View
+from docc.engine import evidence
 from docc.engine.lease import Lease, LeaseLost, shown
 from docc.engine.ports import Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LookAgain
-from docc.model.facts import CheckSeen, Waiting
+from docc.model.facts import CheckSeen, Reverted, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
 from docc.model.world import Seen
 
@@ -79,7 +80,7 @@ class Driver:
         move = planner.advance(view)
         check(view, move)
         if move.effect is not None:
-            self._act(move)
+            self._act(move, seen)
         return move
 
     def _look(self) -> Seen:
@@ -106,13 +107,16 @@ class Driver:
             )  # fmt: skip
             self.ports.sink.emit(now, fact)
 
-    def _act(self, move: Move) -> None:
+    def _act(self, move: Move, seen: Seen) -> None:
         assert move.effect is not None
         perform(self.ports, move.effect)
         self._waiting = ""
         now = self.ports.clock.now()
         for fact in move.facts:
             self.ports.sink.emit(now, fact)
+            if isinstance(fact, Reverted):  # traffic is safe: now there is time to ask why
+                for found in evidence.gather(self.ports, seen.revision(fact.candidate)):
+                    self.ports.sink.emit(now, found)
 
     def _wait(self, move: Move, started: float) -> None:
         now = self.ports.clock.now()
@@ -149,10 +153,11 @@ class Driver:
         limit = self.ports.clock.now() + PARK_SECONDS_MAX
         while True:
             try:
-                move = planner.park(self._view(self._look()), signal)
+                seen = self._look()
+                move = planner.park(self._view(seen), signal)
                 if move.outcome is not None:
                     return move.outcome
-                self._act(move)
+                self._act(move, seen)
             except DoccError as error:
                 if self.ports.clock.now() >= limit:
                     why = f"stopped by {signal}, and the traffic could not be put back: {error.what}"

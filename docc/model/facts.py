@@ -141,6 +141,14 @@ class StableLost:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What tells why: a container's last log lines, the answers that a probe got. text may have several lines."""
+
+    source: str
+    text: str
+
+
 Fact = (
     Began
     | Created
@@ -159,4 +167,5 @@ Fact = (
     | LetGo
     | Settled
     | StableLost
+    | Evidence
 )

@@ -167,16 +167,20 @@ def _clamped(vector: Vector, least: float, most: float) -> Vector:
     return _mapped(vector, lambda value: _larger(least, _smaller(most, value)))
 
 
+def _ordered(number: float) -> tuple[float, float]:
+    return number, math.copysign(1, number)  # -0 is the smaller zero
+
+
 def _smaller(a: float, b: float) -> float:
     if -math.inf in (a, b):
         return -math.inf
-    return math.nan if math.isnan(a) or math.isnan(b) else min(a, b)
+    return math.nan if math.isnan(a) or math.isnan(b) else min(a, b, key=_ordered)
 
 
 def _larger(a: float, b: float) -> float:
     if math.inf in (a, b):
         return math.inf
-    return math.nan if math.isnan(a) or math.isnan(b) else max(a, b)
+    return math.nan if math.isnan(a) or math.isnan(b) else max(a, b, key=_ordered)
 
 
 def _matching(node: ast.BinaryExpr) -> Matching:

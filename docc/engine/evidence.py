@@ -1,0 +1,35 @@
+"""Why a revision's pods failed, in their own words: the last log lines of a crashed container, the answers to a probe."""
+
+from __future__ import annotations
+
+from docc.engine.ports import Ports
+from docc.model.errors import DoccError
+from docc.model.facts import Evidence
+from docc.model.world import Revision
+
+LOG_LINES = 20
+
+
+def gather(ports: Ports, revision: Revision) -> tuple[Evidence, ...]:
+    """At most one log and one sentence of the kubelet; nothing when the pods are well. Never raises DoccError."""
+    trouble = revision.trouble
+    if trouble is None or not trouble.pod:
+        return ()
+    found: list[Evidence] = []
+    try:
+        said = [
+            str(event.get("message", ""))
+            for event in ports.cluster.events(trouble.pod)
+            if event.get("reason") in ("Unhealthy", "Failed", "FailedScheduling", "FailedMount")
+        ]
+        if said:
+            times = f" ({len(said)} times)" if len(said) > 1 else ""
+            found.append(Evidence(f"pod {trouble.pod}", f"{said[-1]}{times}"))
+        if trouble.container:
+            log = ports.cluster.logs(trouble.pod, trouble.container, trouble.previous_log, LOG_LINES)
+            if log.strip():
+                which = "last lines before the crash" if trouble.previous_log else "last lines"
+                found.append(Evidence(f"container {trouble.container}, {which}", log.rstrip()))
+    except DoccError:
+        return tuple(found)
+    return tuple(found)
