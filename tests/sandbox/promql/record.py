@@ -33,17 +33,19 @@ _NAN_BITS = 0x7FF8000000000001
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
-    with httpx.Client(base_url=parser.parse_args().url, timeout=10, trust_env=False) as client:
+    parser.add_argument("--version", default="unknown", help="said of a server that does not know its own version")
+    arguments = parser.parse_args()
+    with httpx.Client(base_url=arguments.url, timeout=10, trust_env=False) as client:
         version = client.get("/api/v1/status/buildinfo").raise_for_status().json()["data"]["version"]
         for data_set in DATA_SETS:
             write(client, data_set)
             recorded = {
-                "prometheus": version or "3, development build",
+                "prometheus": version or arguments.version,
                 "about": data_set.about,
                 "series": [{"labels": labels, "points": points} for labels, points in data_set.series],
                 "queries": [ask(client, query, time) for query, time in data_set.queries],
             }
-            (HERE / f"{data_set.name}.json").write_text(json.dumps(recorded, indent=1) + "\n")
+            (HERE / f"{data_set.name}.json").write_text(_rows(recorded), encoding="utf-8")
             sys.stdout.write(f"{data_set.name}: {len(data_set.queries)} answers\n")
 
 
@@ -52,6 +54,16 @@ def ask(client: httpx.Client, query: str, time: str) -> dict[str, Any]:
     body = response.json()
     kept = {name: body[name] for name in ("status", "data", "errorType", "error") if name in body}
     return {"query": query, "time": time, "code": response.status_code, "answer": kept}
+
+
+def _rows(recorded: dict[str, Any]) -> str:
+    """JSON with one line for each series and each query, so that a diff shows what has changed."""
+    fields = []
+    for name, value in recorded.items():
+        lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in value) if isinstance(value, list) else ""
+        text = f"[\n{lines}\n]" if lines else json.dumps(value, ensure_ascii=False)
+        fields.append(f"{json.dumps(name)}: {text}")
+    return "{" + ",\n".join(fields) + "}\n"
 
 
 def write(client: httpx.Client, data_set: DataSet) -> None:
