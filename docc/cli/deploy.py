@@ -1,0 +1,153 @@
+"""docc deploy"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from docc.cli import options, wiring
+from docc.cli.render import refuse_trial
+
+if TYPE_CHECKING:
+    from docc.core.plan import Plan
+    from docc.engine.sampling import Sampling
+    from docc.model.manifest import GatewayName, Manifest
+    from docc.model.world import Seen
+    from docc.ui.console import Console
+
+Baseline = Annotated[
+    str, typer.Option("--baseline", help='"ignore": conditions that fail already are not judged in this rollout.')
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, touch nothing.")]
+
+
+def deploy(
+    manifest: options.Manifest,
+    image: options.Images = None,
+    yes: options.Yes = False,
+    dry_run: DryRun = False,
+    timeout: options.Timeout = None,
+    baseline: Baseline = "wait",
+    prometheus_url: options.Prometheus = None,
+    namespace: options.Namespace = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    output: options.Output = "text",
+    no_color: options.NoColor = False,
+) -> None:
+    """Roll a manifest out, step by step, and take it back if it fails."""
+    from docc.adapters import prometheus
+    from docc.adapters.signals import Signals
+    from docc.cli.ending import conclude, refuse_unreadable
+    from docc.engine.driver import Driver
+    from docc.engine.lease import Lease
+    from docc.engine.ports import Ports
+    from docc.ui.console import Console
+    from docc.ui.lines import Lines
+
+    options.one_of(output, ("text", "json"))
+    options.one_of(baseline, ("wait", "ignore"))
+    limit = options.seconds(timeout)
+    found = wiring.read_manifest(manifest, image)
+    refuse_trial(found)
+    app = found.application.name
+    console = Console(colour=not no_color)
+    place = wiring.place(kubeconfig, context, namespace, found.application.namespace)
+    console.err(f"→ {app}  ctx {place.target.context}  ns {place.target.namespace}")
+    metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
+    gateway = wiring.gateway_for(place, found)
+    seen = refuse_unreadable(app, place)
+    plan, sampling = prepare(found, place.target.namespace, seen, gateway)
+    lines = Lines(console)
+    with Signals(place.clock.ring) as signals:
+        ports = Ports(place.cluster, metrics, place.clock, signals, lines)
+        plan = preflight(ports, plan, sampling, seen, ignore=baseline == "ignore")
+        show_plan(console, found, plan, seen, manifest)
+        if dry_run:
+            console.out(f"{app}: nothing was touched (--dry-run)")
+            return
+        confirm(yes)
+        me = wiring.my_name()
+        lease = Lease(ports, app, me, place.target.namespace)
+        lease.acquire()
+        try:
+            outcome = Driver(ports, app, me, plan, sampling, lease, limit).run()
+        finally:
+            lease.release()
+        conclude(console, place, app, outcome, lines, source=manifest, output=output)
+
+
+def prepare(manifest: Manifest, namespace: str, seen: Seen, gateway: GatewayName | None) -> tuple[Plan, Sampling]:
+    """The plan and its conditions, from a manifest and what is there."""
+    from docc.core.expression import WINDOW_SECONDS_MIN, longest_range, parse
+    from docc.core.intent import candidate_number
+    from docc.core.plan import Limits, Plan
+    from docc.core.steps import compile_steps
+    from docc.engine.sampling import Sampling
+    from docc.spec.render import render
+
+    strategy, application = manifest.strategy, manifest.application
+    window = max(strategy.canary.interval if strategy.canary else 60.0, WINDOW_SECONDS_MIN)
+    conditions = tuple(
+        (condition.name, parse(condition.expression, outcome_labels=strategy.outcome_labels))
+        for condition in strategy.failure_conditions
+    )
+    reach = max((longest_range(condition, window) for _, condition in conditions), default=0.0)
+    candidate = candidate_number(seen, manifest.spec_hash)
+    plan = Plan(
+        app=application.name,
+        namespace=namespace,
+        candidate=candidate,
+        spec_hash=manifest.spec_hash,
+        scale=application.scale,
+        steps=compile_steps(strategy, longest_range=reach),
+        rendered=render(manifest, namespace, candidate, gateway),
+        limits=Limits(strategy.progress_deadline, strategy.no_data_limit, reach, strategy.drain, strategy.keep_warm),
+        judged=bool(conditions),
+        port=application.http_port or 0,
+    )
+    return plan, Sampling(conditions, strategy.poll, window)
+
+
+def preflight(ports: object, plan: Plan, sampling: Sampling, seen: Seen, *, ignore: bool) -> Plan:
+    """Asks every condition before anything is touched. With `ignore`, those that fail already are excused."""
+    from dataclasses import replace
+
+    from docc.adapters.prometheus import PrometheusMetrics
+    from docc.core.verdict import Verdict
+    from docc.engine import preflight as checks
+    from docc.engine.ports import Ports
+    from docc.model.errors import UnusableError
+
+    assert isinstance(ports, Ports)
+    if not sampling.conditions:
+        return plan
+    if not isinstance(ports.metrics, PrometheusMetrics):
+        raise UnusableError(
+            "the manifest has failure_conditions, and no Prometheus is named",
+            state="nothing was touched",
+            fix="--prometheus-url URL, DOCC_PROMETHEUS_URL, or deployment_strategy.prometheus in the manifest",
+        )
+    ports.metrics.probe()
+    judged = checks.conditions(ports, plan, sampling, seen)
+    failing = tuple(check.name for check in judged.results if check.verdict is Verdict.FAIL)
+    return replace(plan, excused=failing) if ignore and failing else plan
+
+
+def show_plan(console: Console, manifest: Manifest, plan: Plan, seen: Seen, source: str) -> None:
+    from docc.ui.plan import plan_lines
+
+    for row in plan_lines(manifest, plan, seen):
+        console.err(row)
+
+
+def confirm(yes: bool) -> None:
+    """Asks only a person: in a pipe or a CI job a deploy that was asked for is done."""
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    if not typer.confirm("Go on?", default=True, err=True):
+        from docc.model.errors import UsageError
+
+        raise UsageError("not confirmed", state="nothing was touched")

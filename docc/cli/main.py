@@ -1,0 +1,74 @@
+"""The command table and the one error boundary. Every command's module is imported only when it is run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from docc.cli import options
+from docc.cli.commands import register
+from docc.model.errors import DoccError, ExitCode
+
+EXAMPLES = """
+Deploys containers to Kubernetes so that a bad version hurts almost nobody.
+
+Examples:
+
+  docc demo                              watch a canary go right, and another come back
+
+  docc validate manifest.json            every mistake at once, no cluster needed
+
+  docc deploy manifest.json              roll out, watched, reverted if it fails
+
+  docc deploy manifest.json --image acme/shop:1.4.2 --yes
+
+  docc status shop                       who serves, what is under way
+
+  docc rollback shop                     back to the former version, in one write
+"""
+
+
+def application(name: str) -> typer.Typer:
+    """name: "docc" or "kubectl docc", as help shows it."""
+    app = typer.Typer(
+        name=name,
+        help=EXAMPLES,
+        no_args_is_help=True,
+        add_completion=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options.everywhere)
+    register(app)
+    return app
+
+
+def main(argv: Sequence[str]) -> int:
+    """The exit code (docs/exit-codes.md). No traceback for anything that a user can cause."""
+    name = "kubectl docc" if argv and argv[0].endswith("kubectl-docc") else "docc"
+    try:
+        found = application(name)(args=list(argv[1:]), prog_name=name, standalone_mode=True)
+        return int(found or 0)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else ExitCode.BUG
+    except DoccError as error:
+        return _tell(error, list(argv))
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return ExitCode.DONE
+
+
+def _tell(error: DoccError, argv: list[str]) -> int:
+    from docc.ui import problems
+    from docc.ui.console import Console
+
+    Console(colour="--no-color" not in argv).err(problems.text(error), "red")
+    if options.wants_json(argv):
+        import json
+
+        sys.stdout.write(json.dumps(problems.document(error)) + "\n")
+    return int(error.exit_code)

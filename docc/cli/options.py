@@ -1,0 +1,78 @@
+"""Options that mean the same in every command. Global ones stand before or after the command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+Manifest = Annotated[str, typer.Argument(metavar="MANIFEST", help='The manifest, or "-" for standard input.')]
+App = Annotated[str, typer.Argument(metavar="APP", help="The application's name.")]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Where the application runs (DOCC_NAMESPACE).")
+]
+Kubeconfig = Annotated[str | None, typer.Option("--kubeconfig", help="Which kubeconfig (KUBECONFIG).")]
+Context = Annotated[str | None, typer.Option("--context", envvar="DOCC_CONTEXT", help="Which of its contexts.")]
+Images = Annotated[
+    list[str] | None, typer.Option("--image", metavar="[CONTAINER=]REF", help="Another image than the manifest's.")
+]
+Output = Annotated[str, typer.Option("--output", "-o", help="text, or json: one document on standard output.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Timeout = Annotated[str | None, typer.Option("--timeout", help='For all of it, e.g. "30m"; then traffic goes back.')]
+Prometheus = Annotated[
+    str | None, typer.Option("--prometheus-url", help="Where conditions are asked (DOCC_PROMETHEUS_URL).")
+]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colour, also on a terminal (NO_COLOR).")]
+
+
+def everywhere(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """What is done before any command."""
+    if version:
+        from docc.cli.version import client
+
+        typer.echo(client())
+        raise typer.Exit(0)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Whether -o json stands on the command line, for errors that arise before it is parsed."""
+    pairs = zip(argv, argv[1:], strict=False)
+    return any(flag in ("-o", "--output") and value == "json" for flag, value in pairs) or bool(
+        {"-ojson", "-o=json", "--output=json"} & set(argv)
+    )
+
+
+def seconds(text: str | None) -> float | None:
+    """A Go duration ("90s", "1m30s") as seconds. Raises UsageError."""
+    if text is None:
+        return None
+    import durationpy
+
+    from docc.model.errors import UsageError
+
+    try:
+        found = float(durationpy.from_str(text).total_seconds())
+    except (durationpy.DurationError, ValueError) as error:
+        raise UsageError(
+            f'"{text}" is not a duration', state="nothing was touched", fix='write "90s", "30m" or "1h"'
+        ) from error
+    if found <= 0:
+        raise UsageError(f'"{text}" is no time at all', state="nothing was touched")
+    return found
+
+
+def one_of(value: str, allowed: tuple[str, ...]) -> str:
+    """Raises UsageError for an output format that the command does not have."""
+    if value not in allowed:
+        from docc.model.errors import UsageError
+
+        raise UsageError(
+            f"-o {value} is not known here; it is one of {', '.join(allowed)}", state="nothing was touched"
+        )
+    return value

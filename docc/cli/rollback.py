@@ -1,0 +1,39 @@
+"""docc rollback"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from docc.cli import options, wiring
+
+
+def rollback(
+    app: options.App,
+    reason: Annotated[str, typer.Option("--reason", help="Kept in the record, for those who ask later.")] = "",
+    namespace: options.Namespace = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    output: options.Output = "text",
+    no_color: options.NoColor = False,
+) -> None:
+    """All traffic back, in one write: out of a rollout, or to the warm former version."""
+    from docc.adapters.signals import Signals
+    from docc.cli.ending import conclude, refuse_unreadable
+    from docc.engine.ports import Ports
+    from docc.engine.rollback import turn_back
+    from docc.ui.console import Console
+    from docc.ui.lines import Lines
+
+    options.one_of(output, ("text", "json"))
+    console = Console(colour=not no_color)
+    place = wiring.place(kubeconfig, context, namespace)
+    console.err(f"→ {app}  ctx {place.target.context}  ns {place.target.namespace}")
+    refuse_unreadable(app, place)
+    lines, me = Lines(console), wiring.my_name()
+    with Signals(place.clock.ring) as signals:
+        ports = Ports(place.cluster, None, place.clock, signals, lines)
+        why = f"rolled back by {me.split('#')[0]}" + (f": {reason}" if reason else "")
+        outcome = turn_back(ports, app, place.target.namespace, me, why)
+        conclude(console, place, app, outcome, lines, output=output)

@@ -1,0 +1,100 @@
+"""The composition root: options -> target, ports, sinks. Imports adapters only when a command needs a cluster."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docc.model.errors import UnusableError, UsageError
+from docc.model.manifest import GatewayName, Manifest
+
+if TYPE_CHECKING:
+    from docc.adapters.clock import ServerClock
+    from docc.adapters.kube import KubeCluster
+    from docc.adapters.kube_connection import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The cluster and namespace that a command works on."""
+
+    cluster: KubeCluster
+    clock: ServerClock
+    target: Target
+
+
+def read_manifest(path: str, images: list[str] | None) -> Manifest:
+    """From a file, or standard input for "-". Raises ManifestError, UsageError."""
+    from docc.spec.build import read
+
+    if path == "-":
+        return read(sys.stdin.buffer.read(), "stdin", tuple(images or ()))
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read", why=error.strerror or str(error), state="nothing was touched"
+        ) from error
+    return read(raw, path, tuple(images or ()))
+
+
+def place(
+    kubeconfig: str | None, context: str | None, namespace: str | None, manifest_namespace: str | None = None
+) -> Place:
+    """No request yet. Raises CredentialsError, UsageError."""
+    from docc.adapters.clock import ServerClock
+    from docc.adapters.kube import KubeCluster
+    from docc.adapters.kube_connection import Connection, Target, choose_namespace
+
+    connection = Connection(kubeconfig=kubeconfig, context=context)
+    clock = ServerClock()
+    connection.on_date = clock.heard
+    name = choose_namespace(namespace, manifest_namespace, connection.context_namespace)
+    target = Target(connection.server, connection.context_name, name)
+    return Place(KubeCluster(connection, name, clock.ring), clock, target)
+
+
+def gateway_for(place: Place, manifest: Manifest) -> GatewayName | None:
+    """The Gateway of the application's route; None if it has no HTTP port, or none is to be had and none is needed.
+    Raises UnusableError."""
+    from docc.core.gateways import choose, none_admits
+
+    application, canary = manifest.application, manifest.strategy.canary is not None
+    if application.http_port is None:
+        return None
+    try:
+        gateways = place.cluster.find("Gateway", everywhere=True)
+    except UnusableError as error:
+        if not canary and application.gateway is None:
+            return None
+        raise UnusableError(
+            "this cluster has no Gateway API (gateway.networking.k8s.io/v1)",
+            why=error.why,
+            state="nothing was touched",
+            fix="ask an administrator of the cluster to install Gateway API and a Gateway",
+        ) from error
+    labels = place.cluster.namespace_labels()
+    found = choose(gateways, application.gateway, place.target.namespace, labels, application.hosts)
+    if found is None and canary:
+        raise none_admits(gateways, place.target.namespace)
+    return found
+
+
+def my_name() -> str:
+    """user@host, or the CI job's address, with what makes it unique behind a "#"."""
+    run = os.environ.get("CI_JOB_URL")
+    if not run and os.environ.get("GITHUB_RUN_ID"):
+        run = "/".join(os.environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY")) + (
+            f"/actions/runs/{os.environ['GITHUB_RUN_ID']}"
+        )
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{run or f'{user}@{socket.gethostname()}'}#{secrets.token_hex(4)}"

@@ -1,0 +1,67 @@
+"""The plan in words, before anything happens. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from docc.core.expression import fires_from, parse
+from docc.core.intent import Intent, intent
+from docc.core.plan import Plan
+from docc.core.steps import Bake, Hold, SetWeight
+from docc.model.manifest import Manifest
+from docc.model.world import Seen
+from docc.ui.console import neutral
+from docc.ui.words import count
+
+
+def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
+    what = intent(seen, plan.candidate)
+    record = seen.record
+    stable = record.stable if record else None
+    yield f"plan: {plan.app} v{plan.candidate}: {what.value}"
+    for container in manifest.application.containers:
+        yield neutral(f"  image {container.name}: {container.image}")
+    if what in (Intent.IN_PLACE, Intent.RETURN):
+        return
+    yield f"  {count(plan.scale, 'pod')} at full traffic" + (f", beside v{stable}'s until it is done" if stable else "")
+    weights = [f"{step.weight} %" for step in plan.steps if isinstance(step, SetWeight)]
+    holds = sum(step.seconds for step in plan.steps if isinstance(step, Hold))
+    bake = sum(step.seconds for step in plan.steps if isinstance(step, Bake))
+    if stable is None:
+        yield "  all traffic at once, when the pods are ready: there is no version to compare with or return to"
+    else:
+        yield f"  traffic: {', '.join(weights)}; {duration(holds)} of steps, {duration(bake)} of bake at 100 %"
+    if plan.routed:
+        yield f"  clients of Service {plan.app} are not part of the canary; it moves once, at the end"
+    yield from _conditions(manifest, plan, judged=stable is not None)
+
+
+def _conditions(manifest: Manifest, plan: Plan, *, judged: bool) -> Iterator[str]:
+    strategy = manifest.strategy
+    if not strategy.failure_conditions:
+        if judged:
+            yield "  no failure_conditions: only crashing or vanishing pods take it back"
+        return
+    if not judged:
+        yield "  conditions are not judged in a first deploy"
+        return
+    steps = [step.weight for step in plan.steps if isinstance(step, SetWeight)]
+    for condition in strategy.failure_conditions:
+        parsed = parse(condition.expression, outcome_labels=strategy.outcome_labels)
+        note = ""
+        if condition.name in plan.excused:
+            note = ": failing already, not judged (--baseline=ignore)"
+        elif not parsed.selects_candidate:
+            percent = fires_from(parsed)
+            first = next((weight for weight in steps if percent is not None and weight >= percent), None)
+            note = ": asks about all versions together" + (f", can fire from {first} % on" if first and percent else "")
+        yield neutral(f"  condition {condition.name}{note}")
+    yield f"  looked at every {strategy.poll:g} s"
+
+
+def duration(seconds: float) -> str:
+    """ "45 s", "2 min", "1 min 30 s"."""
+    whole, rest = divmod(round(seconds), 60)
+    if not whole:
+        return f"{rest} s"
+    return f"{whole} min {rest} s" if rest else f"{whole} min"
