@@ -1,0 +1,232 @@
+"""Gateways, routes, Services and endpoints -> Envoy's configuration (v3 xDS). Pure: objects in, resources out.
+
+As Gateway API v1 has it: a missing Service at a weight above 0 answers 500 for its share, one without ready endpoints 503,
+and of several matching rules the most specific wins (exact path, longest prefix, method, headers, query, older route, order).
+Every Service has a cluster, routed or not, so that a route never names one that Envoy does not know yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from docc.sandbox.route_status import acceptance, hosts_of, listeners_of
+from docc.sandbox.store import Store
+
+Object = dict[str, Any]
+_TYPE = "type.googleapis.com/envoy"
+_MANAGER = f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+
+
+def clusters(store: Store, folder: str) -> list[Object]:
+    return [
+        {
+            "@type": f"{_TYPE}.config.cluster.v3.Cluster",
+            "name": name,
+            "type": "EDS",
+            "connect_timeout": "1s",
+            "eds_cluster_config": {"eds_config": _file(folder, "eds.json")},
+        }
+        for name in sorted(_endpoints(store))
+    ]
+
+
+def assignments(store: Store) -> list[Object]:
+    return [
+        {
+            "@type": f"{_TYPE}.config.endpoint.v3.ClusterLoadAssignment",
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [_endpoint(*address) for address in addresses]}] if addresses else [],
+        }
+        for name, addresses in sorted(_endpoints(store).items())
+    ]
+
+
+def listeners(store: Store, ports: Mapping[int, int], folder: str, access_log: str) -> list[Object]:
+    """ports: where a Gateway's port is really listened on."""
+    wanted = {(g["metadata"]["name"], x["port"]) for g in store.select("Gateway") for x in g["spec"]["listeners"]}
+    return [_listener(name, ports[port], folder, access_log) for name, port in sorted(wanted) if port in ports]
+
+
+def routes(store: Store) -> list[Object]:
+    """One RouteConfiguration per Gateway."""
+    found = []
+    for gateway in store.select("Gateway"):
+        hosts: dict[str, list[tuple[Any, Object]]] = {}
+        for order, route in enumerate(sorted(store.select("HTTPRoute"), key=_age)):
+            if any(acceptance(store, route, parent) for parent in route["spec"].get("parentRefs") or []):
+                continue
+            served = {host for listener in listeners_of(store, route, gateway) for host in hosts_of(listener, route)}
+            for host in served:
+                hosts.setdefault(host, []).extend(_rules(store, route, order))
+        virtual = [
+            {
+                "name": host.replace("*", "any"),
+                "domains": [host] if host == "*" else [host, f"{host}:*"] if not host.startswith("*") else [host],
+                "routes": [rule for _, rule in sorted(rules, key=lambda pair: pair[0])],
+            }
+            for host, rules in sorted(hosts.items())
+        ]
+        name = gateway["metadata"]["name"]
+        found.append({"@type": f"{_TYPE}.config.route.v3.RouteConfiguration", "name": name, "virtual_hosts": virtual})
+    return found
+
+
+def bootstrap(folder: str, admin_port: int) -> Object:
+    return {
+        "node": {"id": "sandbox", "cluster": "sandbox"},
+        "admin": {"address": _address("127.0.0.1", admin_port)},
+        "dynamic_resources": {"lds_config": _file(folder, "lds.json"), "cds_config": _file(folder, "cds.json")},
+    }
+
+
+def _file(folder: str, name: str) -> Object:
+    source = {"path": f"{folder}/{name}", "watched_directory": {"path": folder}}
+    return {"resource_api_version": "V3", "path_config_source": source}
+
+
+def _address(host: str, port: int) -> Object:
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _endpoint(host: str, port: int) -> Object:
+    return {"endpoint": {"address": _address(host, port)}}
+
+
+def _cluster_name(namespace: str, service: str, port: int) -> str:
+    return f"{namespace}/{service}:{port}"
+
+
+def _endpoints(store: Store) -> dict[str, list[tuple[str, int]]]:
+    """Ready addresses by cluster."""
+    slices = {
+        (piece["metadata"]["namespace"], piece["metadata"]["labels"]["kubernetes.io/service-name"]): piece
+        for piece in store.select("EndpointSlice")
+    }
+    found: dict[str, list[tuple[str, int]]] = {}
+    for service in store.select("Service"):
+        meta = service["metadata"]
+        piece = slices.get((meta["namespace"], meta["name"]), {})
+        targets = {port.get("name", ""): port["port"] for port in piece.get("ports") or []}
+        ready = [e["addresses"][0] for e in piece.get("endpoints") or [] if e["conditions"]["ready"]]
+        for port in (service.get("spec") or {}).get("ports") or []:
+            target = targets.get(port.get("name", ""), port["port"])
+            found[_cluster_name(meta["namespace"], meta["name"], port["port"])] = [(ip, int(target)) for ip in ready]
+    return found
+
+
+def _listener(gateway: str, port: int, folder: str, access_log: str) -> Object:
+    router = {"@type": f"{_TYPE}.extensions.filters.http.router.v3.Router"}
+    log = {
+        "name": "file",
+        "typed_config": {
+            "@type": f"{_TYPE}.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": access_log,
+            "log_format": {
+                "json_format": {
+                    "start": "%START_TIME(%s.%6f)%", "status": "%RESPONSE_CODE%", "flags": "%RESPONSE_FLAGS%",
+                    "cluster": "%UPSTREAM_CLUSTER%", "version": "%RESP(x-version)%", "tag": "%REQ(x-request-tag)%",
+                    "method": "%REQ(:METHOD)%", "milliseconds": "%DURATION%",
+                }
+            },
+        },
+    }  # fmt: skip
+    manager = {
+        "@type": _MANAGER,
+        "stat_prefix": gateway,
+        "rds": {"route_config_name": gateway, "config_source": _file(folder, "rds.json")},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+        "access_log": [log],
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    return {
+        "@type": f"{_TYPE}.config.listener.v3.Listener",
+        "name": f"{gateway}-{port}",
+        "address": _address("127.0.0.1", port),
+        "filter_chains": [chain],
+    }
+
+
+def _age(route: Object) -> tuple[str, str, str]:
+    meta = route["metadata"]
+    return meta["creationTimestamp"], meta["namespace"], meta["name"]
+
+
+def _rules(store: Store, route: Object, order: int) -> Iterable[tuple[Any, Object]]:
+    for at, rule in enumerate(route["spec"].get("rules") or []):
+        action = _action(store, route, rule)
+        for match in rule.get("matches") or []:
+            yield (*_precedence(match), order, at), {"match": _match(match), **action}
+
+
+def _precedence(match: Object) -> tuple[int, int, int, int, int]:
+    path = match["path"]
+    kinds = {"Exact": 0, "PathPrefix": 1, "RegularExpression": 2}
+    return (
+        kinds[path["type"]], -len(path["value"]), 0 if match.get("method") else 1, -len(match.get("headers") or []),
+        -len(match.get("queryParams") or []),
+    )  # fmt: skip
+
+
+def _match(match: Object) -> Object:
+    path = match["path"]
+    value = path["value"]
+    if path["type"] == "Exact":
+        found: Object = {"path": value}
+    elif path["type"] == "RegularExpression":
+        found = {"safe_regex": {"regex": value}}
+    else:
+        found = {"prefix": "/"} if value == "/" else {"path_separated_prefix": value.rstrip("/")}
+    headers = [{"name": h["name"], "string_match": _string(h)} for h in match.get("headers") or []]
+    if match.get("method"):
+        headers.append({"name": ":method", "string_match": {"exact": match["method"]}})
+    queries = [{"name": q["name"], "string_match": _string(q)} for q in match.get("queryParams") or []]
+    return {**found, **({"headers": headers} if headers else {}), **({"query_parameters": queries} if queries else {})}
+
+
+def _string(wanted: Object) -> Object:
+    return (
+        {"safe_regex": {"regex": wanted["value"]}}
+        if wanted["type"] == "RegularExpression"
+        else {"exact": wanted["value"]}
+    )
+
+
+def _action(store: Store, route: Object, rule: Object) -> Object:
+    home = route["metadata"]["namespace"]
+    backends = [backend for backend in rule.get("backendRefs") or [] if backend["weight"] > 0]
+    edits = _header_edits(rule.get("filters") or [])
+    if not backends:
+        return {"direct_response": {"status": 500}, **edits}
+    weighted = [
+        {
+            "name": _cluster_name(backend.get("namespace", home), backend["name"], backend.get("port", 80)),
+            "weight": backend["weight"],
+            **_header_edits(backend.get("filters") or []),
+        }
+        for backend in backends
+    ]
+    action: Object = {
+        "weighted_clusters": {"clusters": weighted},
+        "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
+        "timeout": (rule.get("timeouts") or {}).get("request", "0s"),
+    }
+    return {"route": action, **edits}
+
+
+def _header_edits(filters: list[Object]) -> Object:
+    found: Object = {}
+    for entry in filters:
+        side = "request" if entry["type"] == "RequestHeaderModifier" else "response"
+        edit = entry.get(f"{side}HeaderModifier") or {}
+        actions = (("set", "OVERWRITE_IF_EXISTS_OR_ADD"), ("add", "APPEND_IF_EXISTS_OR_ADD"))
+        added = [
+            {"header": {"key": h["name"], "value": h["value"]}, "append_action": action}
+            for key, action in actions
+            for h in edit.get(key) or []
+        ]
+        if added:
+            found.setdefault(f"{side}_headers_to_add", []).extend(added)
+        if edit.get("remove"):
+            found.setdefault(f"{side}_headers_to_remove", []).extend(edit["remove"])
+    return found
