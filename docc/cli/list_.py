@@ -1,0 +1,45 @@
+"""docc list"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from docc.cli import options, wiring
+
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In every namespace.")]
+
+
+def list_apps(
+    everywhere: Everywhere = False,
+    namespace: options.Namespace = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    output: options.Output = "table",
+) -> None:
+    """The applications that docc has deployed."""
+    import json
+
+    from docc.model.errors import UnusableError
+    from docc.ui.console import Console
+    from docc.ui.tables import apps, table
+
+    options.one_of(output, ("table", "json", "name"))
+    place = wiring.place(kubeconfig, context, namespace)
+    chosen = "app.kubernetes.io/managed-by=docc"
+    try:
+        routes = place.cluster.find("HTTPRoute", everywhere=everywhere, labels=chosen)
+    except UnusableError:
+        routes = []
+    services = place.cluster.find("Service", everywhere=everywhere, labels=chosen)
+    found = apps([*routes, *services], place.clock.now())
+    console = Console()
+    if output == "json":
+        console.out(json.dumps([app.to_json() for app in found]))
+    elif output == "name":
+        console.out("\n".join(app.name for app in found))
+    elif not found:
+        console.err(f"no apps of docc in {'any namespace' if everywhere else f'namespace {place.target.namespace}'}")
+    else:
+        console.out(table(found, with_namespace=everywhere))

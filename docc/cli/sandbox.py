@@ -1,0 +1,62 @@
+"""docc sandbox up | down | status"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from docc.cli import options
+
+app = typer.Typer(
+    help="A local world to try docc in: a small Kubernetes API, the real Envoy, metrics. No root.", no_args_is_help=True
+)
+Name = Annotated[str, typer.Option("--name", help="Several sandboxes can run side by side.")]
+
+
+@app.command("up")
+def up(name: Name = "default") -> None:
+    """Start it, or find it running."""
+    from docc.sandbox.session import folder_of
+    from docc.sandbox.session import up as start
+    from docc.ui.console import Console
+
+    console = Console()
+    session = start(folder_of(name))
+    console.err("The sandbox runs. Any image runs a stand-in app there; its tag says how it behaves (docs/sandbox.md).")
+    console.err('eval "$(docc sandbox status -o env)" makes every docc command work on it.')
+    console.out(f"KUBECONFIG={session.kubeconfig}\nGATEWAY={session.gateway}\nPROMETHEUS={session.prometheus}")
+
+
+@app.command("down")
+def down(name: Name = "default") -> None:
+    """End it, with everything that it started."""
+    from docc.sandbox.session import down as stop
+    from docc.sandbox.session import folder_of
+    from docc.ui.console import Console
+
+    Console().err("The sandbox has ended." if stop(folder_of(name)) else "No sandbox was running.")
+
+
+@app.command("status")
+def status(name: Name = "default", output: options.Output = "text") -> None:
+    """Where it is; -o env for eval, -o json for scripts."""
+    import json
+
+    from docc.model.errors import NotFoundError
+    from docc.sandbox.session import folder_of
+    from docc.sandbox.session import status as look
+    from docc.ui.console import Console
+
+    options.one_of(output, ("text", "env", "json"))
+    session = look(folder_of(name))
+    if session is None:
+        raise NotFoundError("no sandbox is running", fix="docc sandbox up")
+    values = {"KUBECONFIG": session.kubeconfig, "GATEWAY": session.gateway, "PROMETHEUS": session.prometheus}
+    if output == "env":
+        values["DOCC_PROMETHEUS_URL"] = session.prometheus
+        Console().out("\n".join(f"export {key}='{value}'" for key, value in values.items()))
+    elif output == "json":
+        Console().out(json.dumps({**values, "pid": session.pid, "api": session.api}))
+    else:
+        Console().out("\n".join(f"{key:<11} {value}" for key, value in values.items()))

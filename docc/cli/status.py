@@ -1,0 +1,49 @@
+"""docc status"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from docc.cli import options, wiring
+
+
+def status(
+    app: options.App,
+    exit_status: Annotated[
+        bool, typer.Option("--exit-status", help="Exit with 8 while a rollout is under way.")
+    ] = False,
+    namespace: options.Namespace = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    output: options.Output = "text",
+) -> None:
+    """Who serves, what is under way, who drives it, what to type next. Changes nothing."""
+    import json
+
+    from docc.cli.ending import refuse_unreadable
+    from docc.model.errors import ExitCode, NotFoundError
+    from docc.model.moves import Ref
+    from docc.ui.console import Console
+    from docc.ui.status import document, lines
+
+    options.one_of(output, ("text", "json", "name"))
+    place = wiring.place(kubeconfig, context, namespace)
+    seen = refuse_unreadable(app, place)
+    if seen.record is None:
+        raise NotFoundError(
+            f'no app "{app}" in namespace {place.target.namespace}', state="nothing was changed", fix="docc list -A"
+        )
+    lease = place.cluster.read(Ref("Lease", f"docc-{app}"))
+    now = place.clock.now()
+    place.cluster.close()
+    console = Console()
+    if output == "json":
+        console.out(json.dumps(document(app, place.target.namespace, seen, lease, now)))
+    elif output == "name":
+        console.out(app)
+    else:
+        console.out("\n".join(lines(app, place.target.namespace, seen, lease, now)))
+    if exit_status and not seen.record.phase.at_rest:
+        raise typer.Exit(int(ExitCode.IN_PROGRESS))
