@@ -68,9 +68,12 @@ def test_what_the_evaluator_does_not_know_it_refuses_by_name(tsdb: Tsdb, query: 
     assert named in str(refused.value)
 
 
-def test_what_is_not_promql_is_bad_data(tsdb: Tsdb) -> None:
+@pytest.mark.parametrize(
+    "query", ["sum(", "a offset Inf", "a offset NaN"], ids=["syntax", "parser panics", "panics too"]
+)
+def test_what_is_not_promql_is_bad_data(tsdb: Tsdb, query: str) -> None:
     with pytest.raises(BadQuery, match="parse error"):
-        evaluate("sum(", AT, tsdb)
+        evaluate(query, AT, tsdb)
 
 
 _WORDS = """

@@ -32,13 +32,22 @@ def evaluate(query: str, at_ms: int, storage: Storage) -> Value:
     """The value of `query` at `at_ms` (milliseconds since the epoch). Raises QueryError and nothing else."""
     if len(query) > QUERY_CHARACTERS_MAX:
         raise Unspoken(f"queries of more than {QUERY_CHARACTERS_MAX} characters")
-    try:
-        expression = ast.parse(query)
-    except ValueError as error:
-        raise BadQuery(f'invalid parameter "query": parse error: {error}') from error
+    expression = _parsed(query)
     if _UNARY_PLUS.search(query):
         raise Unspoken("a unary plus inside timestamp()")  # the parser drops it; Prometheus answers another time for it
     return _Evaluation(storage, at_ms).value(expression, 0)
+
+
+def _parsed(query: str) -> ast.Expr:
+    try:
+        return ast.parse(query)
+    except ValueError as error:
+        raise BadQuery(f'invalid parameter "query": parse error: {error}') from error
+    except BaseException as error:
+        # Some nonsense (`a offset Inf`) makes the native parser panic. Its exception is no Exception and cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise BadQuery(f'invalid parameter "query": parse error: {error}') from error
 
 
 class _Evaluation:

@@ -1,6 +1,7 @@
 """Binary operators: arithmetic with Go's floats, comparison, vector matching, and/or/unless. Knows no expression tree.
 
 The rules are those of promql/engine.go (VectorBinop, VectorscalarBinop, VectorAnd, VectorOr, VectorUnless) of Prometheus 3.16.
+Powers may differ in their last digits, because Go computes them otherwise than C does; all else agrees to the digit.
 """
 
 from __future__ import annotations
