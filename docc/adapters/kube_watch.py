@@ -5,7 +5,9 @@ Bookmarks arrive at least every minute from a real server, so a connection that 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -99,5 +101,10 @@ def _lines(response: Any) -> Iterator[bytes]:
 
 
 def _shut(response: Any) -> None:
-    """Ends a stream at once, also one that another thread is reading."""
-    response.close()
+    """Ends a stream at once, also one that another thread is reading: closing the response itself would wait for that
+    thread, which waits for the server."""
+    connection = getattr(response, "connection", None) or getattr(response, "_connection", None)
+    sock = getattr(connection, "sock", None)
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)

@@ -50,7 +50,7 @@ def application(setting: Setting) -> web.Application:
     app.router.add_post("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", _rules_review)
     app.router.add_get("/api/v1/namespaces/{namespace}/services/{service}/proxy/{path:.*}", _proxy)
     for prefix in ("/api/{version:v1}", "/apis/{group}/{version}"):
-        for scope in ("", "/namespaces/{namespace}"):
+        for scope in ("/namespaces/{namespace}", ""):  # the longer one first: both would match
             app.router.add_route("*", f"{prefix}{scope}/{{plural}}", _collection)
             app.router.add_route("*", f"{prefix}{scope}/{{plural}}/{{name}}", _object)
             app.router.add_route("*", f"{prefix}{scope}/{{plural}}/{{name}}/{{subresource}}", _subresource)

@@ -57,7 +57,8 @@ class Envoy:
     def write(self) -> None:
         """Endpoints and clusters before the routes that name them."""
         folder, store = str(self._folder), self._store
-        self._put("eds.json", xds.assignments(store))
+        for name, assignment in xds.assignments(store).items():
+            self._put(name, [assignment])
         self._put("cds.json", xds.clusters(store, folder))
         self._put("rds.json", xds.routes(store))
         self._put("lds.json", xds.listeners(store, self._ports, folder, str(self.access_log)))

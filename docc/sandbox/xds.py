@@ -25,21 +25,26 @@ def clusters(store: Store, folder: str) -> list[Object]:
             "name": name,
             "type": "EDS",
             "connect_timeout": "1s",
-            "eds_cluster_config": {"eds_config": _file(folder, "eds.json")},
+            "eds_cluster_config": {"eds_config": _file(folder, endpoints_file(name))},
         }
         for name in sorted(_endpoints(store))
     ]
 
 
-def assignments(store: Store) -> list[Object]:
-    return [
-        {
+def assignments(store: Store) -> dict[str, Object]:
+    """By file: Envoy takes exactly one cluster's endpoints from a file."""
+    return {
+        endpoints_file(name): {
             "@type": f"{_TYPE}.config.endpoint.v3.ClusterLoadAssignment",
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [_endpoint(*address) for address in addresses]}] if addresses else [],
         }
         for name, addresses in sorted(_endpoints(store).items())
-    ]
+    }
+
+
+def endpoints_file(cluster: str) -> str:
+    return f"eds-{cluster.replace('/', '_').replace(':', '_')}.json"
 
 
 def listeners(store: Store, ports: Mapping[int, int], folder: str, access_log: str) -> list[Object]:
