@@ -38,6 +38,8 @@ OUTCOME_LABELS = frozenset(
 
 VARIABLES = ("app", "namespace", "canary", "stable", "revision")
 WINDOW_SECONDS_MIN = 30.0
+LENGTH_MAX = 4096
+"""A chain of thousands of operators overflows the parser library's stack and would end the process."""
 NO_STABLE = "no-stable-revision"
 """What $stable is bound to on a first deploy: no object can have this name, since names end in -vN."""
 
@@ -154,9 +156,16 @@ def fires_from(condition: Condition) -> int | None:
 
 def _tree(expression: str, window: float) -> Node:
     text = _WINDOW.sub(f"[{round(window * 1000)}ms", expression)
+    if len(text) > LENGTH_MAX:
+        raise ExpressionError(f"it is longer than {LENGTH_MAX} characters")
     try:
         return promql.parse(text)
-    except ValueError as error:
+    except BaseException as error:
+        # Some texts ("a offset Inf") make the library panic; its PanicException is no Exception, and has no importable name.
+        if type(error).__name__ == "PanicException":
+            raise ExpressionError("it is not PromQL") from error
+        if not isinstance(error, ValueError):
+            raise
         if "$window" in text:
             raise ExpressionError("$window stands only as a range, as in rate(x[$window])") from error
         if "unexpected character: '$'" in str(error):

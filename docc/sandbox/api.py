@@ -8,6 +8,8 @@ token: what `Authorization: Bearer` must carry. audit: called with (verb, resour
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -232,8 +234,21 @@ async def _watch(request: web.Request, kind: Kind, chosen: Callable[[Object], bo
     response = web.StreamResponse(headers={"Content-Type": "application/json", "Date": formatdate(usegmt=True)})
     response.enable_chunked_encoding()
     await response.prepare(request)
-    clock = _now()
-    end = clock + limit
+    with contextlib.suppress(ConnectionResetError):  # the watcher has gone: nobody is left to be told
+        await _follow(response, store, kind, chosen, (version, _now() + limit, bookmarks))
+        await response.write_eof()
+    return response
+
+
+async def _follow(
+    response: web.StreamResponse,
+    store: Store,
+    kind: Kind,
+    chosen: Callable[[Object], bool],
+    terms: tuple[int, float, bool],
+) -> None:
+    """terms: from which version, until when (loop time), with bookmarks."""
+    version, end, bookmarks = terms
     while (left := end - _now()) > 0:
         try:
             changes = store.changes_since(version)
@@ -248,13 +263,9 @@ async def _watch(request: web.Request, kind: Kind, chosen: Callable[[Object], bo
         if not await store.changed(version, min(left, BOOKMARK_SECONDS)) and bookmarks:
             body = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": {"resourceVersion": str(version)}}
             await _send(response, "BOOKMARK", body)
-    await response.write_eof()
-    return response
 
 
 def _now() -> float:
-    import asyncio
-
     return asyncio.get_running_loop().time()
 
 

@@ -142,11 +142,12 @@ def _free_port() -> int:
 
 def _kubeconfig(folder: Path, server: str, token: str) -> Path:
     path = folder / "kubeconfig"
+    chosen = {"cluster": "docc-sandbox", "user": "docc-sandbox", "namespace": "default"}
     config = {
         "apiVersion": "v1", "kind": "Config", "current-context": "docc-sandbox",
         "clusters": [{"name": "docc-sandbox", "cluster": {"server": server}}],
         "users": [{"name": "docc-sandbox", "user": {"token": token}}],
-        "contexts": [{"name": "docc-sandbox", "context": {"cluster": "docc-sandbox", "user": "docc-sandbox", "namespace": "default"}}],
+        "contexts": [{"name": "docc-sandbox", "context": chosen}],
     }  # fmt: skip
     _put(path, json.dumps(config))
     return path

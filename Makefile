@@ -1,0 +1,33 @@
+# `make demo` and `make test` do all the set-up themselves; Python 3.11 with venv is all they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test fix lock clean
+
+demo: $(VENV)/run
+	$(BIN)/python -m docc demo
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -n 2
+
+fix: $(VENV)/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:
+	uv pip compile --universal --no-emit-index-url --generate-hashes --python-version 3.11 --extra sandbox pyproject.toml -o requirements/run.txt
+	uv pip compile --universal --no-emit-index-url --generate-hashes --python-version 3.11 --extra sandbox --group dev pyproject.toml -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) dist
+
+$(VENV)/run: requirements/run.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	touch $@
+
+$(VENV)/dev: requirements/dev.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@

@@ -1,0 +1,70 @@
+"""What the traffic saw, counted twice: from the load's own lines, and from Envoy's access log. Pure; the two must agree.
+
+A failure is no answer, an answer that Envoy made itself (no x-version), or one from a version whose weight had been 0 for
+over a second. A bad answer is a 5xx that a version gave itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Weights = Sequence[tuple[float, str, int]]
+"""(unix seconds, version, percent from then on), in the order of time."""
+LATE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    requests: int
+    failed: int
+    answers: Mapping[str, int]
+    bad: Mapping[str, int]
+    first: float
+    last: float
+
+    def same_as(self, other: Account) -> bool:
+        """Times aside: the two observers' clocks tick at other moments of a request."""
+        mine = (self.requests, self.failed, dict(self.answers), dict(self.bad))
+        return mine == (other.requests, other.failed, dict(other.answers), dict(other.bad))
+
+
+def of_load(rows: Iterable[Mapping[str, Any]], weights: Weights) -> Account:
+    return _count([(row["sent"], int(row["status"]), str(row["version"])) for row in rows], weights)
+
+
+def of_access_log(rows: Iterable[Mapping[str, Any]], weights: Weights) -> Account:
+    """Only the load's requests, which carry a tag."""
+    return _count(
+        [
+            (float(row["start"]), int(row["status"] or 0), str(row.get("version") or ""))
+            for row in rows
+            if row.get("tag")
+        ],
+        weights,
+    )
+
+
+def _count(rows: list[tuple[float, int, str]], weights: Weights) -> Account:
+    answers: Counter[str] = Counter(version for _, _, version in rows if version)
+    bad: Counter[str] = Counter(version for _, status, version in rows if version and status >= 500)
+    failed = sum(1 for at, _, version in rows if not version or _late(at, version, weights))
+    times = [at for at, _, _ in rows]
+    return Account(len(rows), failed, answers, bad, min(times, default=0.0), max(times, default=0.0))
+
+
+def _late(at: float, version: str, weights: Weights) -> bool:
+    """The version had lost its traffic more than a second before."""
+    now = None
+    for since, name, weight in weights:
+        if name == version and since <= at:
+            now = (since, weight)
+    return now is not None and now[1] == 0 and at > now[0] + LATE_SECONDS
+
+
+def exposed_seconds(rows: Iterable[Mapping[str, Any]], version: str) -> float:
+    """From the first to the last request that the version answered."""
+    times = [float(row["sent"]) for row in rows if row["version"] == version]
+    return max(times) - min(times) if times else 0.0

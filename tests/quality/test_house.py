@@ -1,0 +1,94 @@
+"""The house's own rules, as tests: lint, types, layers, budgets, purity, and that the drawings and tables in docs are true."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "docc").rglob("*.py"))
+PURE = [path for path in SOURCES if path.parent.name in ("model", "core", "engine")]
+BANNED_IN_PURE = {"time", "random", "os", "subprocess", "threading", "logging", "socket"}
+LINES_MAX, FUNCTION_LINES_MAX, COMMAND_LINES_MAX = 400, 60, 80
+SUPPRESSIONS_MAX = 3
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=110)
+
+
+@pytest.mark.parametrize("command", [("ruff", "check", "."), ("ruff", "format", "--check", ".")], ids=" ".join)
+def test_ruff_has_nothing_to_say(command: tuple[str, ...]) -> None:
+    done = run(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_types_are_strict() -> None:
+    done = run("mypy")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_floors_of_the_house_are_kept() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=ROOT, capture_output=True, text=True, timeout=110,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_and_functions_keep_their_budgets(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LINES_MAX
+    limit = COMMAND_LINES_MAX if path.parent.name == "cli" else FUNCTION_LINES_MAX
+    long = [f"{node.name} ({lines(node)})" for node in functions(ast.parse(text)) if lines(node) > limit]
+    assert not long, f"too long: {long}"
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_deciding_code_has_no_effects(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in ([a.name for a in node.names] if isinstance(node, ast.Import) else [])
+        + ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+    }
+    assert not imported & BANNED_IN_PURE
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert not calls & {"print", "open", "datetime.now", "datetime.utcnow"}
+
+
+def test_nothing_is_patched_and_every_suppression_has_a_reason() -> None:
+    suppressed = []
+    for path in [*SOURCES, *(ROOT / "tests").rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        assert "unittest" + ".mock" not in text and "monkeypatch" + ".setattr" not in text, path
+        for row in text.splitlines():
+            if "# no" + "qa" in row or "# type: " + "ignore" in row:
+                suppressed.append(f"{path.name}: {row.strip()}")
+                assert "  " in row.split("#", 1)[1].strip() or row.count("#") > 1, f"no reason given: {row}"
+    assert len(suppressed) <= SUPPRESSIONS_MAX, suppressed
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom docc.cli.main import main\nmain(['docc', '--help'])\n"
+        "heavy = {'kubernetes', 'jsonschema', 'jinja2', 'httpx', 'rich', 'promql_parser', 'aiohttp', 'ruamel'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stderr.strip() == "[]" and "docc demo" in done.stdout
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
