@@ -75,9 +75,12 @@ class Connection:
         return str(self._client.configuration.host)
 
     def _load(self) -> Any:
+        import urllib3
         from kubernetes.client.api_client import ApiClient
         from kubernetes.config import ConfigException, incluster_config, kube_config
 
+        # Who writes insecure-skip-tls-verify into a kubeconfig knows it; a warning at every request would tell nobody more.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         path = self._kubeconfig or os.environ.get("KUBECONFIG") or ""
         if not path and not Path("~/.kube/config").expanduser().exists():
             if os.environ.get("KUBERNETES_SERVICE_HOST"):

@@ -17,8 +17,8 @@ _RESTARTS_MIN = 2
 def diagnose(deployment: Object, pods: list[Object]) -> Trouble | None:
     """The most telling trouble of all pods; None when there is nothing to tell."""
     found = [trouble for pod in pods if (trouble := _pod(pod)) is not None]
-    fatal = next((trouble for trouble in found if trouble.fatal), None)
-    return fatal or (found[0] if found else None) or _deployment(deployment, pods)
+    telling = min(found, key=lambda trouble: (not trouble.fatal, not trouble.previous_log), default=None)
+    return telling or _deployment(deployment, pods)
 
 
 def _deployment(deployment: Object, pods: list[Object]) -> Trouble | None:

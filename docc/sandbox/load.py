@@ -1,4 +1,4 @@
-"""Live traffic, honestly counted: `python -m docc.sandbox.load ADDRESS RATE FILE`, until SIGTERM.
+"""Live traffic, honestly counted: `python -m docc.sandbox.load ADDRESS RATE FILE [HOST]`, until SIGTERM.
 
 Every request is sent exactly once, evenly paced, half on new connections, a tenth POST. Each leaves one JSON line in FILE:
 {"sent", "done", "status", "version", "tag", "new", "method"} (unix seconds); status 0: no answer. A kept connection is used
@@ -58,9 +58,10 @@ class Connection:
 
 
 class Load:
-    def __init__(self, address: str, out: TextIO) -> None:
+    def __init__(self, address: str, out: TextIO, host: str) -> None:
+        """host: the Host header."""
         self._host, self._port = address.rsplit(":", 1)
-        self._address, self._out = address, out
+        self._header, self._out = host, out
         self._idle: deque[Connection] = deque()
 
     async def run(self, rate: float, ended: asyncio.Event) -> None:
@@ -97,7 +98,7 @@ class Load:
         if connection is None:
             connection = Connection(*await asyncio.open_connection(self._host, int(self._port)))
         try:
-            return await connection.ask(method, self._address, tag)
+            return await connection.ask(method, self._header, tag)
         finally:
             if connection.usable and not new:
                 self._idle.append(connection)
@@ -113,13 +114,13 @@ class Load:
         return None
 
 
-async def main(address: str, rate: float, path: str) -> None:
+async def main(address: str, rate: float, path: str, host: str) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     with open(path, "a", encoding="utf-8", buffering=1) as out:
-        await Load(address, out).run(rate, ended)
+        await Load(address, out, host).run(rate, ended)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], float(sys.argv[2]), sys.argv[3]))
+    asyncio.run(main(sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else sys.argv[1]))

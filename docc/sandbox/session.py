@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -57,19 +56,16 @@ def up(folder: Path) -> Session:
     _require()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
-    with (folder / "supervisor.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "docc.sandbox.supervisor", str(folder)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
-        )  # fmt: skip
+    pid = _spawn(folder)
     limit = time.monotonic() + UP_SECONDS_MAX
-    while time.monotonic() < limit and process.poll() is None:
+    while time.monotonic() < limit and not _ended(pid):
         if (running := status(folder)) is not None:
             return running
         time.sleep(0.05)
-    process.kill()
-    process.wait()
+    else:
+        if not _ended(pid):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
     words = (folder / "supervisor.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     raise UnusableError(
         "the sandbox did not start",
@@ -77,6 +73,31 @@ def up(folder: Path) -> Session:
         why=words[-1] if words else f"it was not ready after {UP_SECONDS_MAX:.0f} s",
         state="nothing is left running",
     )
+
+
+def _spawn(folder: Path) -> int:
+    """The supervisor in a session of its own: it outlives this process, which therefore keeps nothing but its pid."""
+    log, path = str(folder / "supervisor.log"), os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "docc.sandbox.supervisor", str(folder)],
+        {**os.environ, "PYTHONPATH": path},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def _ended(pid: int) -> bool:
+    """Only for a child of this process that nobody has waited for yet."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
 
 
 def down(folder: Path) -> bool:

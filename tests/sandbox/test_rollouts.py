@@ -1,0 +1,202 @@
+"""docc as a user runs it, in processes of its own, against the sandbox with the real Envoy under live traffic."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docc.sandbox import accounts, session
+
+CONDITION = (
+    "sum(rate(http_requests_total{deployment='$canary',code='500'}[4s])) / "
+    "sum(rate(http_requests_total{deployment='$canary'}[4s])) > 0.05"
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
+    folder = tmp_path_factory.mktemp("sandbox") / "s"
+    yield session.up(folder)
+    session.down(folder)
+
+
+class App:
+    """One application of the sandbox, with a manifest of its own and a host of its own."""
+
+    def __init__(self, world: session.Session, folder: Path, name: str) -> None:
+        self.world, self.name, self.path = world, name, folder / f"{name}.json"
+        container = {"image": "demo:v1", "ports": [{"port": 80}], "readiness": {"path": "/"}}
+        application = {"name": name, "scale": 2, "hosts": [f"{name}.test"], "containers": {"web": container}}
+        strategy = {
+            "canary": {"increment": 50, "interval": 3}, "bake": 2, "poll": 1, "drain": 1, "progress_deadline": 6,
+            "failure_conditions": [{"name": "Errors", "expression": CONDITION}],
+        }  # fmt: skip
+        self.path.write_text(json.dumps({"application": application, "deployment_strategy": strategy}))
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "docc", *words, "--kubeconfig", self.world.kubeconfig]
+
+    def deploy(self, image: str, *more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self._deploy(image, *more), capture_output=True, text=True, timeout=60)
+
+    def start(self, image: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._deploy(image), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _deploy(self, image: str, *more: str) -> list[str]:
+        words = (
+            "deploy",
+            str(self.path),
+            "--image",
+            image,
+            "--prometheus-url",
+            self.world.prometheus,
+            "-o",
+            "json",
+            *more,
+        )
+        return self.command(*words)
+
+    def ask(self) -> str:
+        request = urllib.request.Request(f"http://{self.world.gateway}/", headers={"Host": f"{self.name}.test"})
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return str(answer.headers["x-version"])
+
+    def status(self) -> dict[str, Any]:
+        words = self.command("status", self.name, "-o", "json")
+        found: dict[str, Any] = json.loads(subprocess.run(words, capture_output=True, text=True, timeout=30).stdout)
+        return found
+
+    @contextmanager
+    def traffic(self, folder: Path) -> Iterator[Path]:
+        out = folder / f"{self.name}.load"
+        host = f"{self.name}.test"
+        words = [sys.executable, "-m", "docc.sandbox.load", self.world.gateway, "80", str(out), host]
+        load = subprocess.Popen(words)
+        try:
+            time.sleep(0.5)
+            yield out
+        finally:
+            load.terminate()
+            load.wait(15)
+
+
+def counted(path: Path, *outputs: str) -> accounts.Account:
+    weights = [(w["at"], w["revision"], w["weight"]) for text in outputs for w in json.loads(text)["weights"]]
+    return accounts.of_load([json.loads(row) for row in path.read_text().splitlines()], sorted(weights))
+
+
+def test_a_good_canary_then_a_bad_one_then_back_and_nobody_loses_a_request(
+    world: session.Session, tmp_path: Path
+) -> None:
+    app = App(world, tmp_path, "main")
+    first = app.deploy("demo:v1")
+    assert first.returncode == 0, first.stderr
+    with app.traffic(tmp_path) as load:
+        good = app.deploy("demo:v2")
+        assert good.returncode == 0 and app.ask() == "v2", good.stderr
+        bad = app.deploy("demo:v3-err30")
+        assert bad.returncode == 10 and app.ask() == "v2", bad.stderr
+        back = subprocess.run(app.command("rollback", "main"), capture_output=True, text=True, timeout=60)
+        assert back.returncode == 0 and "v1 serves 100 %" in back.stderr, back.stderr
+        assert app.ask() == "v1"
+    account = counted(load, good.stdout, bad.stdout)
+    assert account.failed == 0 and account.requests > 500
+    assert [w["weight"] for w in json.loads(good.stdout)["weights"]] == [50, 100]
+    assert json.loads(bad.stdout)["checks"][0]["verdict"] == "FAIL" and 0 < account.answers["v3"] < 400
+    again = app.deploy("demo:v1")
+    assert again.returncode == 0 and json.loads(again.stdout)["result"] == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ("demo:v2-missing", "not found"), ("demo:v2-crash", "panics: it was told to crash"),
+        ("demo:v2-neverready", "statuscode: 503"),
+    ],
+)  # fmt: skip
+def test_pods_that_do_not_come_up_are_told_by_their_cause(
+    world: session.Session, tmp_path: Path, image: str, words: str
+) -> None:
+    app = App(world, tmp_path, image.split("-")[1])
+    assert app.deploy("demo:v1").returncode == 0
+    failed = app.deploy(image)
+    assert failed.returncode == 10 and words in failed.stderr, failed.stderr
+    assert app.ask() == "v1" and app.status()["revisions"]["v2"]["weight"] == 0
+
+
+def test_sigterm_parks_and_the_same_deploy_goes_on(world: session.Session, tmp_path: Path) -> None:
+    app = App(world, tmp_path, "parked")
+    assert app.deploy("demo:v1").returncode == 0
+    with app.traffic(tmp_path):
+        driver = app.start("demo:v2")
+        until(lambda: app.status()["weight"] == 50)
+        second = app.deploy("demo:v4")
+        assert second.returncode == 7 and "is being deployed by" in second.stderr
+        if driver.poll() is None:  # the canary may be done by now on a slow machine; then there is nothing to park
+            driver.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            code = driver.wait(10)
+            assert time.monotonic() - began < 5
+            assert code in (143, 0)
+        assert app.deploy("demo:v2").returncode == 0 and app.ask() == "v2"
+
+
+def test_a_killed_driver_is_told_and_the_same_deploy_resumes(world: session.Session, tmp_path: Path) -> None:
+    app = App(world, tmp_path, "killed")
+    assert app.deploy("demo:v1").returncode == 0
+    with app.traffic(tmp_path):
+        driver = app.start("demo:v2")
+        until(lambda: app.status()["weight"] == 50)
+        driver.kill()
+        driver.wait(10)
+        resumed = app.deploy("demo:v2")
+        assert resumed.returncode == 0, resumed.stderr
+    assert "taking over the rollout of v2" in resumed.stderr and app.ask() == "v2"
+
+
+def test_sigkill_of_the_supervisor_leaves_no_process(tmp_path: Path) -> None:
+    running = session.up(tmp_path / "s")
+    app = App(running, tmp_path, "left")
+    assert app.deploy("demo:v1").returncode == 0
+    children = [pid for pid in pids() if parent(pid) == running.pid]
+    assert len(children) >= 3
+    os.kill(running.pid, signal.SIGKILL)
+    until(lambda: not [pid for pid in children if alive(pid)])
+
+
+def pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def until(holds: Any, seconds: float = 20) -> None:
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        if holds():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come about in time")

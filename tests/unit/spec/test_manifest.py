@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docc.model.errors import ManifestError, UsageError
+from docc.model.manifest import GatewayName
+from docc.spec.build import read
+from docc.spec.render import render
+
+TALK: dict[str, Any] = {
+    "application": {
+        "name": "uber-cool-app", "namespace": "default", "scale": 3,
+        "containers": {"dev": {"image": "nginx:1.23", "ports": [{"port": 80, "protocol": "TCP"}]}},
+    },
+    "maintainer": "appdev@digitalocean.com",
+}  # fmt: skip
+FRAGMENTS: list[dict[str, Any]] = [
+    {"canary": {"increment": 5, "interval": 120}},
+    {"ab_testing": {"enable_headers": True, "pause_before_rollout": True}},
+    {
+        "failure_conditions": [
+            {
+                "name": "HTTPErrorRate",
+                "expression": "sum(rate(http_requests_total{app='demo_app',code='500'}[5m])) / "
+                "sum(rate(http_requests_total{app='demo_app'}[5m])) > 0.05",
+            }
+        ]
+    },
+]
+
+
+def problems(text: str | bytes) -> list[str]:
+    with pytest.raises(ManifestError) as caught:
+        read(text.encode() if isinstance(text, str) else text, "m.json")
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS)
+def test_the_talks_manifests_mean_the_same_in_both_places(fragment: dict[str, Any]) -> None:
+    top = read(json.dumps({**TALK, "deployment_strategy": fragment}).encode(), "m.json")
+    inside = {**TALK, "application": {**TALK["application"], "deployment_strategy": fragment}}
+    assert top == read(json.dumps(inside).encode(), "m.json")
+    assert problems(json.dumps({**inside, "deployment_strategy": fragment}))[0].endswith("keep one of them")
+
+
+def manifest(**changes: Any) -> str:
+    return json.dumps({"application": {"name": "shop", "containers": {"web": {"image": "a:1", **changes}}}})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"a": 1,\n "a": 2}', 'm.json:2:2: "a" appears twice (first at 1:2)'),
+        ('{"a": [1,],}', 'm.json:1:9: trailing comma before "]"'),
+        ('{"a": NaN}', "m.json:1:7: NaN is not a number"),
+        ("[" * 40, "m.json:1:33: nested more than 32 levels"),
+        ("", "the manifest is empty"),
+        ("[]", "a manifest is a JSON object"),
+        (b"\xef\xbb\xbf{}", "byte-order mark"),
+        (b'{"a": "\xff"}', "m.json:1:8: the file is not UTF-8"),
+        (manifest(image="a\r\nx: y"), "control character"),
+        (manifest(ports=[{"port": True}]), "port is true; must be an integer"),
+        (manifest(ports=[{"port": 80}, {"port": 80}]), "port 80/TCP appears twice"),
+        (manifest(imagee="x"), 'unknown field "imagee", did you mean "image"?'),
+        (manifest().replace('"shop"', '"Shop_API"'), 'Try "shop-api"'),
+        (manifest().replace('"shop"', '"shop-v3"'), "ends like a revision"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(text: str | bytes, says: str) -> None:
+    assert any(says in problem for problem in problems(text)), problems(text)
+
+
+def test_all_mistakes_are_told_at_once_in_the_files_order() -> None:
+    strategy = {"canary": {"increment": 0, "intervall": 1}, "failure_conditions": [{"name": "E", "expression": "up"}]}
+    wrong = {"application": {"name": "X", "containers": {"web": {}}}, "deployment_strategy": strategy}
+    found = problems(json.dumps(wrong, indent=1))
+    assert len(found) >= 6 and found == sorted(found, key=lambda p: tuple(map(int, p.split(":")[1:3])))
+
+
+@pytest.mark.parametrize(
+    ("increment", "interval"), [(0, 1), (101, 1), (5, 0), (5, "0s"), (5, "soon"), (1.5, 1), (5, True)]
+)
+def test_a_canary_out_of_range_is_refused(increment: object, interval: object) -> None:
+    strategy = {"canary": {"increment": increment, "interval": interval}}
+    assert problems(json.dumps({**TALK, "deployment_strategy": strategy}))
+
+
+def test_an_image_from_the_command_line_rolls_and_a_new_scale_does_not() -> None:
+    first = read(json.dumps(TALK).encode(), "m.json")
+    assert read(json.dumps(TALK).encode(), "m.json", ("nginx:1.24",)).spec_hash != first.spec_hash
+    bigger = {**TALK, "application": {**TALK["application"], "scale": 9}}
+    assert read(json.dumps(bigger).encode(), "m.json").spec_hash == first.spec_hash
+    with pytest.raises(UsageError):
+        read(json.dumps(TALK).encode(), "m.json", ("web=nginx:1.24",))
+
+
+def shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    return [shape(inner) for inner in value] if isinstance(value, list) else None
+
+
+PLAIN = st.characters(exclude_categories=["Cs", "Cc"])
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=PLAIN, max_size=60))
+def test_no_value_can_break_out_of_a_template(text: str) -> None:
+    def rendered(word: str) -> Any:
+        container = {"image": "a:1", "ports": [{"port": 80}], "env": {"K": word}, "args": [word]}
+        found = {"application": {"name": "shop", "containers": {"web": container}}, "maintainer": word or "x"}
+        made = render(read(json.dumps(found).encode(), "m.json"), "web", 3, GatewayName("gw"))
+        return [made.deployment, made.service, made.front, made.route]
+
+    assert shape(rendered(text)) == shape(rendered("plain"))
+    container = rendered(text)[0]["spec"]["template"]["spec"]["containers"][0]
+    assert container["env"] == [{"name": "K", "value": text}] and container["args"] == [text]
+
+
+def test_pods_leave_without_losing_requests() -> None:
+    made = render(read(json.dumps(TALK).encode(), "m.json"), "default", 1, GatewayName("gw")).deployment["spec"]
+    pod = made["template"]["spec"]
+    assert made["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == 10
+    assert pod["containers"][0]["readinessProbe"]["tcpSocket"] == {"port": 80}
+    assert pod["terminationGracePeriodSeconds"] > 10
