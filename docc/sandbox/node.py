@@ -51,8 +51,11 @@ class Node:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def log(self, namespace: str, pod: str, container: str, previous: bool, lines: int | None) -> str:
+        """As the kubelet: `previous` is the run before the one that runs, or, while none runs, the one that ended last."""
         runs = self.logs.get((namespace, pod, container), [])
-        at = len(runs) - (2 if previous else 1)
+        found = self.store.find("Pod", namespace, pod) or {}
+        states = {s["name"]: s["state"] for s in (found.get("status") or {}).get("containerStatuses") or []}
+        at = len(runs) - (2 if previous and "running" in states.get(container, {}) else 1)
         if not 0 <= at < len(runs):
             return ""
         kept = list(runs[at])
