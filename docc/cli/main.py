@@ -14,19 +14,14 @@ from docc.model.errors import DoccError, ExitCode
 EXAMPLES = """
 Deploys containers to Kubernetes so that a bad version hurts almost nobody.
 
+\b
 Examples:
-
-  docc demo                              watch a canary go right, and another come back
-
-  docc validate manifest.json            every mistake at once, no cluster needed
-
-  docc deploy manifest.json              roll out, watched, reverted if it fails
-
+  docc demo                       a canary goes right, another comes back
+  docc validate manifest.json     every mistake at once; needs no cluster
+  docc deploy manifest.json       roll out, watched, reverted if it fails
   docc deploy manifest.json --image acme/shop:1.4.2 --yes
-
-  docc status shop                       who serves, what is under way
-
-  docc rollback shop                     back to the former version, in one write
+  docc status shop                who serves, what is under way
+  docc rollback shop              back to the former version, in one write
 """
 
 

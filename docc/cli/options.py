@@ -26,18 +26,20 @@ Prometheus = Annotated[
 NoColor = Annotated[bool, typer.Option("--no-color", help="No colour, also on a terminal (NO_COLOR).")]
 
 
-def everywhere(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    """What is done before any command."""
-    if version:
+def _version(wanted: bool) -> None:
+    if wanted:
         from docc.cli.version import client
 
         typer.echo(client())
         raise typer.Exit(0)
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+
+
+def everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What stands before any command."""
 
 
 def wants_json(argv: Sequence[str]) -> bool:

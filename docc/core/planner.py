@@ -72,7 +72,9 @@ def turn_back(view: View, reason: str) -> Move:
     if record.phase is Phase.REVERTING:
         return Move(outcome=Outcome("unchanged", ExitCode.DONE, "all traffic is on stable already"))
     previous = view.seen.revision(record.previous)
-    if record.previous is None or record.previous not in view.seen.routed.weights:
+    # A Service names only the revision that it selects; a route goes on naming the warm one until it lets go of it.
+    named = view.seen.routed.kind == "Service" or record.previous in view.seen.routed.weights
+    if record.previous is None or not named:
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "no earlier revision is warm"))
     if previous.ready < max(1, min(previous.replicas, view.stable.replicas)):
         why = f"v{record.previous} has {previous.ready} of {previous.replicas} pods ready"

@@ -263,6 +263,8 @@ def _promote(view: View, plan: Plan, weight: int, at: int) -> Move:
 
 
 def _weighted(plan: Plan, record: Record, weight: int) -> Weighted:
+    if record.stable is None:
+        return Weighted(plan.candidate, None, weight, 1, 1)
     values = [step.weight for step in plan.steps if isinstance(step, SetWeight)]
     number = values.index(weight) + 1 if weight in values else len(values)
     return Weighted(plan.candidate, record.stable, weight, number, len(values))

@@ -40,12 +40,7 @@ def text(ending: Ending) -> str:
         lines.append(f"  {undo}")
     serving = ", ".join(f"{revision} serves {weight} %" for revision, weight in ending.serving.items())
     warm = ""
-    if (
-        record
-        and record.previous is not None
-        and record.previous in ending.weights
-        and outcome.exit_code == ExitCode.DONE
-    ):
+    if record and record.previous is not None and outcome.exit_code == ExitCode.DONE:
         warm = f"; v{record.previous} is warm"
     lines.append(f"{ending.app} in {ending.namespace}: {serving or 'nothing serves'}{warm}")
     return neutral("\n".join(lines))
@@ -113,7 +108,7 @@ def _undo(ending: Ending) -> str:
     again = f"docc deploy {ending.source}" if ending.source else "the same docc deploy"
     if outcome.exit_code == ExitCode.FAILED_NOT_CLEAN:
         return f"look: docc status {ending.app} -n {ending.namespace}; then: docc rollback {ending.app} -n {ending.namespace}"
-    if outcome.result in ("promoted", "returned") and record and record.previous in ending.weights:
+    if outcome.result in ("promoted", "returned") and record and record.previous is not None:
         return f"undo: docc rollback {ending.app} -n {ending.namespace}"
     if outcome.result == "reverted":
         return f"try again: {again}"

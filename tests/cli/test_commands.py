@@ -1,0 +1,82 @@
+"""Commands as typed, in processes of their own; what needs no cluster here, rollouts in tests/sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docc.sandbox import session
+
+GOOD = {"application": {"name": "shop", "containers": {"web": {"image": "a:1", "ports": [{"port": 80}]}}}}
+PORT = {"port": 5432, "app_protocol": "tcp"}
+TCP = {
+    "application": {"name": "db", "scale": 1, "containers": {"x": {"image": "pg:1", "ports": [PORT]}}},
+    "deployment_strategy": {"drain": 0},
+}  # fmt: skip
+
+
+def docc(*words: str, stdin: str = "", home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if k not in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST")}
+    env["HOME"] = str(home or "/nonexistent")
+    command = [sys.executable, "-m", "docc", *words]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, env=env)
+
+
+def test_help_leads_with_examples_and_needs_nothing() -> None:
+    told = docc("--help")
+    assert told.returncode == 0 and told.stdout.index("Examples:") < told.stdout.index("Commands:")
+    assert "\x1b" not in told.stdout and max(map(len, told.stdout.splitlines())) <= 80
+
+
+def test_a_valid_manifest_from_standard_input() -> None:
+    assert docc("validate", "-", stdin=json.dumps(GOOD)).returncode == 0
+
+
+def test_mistakes_stand_on_stderr_and_as_one_document_on_stdout() -> None:
+    told = docc("validate", "-", "-o", "json", stdin='{"application": {"name": "X_", "containers": {}}}')
+    assert told.returncode == 2 and "stdin:1:26:" in told.stderr and "Traceback" not in told.stderr
+    assert len(json.loads(told.stdout)["error"]["problems"]) == 2
+
+
+def test_render_prints_objects_and_refuses_a_trial_with_a_sentence() -> None:
+    made = json.loads(docc("render", "-", stdin=json.dumps(GOOD)).stdout)
+    assert [item["kind"] for item in made["items"]] == ["Deployment", "Service", "Service", "HTTPRoute"]
+    trial = {**GOOD, "deployment_strategy": {"ab_testing": {"enable_headers": True}}}
+    for verb in ("render", "deploy"):
+        told = docc(verb, "-", stdin=json.dumps(trial))
+        assert told.returncode == 2 and "ab_testing" in told.stderr
+    assert docc("validate", "-", stdin=json.dumps(trial)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("deploy", "/nonexistent.json"), 2), (("validate", "-", "-o", "xml"), 2), (("status", "shop"), 4), (("nosuch",), 2),
+        (("sandbox", "status", "--name", "none"), 6), (("version",), 0), (("--version",), 0),
+    ],
+)  # fmt: skip
+def test_exit_codes_without_a_cluster(words: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    told = docc(*words, home=tmp_path)
+    assert told.returncode == code, told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_an_application_without_a_route_rolls_and_turns_back(tmp_path: Path) -> None:
+    world = session.up(tmp_path / "s")
+    try:
+        at = ("--kubeconfig", world.kubeconfig)
+        for image in ("pg:1", "pg:2"):
+            done = docc("deploy", "-", "--image", image, *at, stdin=json.dumps(TCP))
+            assert done.returncode == 0, done.stderr
+        back = docc("rollback", "db", *at)
+        assert back.returncode == 0 and "v1 serves 100 %; v2 is warm" in back.stderr, back.stderr
+        assert "db" in docc("list", *at).stdout and docc("rollback", "nosuch", *at).returncode == 6
+        canary = {**TCP, "deployment_strategy": {"canary": {"increment": 5, "interval": 1}}}
+        assert docc("deploy", "-", *at, stdin=json.dumps(canary)).returncode == 2
+    finally:
+        session.down(tmp_path / "s")
