@@ -83,7 +83,8 @@ def healthy(world: World) -> None:
 
 def bad(world: World, number: int) -> float:
     """Seconds from the visible breach to the last request that this version got."""
-    version, visible, ended = f"b{number}", [], threading.Event()
+    version, ended = f"b{number}", threading.Event()
+    visible: list[float] = []
 
     def observe() -> None:
         with httpx.Client() as client:
@@ -99,7 +100,7 @@ def bad(world: World, number: int) -> float:
     world.deploy(f"demo:{version}-err30")
     ended.set()
     observer.join()
-    return max(row["sent"] for row in world.answers() if row["version"] == version) - visible[0]
+    return max(float(row["sent"]) for row in world.answers() if row["version"] == version) - visible[0]
 
 
 def main(runs: int) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-import tempfile
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +43,9 @@ class Stage:
 
     def deploy(self, image: str) -> dict[str, Any]:
         """`docc deploy` as anybody would type it, in a process of its own; its lines appear as they come."""
+        import json
+        import subprocess
+
         command = [sys.executable, "-m", "docc", "deploy", str(self.folder / "manifest.json"), "--yes", "-o", "json"]
         command += [
             "--image",
@@ -64,6 +63,9 @@ class Stage:
 
 def demo(output: options.Output = "text", no_color: options.NoColor = False) -> None:
     """Watch a canary go right, and another come back, under live traffic: about a minute, no cluster, no root."""
+    import json
+    import tempfile
+
     import typer
 
     from docc.sandbox import session as sandbox
@@ -89,6 +91,9 @@ def demo(output: options.Output = "text", no_color: options.NoColor = False) -> 
 
 def play(stage: Stage) -> dict[str, Any]:
     """Three deploys under load; the summary."""
+    import json
+    import subprocess
+
     console = stage.console
     (stage.folder / "manifest.json").write_text(json.dumps(MANIFEST, indent=2), encoding="utf-8")
     strategy = MANIFEST["deployment_strategy"]
@@ -115,6 +120,7 @@ def play(stage: Stage) -> dict[str, Any]:
 def account(stage: Stage, answers: Path, last: dict[str, Any]) -> dict[str, Any]:
     """Both observers' counts, and docc's own numbers."""
     import time
+    from collections import Counter
 
     from docc.sandbox import accounts
 
@@ -156,4 +162,6 @@ def tell(console: Console, summary: dict[str, Any]) -> None:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
+    import json
+
     return [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines() if row]

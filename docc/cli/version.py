@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
-
 from docc import __version__
 from docc.cli import options
 
 
 def client() -> str:
+    import platform
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
     try:
         library = installed("kubernetes")
     except PackageNotFoundError:
@@ -23,6 +23,7 @@ def version(
 ) -> None:
     """Print docc's version; with -o json the cluster's too, if one answers."""
     import json
+    import platform
 
     from docc.cli import wiring
     from docc.model.errors import DoccError

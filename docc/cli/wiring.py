@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import secrets
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +85,10 @@ def gateway_for(place: Place, manifest: Manifest) -> GatewayName | None:
 
 def my_name() -> str:
     """user@host, or the CI job's address, with what makes it unique behind a "#"."""
+    import getpass
+    import secrets
+    import socket
+
     run = os.environ.get("CI_JOB_URL")
     if not run and os.environ.get("GITHUB_RUN_ID"):
         run = "/".join(os.environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY")) + (
