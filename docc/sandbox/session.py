@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import re
+import select
 import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from docc.model.errors import UnusableError
+from docc.model.errors import UnusableError, UsageError
 
 UP_SECONDS_MAX = 20.0
 DOWN_SECONDS_MAX = 5.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
+_FIELDS = ("pid", "kubeconfig", "gateway", "prometheus", "api", "access_log", "audit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,47 +39,43 @@ class Session:
 
 
 def folder_of(name: str) -> Path:
+    """Raises UsageError for a name that is no plain word: the folder is deleted with the sandbox."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a sandbox",
+            state="nothing was touched",
+            fix="use letters, digits and dashes, at most 40",
+        )
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "docc" / "sandbox" / name
+    return Path(state).expanduser().absolute() / "docc" / "sandbox" / name
 
 
 def status(folder: Path) -> Session | None:
     """The sandbox that runs in this folder; None if none does (also when its supervisor has died)."""
+    folder = folder.absolute()
     try:
         found = json.loads((folder / "session.json").read_text(encoding="utf-8"))
-        command = Path(f"/proc/{found['pid']}/cmdline").read_bytes()
-    except (OSError, ValueError):
+        session = Session(folder, **{name: found[name] for name in _FIELDS})
+    except (OSError, ValueError, KeyError):
         return None
-    if b"docc.sandbox.supervisor" not in command:
-        return None
-    names = ("pid", "kubeconfig", "gateway", "prometheus", "api", "access_log", "audit")
-    return Session(folder, **{name: found[name] for name in names})
+    return session if _is_supervisor(session.pid, folder) else None
 
 
 def up(folder: Path) -> Session:
     """Starts a sandbox, or returns the one that runs. Raises UnusableError with the supervisor's own words."""
-    if (running := status(folder)) is not None:
-        return running
+    folder = folder.absolute()
     _require()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
-    pid = _spawn(folder)
-    limit = time.monotonic() + UP_SECONDS_MAX
-    while time.monotonic() < limit and not _ended(pid):
+    with _alone(folder):
         if (running := status(folder)) is not None:
             return running
-        time.sleep(0.05)
-    else:
-        if not _ended(pid):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-    words = (folder / "supervisor.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    raise UnusableError(
-        "the sandbox did not start",
-        where=str(folder / "supervisor.log"),
-        why=words[-1] if words else f"it was not ready after {UP_SECONDS_MAX:.0f} s",
-        state="nothing is left running",
-    )
+        shutil.rmtree(folder, ignore_errors=True)  # what a dead one has left
+        folder.mkdir(parents=True, mode=0o700)
+        pid = _start(folder)
+        try:
+            return _until_ready(folder, pid)
+        except BaseException:
+            _end(pid, folder)
+            raise
 
 
 def _spawn(folder: Path) -> int:
@@ -101,17 +104,81 @@ def _ended(pid: int) -> bool:
 
 
 def down(folder: Path) -> bool:
-    """Ends the sandbox and all that it started; False if none ran."""
-    running = status(folder)
-    if running is not None:
-        os.kill(running.pid, signal.SIGTERM)
-        limit = time.monotonic() + DOWN_SECONDS_MAX
-        while time.monotonic() < limit and status(folder) is not None:
-            time.sleep(0.05)
-        if status(folder) is not None:
-            os.kill(running.pid, signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
-    return running is not None
+    """Ends the sandbox and all that it started, and deletes its folder; False if none ran."""
+    folder = folder.absolute()
+    if not folder.exists():
+        return False
+    with _alone(folder):
+        running = status(folder)
+        if running is not None:
+            _end(running.pid, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        return running is not None
+
+
+def _start(folder: Path) -> int:
+    """The pid of the supervisor."""
+    done = subprocess.run(
+        [sys.executable, "-m", "docc.sandbox.supervisor", str(folder)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise _unusable(folder, done.stderr.strip().splitlines()[-1:])
+    return int(done.stdout)
+
+
+def _until_ready(folder: Path, pid: int) -> Session:
+    limit = time.monotonic() + UP_SECONDS_MAX
+    while time.monotonic() < limit:
+        if (running := status(folder)) is not None:
+            return running
+        if not _is_supervisor(pid, folder):
+            break
+        time.sleep(0.02)
+    log = folder / "supervisor.log"
+    raise _unusable(folder, log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:])
+
+
+def _unusable(folder: Path, words: list[str]) -> UnusableError:
+    return UnusableError(
+        "the sandbox did not start",
+        where=str(folder / "supervisor.log"),
+        why=words[0] if words else f"it was not ready after {UP_SECONDS_MAX:.0f} s",
+        state="nothing is left running",
+        fix="docc sandbox up, once more; if it fails again, the log tells what happened",
+    )
+
+
+def _is_supervisor(pid: int, folder: Path) -> bool:
+    """Whether this pid is (still) the supervisor of this folder: a pid alone may be anybody's by now."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"docc.sandbox.supervisor" in words and os.fsencode(folder) in words
+
+
+def _end(pid: int, folder: Path) -> None:
+    """SIGTERM, then SIGKILL; returns when the supervisor has gone."""
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(pid)
+        try:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                if _is_supervisor(pid, folder):
+                    signal.pidfd_send_signal(handle, number)
+                    select.select([handle], [], [], DOWN_SECONDS_MAX)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One `up` or `down` of this sandbox at a time."""
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _require() -> None:

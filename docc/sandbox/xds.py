@@ -7,6 +7,7 @@ Every Service has a cluster, routed or not, so that a route never names one that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,11 @@ from docc.sandbox.route_status import acceptance, hosts_of, listeners_of
 from docc.sandbox.store import Store
 
 Object = dict[str, Any]
+Listener = tuple[str, str, int]
+"""A port of a Gateway: (namespace, Gateway, port)."""
+UNRESOLVED = "unresolved"
+_DURATION = re.compile(r"(\d+)(ms|h|m|s)")
+_TO_PATH = re.compile(r"[/:]")
 _TYPE = "type.googleapis.com/envoy"
 _MANAGER = f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
@@ -44,43 +50,60 @@ def assignments(store: Store) -> dict[str, Object]:
 
 
 def endpoints_file(cluster: str) -> str:
-    return f"eds-{cluster.replace('/', '_').replace(':', '_')}.json"
+    return f"eds-{_TO_PATH.sub('_', cluster)}.json"
 
 
-def listeners(store: Store, ports: Mapping[int, int], folder: str, access_log: str) -> list[Object]:
-    """ports: where a Gateway's port is really listened on."""
-    wanted = {(g["metadata"]["name"], x["port"]) for g in store.select("Gateway") for x in g["spec"]["listeners"]}
-    return [_listener(name, ports[port], folder, access_log) for name, port in sorted(wanted) if port in ports]
+def routes_file(listener: Listener) -> str:
+    return f"rds-{_TO_PATH.sub('_', _listener_name(listener))}.json"
 
 
-def routes(store: Store) -> list[Object]:
-    """One RouteConfiguration per Gateway."""
-    found = []
-    for gateway in store.select("Gateway"):
-        hosts: dict[str, list[tuple[Any, Object]]] = {}
-        for order, route in enumerate(sorted(store.select("HTTPRoute"), key=_age)):
-            if any(acceptance(store, route, parent) for parent in route["spec"].get("parentRefs") or []):
-                continue
-            served = {host for listener in listeners_of(store, route, gateway) for host in hosts_of(listener, route)}
-            for host in served:
-                hosts.setdefault(host, []).extend(_rules(store, route, order))
-        virtual = [
-            {
-                "name": host.replace("*", "any"),
-                "domains": [host] if host == "*" else [host, f"{host}:*"] if not host.startswith("*") else [host],
-                "routes": [rule for _, rule in sorted(rules, key=lambda pair: pair[0])],
-            }
-            for host, rules in sorted(hosts.items())
-        ]
-        name = gateway["metadata"]["name"]
-        found.append({"@type": f"{_TYPE}.config.route.v3.RouteConfiguration", "name": name, "virtual_hosts": virtual})
-    return found
+def listeners(store: Store, ports: Mapping[Listener, int], folder: str, access_log: str) -> list[Object]:
+    """ports: where each is really listened on; those that are not there are left out."""
+    return [_listener(listener, ports[listener], folder, access_log) for listener in wanted(store) if listener in ports]
 
 
-def bootstrap(folder: str, admin_port: int) -> Object:
+def wanted(store: Store) -> list[Listener]:
+    """The ports of all Gateways. Listeners that share a port of a Gateway are told apart by their hostnames."""
+    found = {
+        (gateway["metadata"]["namespace"], gateway["metadata"]["name"], listener["port"])
+        for gateway in store.select("Gateway")
+        for listener in gateway["spec"]["listeners"]
+    }
+    return sorted(found)
+
+
+def routes(store: Store) -> dict[str, Object]:
+    """By file, one for each port of a Gateway."""
+    return {routes_file(listener): _routes(store, listener) for listener in wanted(store)}
+
+
+def _routes(store: Store, listener: Listener) -> Object:
+    namespace, name, port = listener
+    gateway = store.get("Gateway", namespace, name)
+    hosts: dict[str, list[tuple[Any, Object]]] = {}
+    for order, route in enumerate(sorted(store.select("HTTPRoute"), key=_age)):
+        spec = route["spec"]
+        spec["parentRefs"] = [p for p in spec.get("parentRefs") or [] if acceptance(store, route, p) is None]
+        serving = [entry for entry in listeners_of(store, route, gateway) if entry["port"] == port]
+        for host in sorted({host for entry in serving for host in hosts_of(entry, route)}):
+            hosts.setdefault(host, []).extend(_rules(store, route, order))
+    virtual = [
+        {"name": host, "domains": [host], "routes": [rule for _, rule in sorted(rules, key=lambda pair: pair[0])]}
+        for host, rules in sorted(hosts.items())
+    ]
+    return {
+        "@type": f"{_TYPE}.config.route.v3.RouteConfiguration",
+        "name": _listener_name(listener),
+        "ignore_port_in_host_matching": True,
+        "virtual_hosts": virtual,
+    }
+
+
+def bootstrap(folder: str) -> Object:
+    """The admin port is the kernel's choice; Envoy writes it where --admin-address-path says."""
     return {
         "node": {"id": "sandbox", "cluster": "sandbox"},
-        "admin": {"address": _address("127.0.0.1", admin_port)},
+        "admin": {"address": _address("127.0.0.1", 0)},
         "dynamic_resources": {"lds_config": _file(folder, "lds.json"), "cds_config": _file(folder, "cds.json")},
     }
 
@@ -120,7 +143,13 @@ def _endpoints(store: Store) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
-def _listener(gateway: str, port: int, folder: str, access_log: str) -> Object:
+def _listener_name(listener: Listener) -> str:
+    namespace, gateway, port = listener
+    return f"{namespace}/{gateway}:{port}"
+
+
+def _listener(listener: Listener, port: int, folder: str, access_log: str) -> Object:
+    name = _listener_name(listener)
     router = {"@type": f"{_TYPE}.extensions.filters.http.router.v3.Router"}
     log = {
         "name": "file",
@@ -138,16 +167,17 @@ def _listener(gateway: str, port: int, folder: str, access_log: str) -> Object:
     }  # fmt: skip
     manager = {
         "@type": _MANAGER,
-        "stat_prefix": gateway,
-        "rds": {"route_config_name": gateway, "config_source": _file(folder, "rds.json")},
+        "stat_prefix": name,
+        "rds": {"route_config_name": name, "config_source": _file(folder, routes_file(listener))},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
         "access_log": [log],
     }
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
     return {
         "@type": f"{_TYPE}.config.listener.v3.Listener",
-        "name": f"{gateway}-{port}",
+        "name": name,
         "address": _address("127.0.0.1", port),
+        "enable_reuse_port": False,  # two Envoys on one port would share its connections in silence
         "filter_chains": [chain],
     }
 
@@ -198,25 +228,46 @@ def _string(wanted: Object) -> Object:
 
 
 def _action(store: Store, route: Object, rule: Object) -> Object:
-    home = route["metadata"]["namespace"]
-    backends = [backend for backend in rule.get("backendRefs") or [] if backend["weight"] > 0]
     edits = _header_edits(rule.get("filters") or [])
-    if not backends:
-        return {"direct_response": {"status": 500}, **edits}
     weighted = [
         {
-            "name": _cluster_name(backend.get("namespace", home), backend["name"], backend.get("port", 80)),
+            "name": _cluster_of(store, route["metadata"]["namespace"], backend),
             "weight": backend["weight"],
             **_header_edits(backend.get("filters") or []),
         }
-        for backend in backends
+        for backend in rule.get("backendRefs") or []
+        if backend["weight"] > 0
     ]
+    if not weighted:
+        return {"direct_response": {"status": 500}, **edits}
     action: Object = {
         "weighted_clusters": {"clusters": weighted},
         "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
-        "timeout": (rule.get("timeouts") or {}).get("request", "0s"),
+        "timeout": _timeout(rule.get("timeouts") or {}),
     }
     return {"route": action, **edits}
+
+
+def _cluster_of(store: Store, home: str, backend: Object) -> str:
+    """A name that no cluster has (500) for what cannot be referred to: no Service, none there, no such port of it, or one in
+    another namespace (the sandbox knows no ReferenceGrant)."""
+    service = store.find("Service", home, backend["name"]) if backend["kind"] == "Service" else None
+    ports = [port["port"] for port in service["spec"].get("ports") or []] if service else []
+    if backend["group"] or backend.get("namespace", home) != home or backend.get("port") not in ports:
+        return UNRESOLVED
+    return _cluster_name(home, backend["name"], backend["port"])
+
+
+def _timeout(timeouts: Object) -> str:
+    """The shorter one of both, in Envoy's words: there are no retries, so one attempt is the whole request. 0 is none."""
+    given = [seconds for key in ("request", "backendRequest") if (seconds := _seconds(timeouts.get(key, "")))]
+    return f"{min(given, default=0.0):.3f}s"
+
+
+def _seconds(duration: str) -> float:
+    """A Gateway API duration (GEP-2257): 1h2m3s4ms."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    return sum(int(amount) * units[unit] for amount, unit in _DURATION.findall(duration))
 
 
 def _header_edits(filters: list[Object]) -> Object:
@@ -226,7 +277,7 @@ def _header_edits(filters: list[Object]) -> Object:
         edit = entry.get(f"{side}HeaderModifier") or {}
         actions = (("set", "OVERWRITE_IF_EXISTS_OR_ADD"), ("add", "APPEND_IF_EXISTS_OR_ADD"))
         added = [
-            {"header": {"key": h["name"], "value": h["value"]}, "append_action": action}
+            {"header": {"key": h["name"], "value": h["value"].replace("%", "%%")}, "append_action": action}
             for key, action in actions
             for h in edit.get(key) or []
         ]

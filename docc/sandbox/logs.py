@@ -1,0 +1,61 @@
+"""What containers print, bounded: the present run and the one before, as `kubectl logs` and its --previous want them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from docc.sandbox.store import StoreError
+
+LINES_MAX = 500
+LINE_BYTES_MAX = 16 << 10
+_RUNS = 2
+
+Run = deque[str]
+Place = tuple[str, str, str]
+"""(namespace, pod, container)"""
+
+
+class Logs:
+    def __init__(self) -> None:
+        self._runs: dict[Place, deque[Run]] = {}
+
+    def begin(self, place: Place) -> Run:
+        run: Run = deque(maxlen=LINES_MAX)
+        self._runs.setdefault(place, deque(maxlen=_RUNS)).append(run)
+        return run
+
+    def forget(self, namespace: str, pod: str) -> None:
+        for place in [place for place in self._runs if place[:2] == (namespace, pod)]:
+            del self._runs[place]
+
+    def read(self, namespace: str, pod: str, container: str, previous: bool, lines: int | None) -> str:
+        """Raises StoreError 400 when there has been no such run."""
+        runs = self._runs.get((namespace, pod, container), ())
+        if previous and len(runs) < _RUNS:
+            message = f'previous terminated container "{container}" in pod "{pod}" not found'
+            raise StoreError(400, "BadRequest", message)
+        if not runs:
+            raise StoreError(400, "BadRequest", f'container "{container}" in pod "{pod}" is waiting to start')
+        kept = list(runs[-2 if previous else -1])
+        wanted = kept if lines is None else kept[len(kept) - min(lines, len(kept)) :]
+        return "".join(f"{line}\n" for line in wanted)
+
+
+async def collect(stream: asyncio.StreamReader, run: Run) -> None:
+    """Until the stream ends. A line that is too long is cut into several."""
+    rest = b""
+    while chunk := await stream.read(64 << 10):
+        *whole, rest = (rest + chunk).split(b"\n")
+        for row in whole:
+            _append(run, row)
+        while len(rest) > LINE_BYTES_MAX:
+            _append(run, rest[:LINE_BYTES_MAX])
+            rest = rest[LINE_BYTES_MAX:]
+    if rest:
+        _append(run, rest)
+
+
+def _append(run: Run, row: bytes) -> None:
+    for start in range(0, len(row) or 1, LINE_BYTES_MAX):
+        run.append(row[start : start + LINE_BYTES_MAX].decode("utf-8", "replace").rstrip("\r"))
