@@ -17,7 +17,7 @@ _RESTARTS_MIN = 2
 def diagnose(deployment: Object, pods: list[Object]) -> Trouble | None:
     """The most telling trouble of all pods; None when there is nothing to tell."""
     found = [trouble for pod in pods if (trouble := _pod(pod)) is not None]
-    telling = min(found, key=lambda trouble: (not trouble.fatal, not trouble.previous_log), default=None)
+    telling = min(found, key=lambda trouble: (not trouble.fatal, not trouble.crashed), default=None)
     return telling or _deployment(deployment, pods)
 
 
@@ -59,9 +59,8 @@ def _container(pod: str, status: Object) -> Trouble | None:
     ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated") or {}
     if restarts or state.get("terminated"):
         how = "was OOM-killed" if ended.get("reason") == "OOMKilled" else f"exits {ended.get('exitCode', '?')}"
-        previous = not state.get("terminated")
         text = f"container {name} of pod {pod} {how}, {restarts} restart{'' if restarts == 1 else 's'}"
-        return Trouble(text, restarts >= _RESTARTS_MIN and not state.get("running"), pod, name, previous)
+        return Trouble(text, restarts >= _RESTARTS_MIN and not state.get("running"), pod, name, crashed=True)
     if state.get("running") and not status.get("ready"):
         return Trouble(f"container {name} of pod {pod} runs, its readiness probe does not pass", False, pod, name)
     return None

@@ -22,6 +22,9 @@ from docc.model.moves import Move, Outcome
 from docc.model.record import Phase, Record
 
 ACCEPT_SECONDS_MAX = 30.0
+DRAIN_SECONDS_MIN = 2.0
+"""The data plane hears of a route's change some time after it was written (110 ms measured with istiod's debounce): what has
+just lost its traffic must not be taken down before, whatever the manifest says."""
 _TURNING = (Phase.PREPARING, Phase.SHIFTING, Phase.AWAITING, Phase.BAKING, Phase.STUCK)
 
 
@@ -120,7 +123,7 @@ def _promoting(view: View, record: Record) -> Move:
         if view.now >= limit:
             return Move(outcome=Outcome("refused", ExitCode.FAILED_NOT_CLEAN, why))
         return Move(wake_at=limit, waiting=why)
-    drained = record.since + (record.drain if record.previous is not None else 0)
+    drained = record.since + (max(record.drain, DRAIN_SECONDS_MIN) if record.previous is not None else 0)
     if view.now < drained:
         return Move(wake_at=drained, waiting=f"v{record.previous} drains, and stays warm for a rollback")
     cool_after = view.now + record.keep_warm if record.previous is not None else None
@@ -135,7 +138,7 @@ def _draining(view: View, record: Record) -> Move:
     if (move := front_follows(view)) is not None:
         return move
     exposed = record.candidate in view.seen.routed.weights
-    drained = record.since + (record.drain if exposed else 0)
+    drained = record.since + (max(record.drain, DRAIN_SECONDS_MIN) if exposed else 0)
     if view.now < drained:
         return Move(wake_at=drained, waiting=f"v{record.candidate} drains")
     settled = record.becoming(Phase.REVERTED, view.now, weight=0)

@@ -26,9 +26,11 @@ def gather(ports: Ports, revision: Revision) -> tuple[Evidence, ...]:
             times = f" ({len(said)} times)" if len(said) > 1 else ""
             found.append(Evidence(f"pod {trouble.pod}", f"{said[-1]}{times}"))
         if trouble.container:
-            log = ports.cluster.logs(trouble.pod, trouble.container, trouble.previous_log, LOG_LINES)
+            # A crashed container may have been started again by now, or not: the run before is asked for, then the last.
+            ended = trouble.crashed and ports.cluster.logs(trouble.pod, trouble.container, True, LOG_LINES)
+            log = ended or ports.cluster.logs(trouble.pod, trouble.container, False, LOG_LINES)
             if log.strip():
-                which = "last lines before the crash" if trouble.previous_log else "last lines"
+                which = "last lines before the crash" if trouble.crashed else "last lines"
                 found.append(Evidence(f"container {trouble.container}, {which}", log.rstrip()))
     except DoccError:
         return tuple(found)

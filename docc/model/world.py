@@ -48,13 +48,14 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a revision's pods are not ready, in words. fatal: waiting cannot help. pod, container: whose log tells more."""
+    """Why a revision's pods are not ready, in words. fatal: waiting cannot help. pod, container: whose log tells more, that of the
+    run that ended if it crashed."""
 
     why: str
     fatal: bool = False
     pod: str = ""
     container: str = ""
-    previous_log: bool = False
+    crashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import re
 import select
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -76,31 +77,6 @@ def up(folder: Path) -> Session:
         except BaseException:
             _end(pid, folder)
             raise
-
-
-def _spawn(folder: Path) -> int:
-    """The supervisor in a session of its own: it outlives this process, which therefore keeps nothing but its pid."""
-    log, path = str(folder / "supervisor.log"), os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    return os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-m", "docc.sandbox.supervisor", str(folder)],
-        {**os.environ, "PYTHONPATH": path},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, log, flags, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-    )
-
-
-def _ended(pid: int) -> bool:
-    """Only for a child of this process that nobody has waited for yet."""
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] != 0
-    except ChildProcessError:
-        return True
 
 
 def down(folder: Path) -> bool:
