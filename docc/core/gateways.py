@@ -1,7 +1,8 @@
 """Which Gateway a route attaches to: the one that is named, or the only one that admits the namespace. Pure.
 
-Rules of admission are Gateway API's (v1, AllowedRoutes and hostname intersection): a listener admits routes from its own
-namespace, all, or those whose labels match; and a listener's hostname and the route's hosts must intersect.
+Rules of admission are Gateway API's (v1: AllowedRoutes, RouteNamespaces, hostname intersection): a listener takes HTTPRoutes
+from its own namespace, from all, or from those whose labels match, and its hostname and the route's hosts must have a name in
+common. What this file must not know: how Gateways are found, and whether the application could do without one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from typing import Any
 from docc.model.errors import UnusableError
 from docc.model.manifest import GatewayName
 from docc.model.moves import Object
+
+_GROUP = "gateway.networking.k8s.io"
+_PROTOCOLS = ("HTTP", "HTTPS")
+_UNTOUCHED = "nothing was touched"
 
 
 def choose(
@@ -27,11 +32,13 @@ def choose(
         return _named(gateways, wanted, namespace, namespace_labels, hosts)
     admitting = [g for g in gateways if not refusal(g, None, namespace, namespace_labels, hosts)]
     if len(admitting) > 1:
+        names = sorted(full_name(gateway) for gateway in admitting)
         raise UnusableError(
-            f"several Gateways admit namespace {namespace}",
-            why=", ".join(_shown(gateway) for gateway in admitting),
-            state="nothing was touched",
-            fix=f'name one in the manifest: "gateway": "{_full_name(admitting[0])}"',
+            f"{len(names)} Gateways admit namespace {namespace}, and the manifest names none",
+            where=f"application.gateway; namespace {namespace}",
+            why=_found(admitting),
+            state=_UNTOUCHED,
+            fix=f'name one in the manifest, e.g. "gateway": "{names[0]}"',
         )
     if not admitting:
         return None
@@ -39,34 +46,47 @@ def choose(
     return GatewayName(meta["name"], meta["namespace"])
 
 
-def none_admits(gateways: Sequence[Object], namespace: str) -> UnusableError:
-    """For those who cannot do without."""
-    found = "; ".join(_shown(gateway) for gateway in gateways) or "this cluster has none"
+def none_admits(
+    gateways: Sequence[Object],
+    namespace: str,
+    namespace_labels: Mapping[str, str] | None = None,
+    hosts: Sequence[str] = (),
+) -> UnusableError:
+    """For those who cannot do without. With the namespace's labels and the hosts, each Gateway's own reason is told."""
+    why = _found(gateways)
+    if namespace_labels is not None:
+        reasons = [(full_name(g), refusal(g, None, namespace, namespace_labels, hosts)) for g in gateways]
+        why = "; ".join(f"{name}: {reason}" for name, reason in sorted(reasons))
     return UnusableError(
         f"no Gateway admits namespace {namespace}",
-        why=f"found: {found}",
-        state="nothing was touched",
-        fix="ask whoever runs the Gateway to admit the namespace (listeners[].allowedRoutes), or name another Gateway",
+        where=f"namespace {namespace}",
+        why=why or "this cluster has no Gateway",
+        state=_UNTOUCHED,
+        fix="ask whoever runs a Gateway to admit the namespace (spec.listeners[].allowedRoutes), or to make one that does",
     )
 
 
 def refusal(
     gateway: Object, section: str | None, namespace: str, labels: Mapping[str, str], hosts: Sequence[str]
 ) -> str:
-    """Why no listener of the Gateway takes the route; "" if one does."""
+    """Why no listener of the Gateway takes the route; "" if one does. section: only this listener counts."""
     listeners = [
         listener
         for listener in gateway["spec"].get("listeners") or []
-        if section in (None, listener.get("name")) and listener.get("protocol") in ("HTTP", "HTTPS")
+        if section in (None, listener.get("name")) and listener.get("protocol") in _PROTOCOLS
     ]
     if not listeners:
-        return f"it has no HTTP listener{f' named {section}' if section else ''}"
+        return f"it has no HTTP listener{f' named {section}' if section else ''} ({_listeners(gateway)})"
+    listeners = [listener for listener in listeners if _takes_http_routes(listener)]
+    if not listeners:
+        return "its listeners take no HTTPRoutes (allowedRoutes.kinds)"
     home = gateway["metadata"]["namespace"]
     admitting = [listener for listener in listeners if _admits(listener, home, namespace, labels)]
     if not admitting:
-        return f"no listener allows routes from namespace {namespace} ({_allowances(listeners)})"
+        return "; ".join(f"{listener.get('name')} {_allows(listener, home, namespace)}" for listener in listeners)
     if not any(_hosts_meet(str(listener.get("hostname") or ""), hosts) for listener in admitting):
-        return f"no listener's hostname covers {', '.join(hosts)}"
+        names = ", ".join(f"{listener.get('name')} is for {listener.get('hostname')}" for listener in admitting)
+        return f"no listener covers {' or '.join(hosts)}: {names}"
     return ""
 
 
@@ -78,46 +98,71 @@ def _named(
     hosts: Sequence[str],
 ) -> GatewayName:
     home = wanted.namespace or namespace
-    for gateway in gateways:
-        if gateway["metadata"]["name"] == wanted.name and gateway["metadata"]["namespace"] == home:
-            if why := refusal(gateway, wanted.section, namespace, labels, hosts):
-                raise UnusableError(
-                    f"Gateway {home}/{wanted.name} does not take routes of this application",
-                    why=why,
-                    state="nothing was touched",
-                    fix="change the manifest's gateway or hosts, or the Gateway's listeners",
-                )
-            return GatewayName(wanted.name, home, wanted.section)
-    raise UnusableError(
-        f"Gateway {home}/{wanted.name} does not exist",
-        why=f"found: {', '.join(_full_name(g) for g in gateways) or 'none'}",
-        state="nothing was touched",
-        fix='"gateway": "NAMESPACE/NAME" in the manifest',
-    )
+    found = next((g for g in gateways if full_name(g) == f"{home}/{wanted.name}"), None)
+    if found is None:
+        raise UnusableError(
+            f"Gateway {home}/{wanted.name} does not exist",
+            where="application.gateway",
+            why=_found(gateways) or "this cluster has no Gateway",
+            state=_UNTOUCHED,
+            fix='name one that exists, as "gateway": "NAMESPACE/NAME"',
+        )
+    if why := refusal(found, wanted.section, namespace, labels, hosts):
+        raise UnusableError(
+            f"Gateway {home}/{wanted.name} does not take routes of this application",
+            where=f"application.gateway; namespace {namespace}",
+            why=why,
+            state=_UNTOUCHED,
+            fix="change gateway or hosts in the manifest, or ask whoever runs the Gateway to change its listeners",
+        )
+    return GatewayName(wanted.name, home, wanted.section)
+
+
+def _takes_http_routes(listener: Object) -> bool:
+    """No kinds: what the protocol takes, for HTTP and HTTPS that is HTTPRoute."""
+    kinds = (listener.get("allowedRoutes") or {}).get("kinds")
+    return not kinds or any(kind.get("kind") == "HTTPRoute" and kind.get("group", _GROUP) == _GROUP for kind in kinds)
+
+
+def _from(listener: Object) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (listener.get("allowedRoutes") or {}).get("namespaces") or {}
+    return found
 
 
 def _admits(listener: Object, home: str, namespace: str, labels: Mapping[str, str]) -> bool:
-    allowed = listener.get("allowedRoutes") or {}
-    kinds = allowed.get("kinds")
-    if kinds and not any(kind.get("kind") == "HTTPRoute" for kind in kinds):
+    namespaces = _from(listener)
+    match namespaces.get("from", "Same"):
+        case "All":
+            return True
+        case "Selector":
+            return matches(namespaces.get("selector"), labels)
+        case origin:
+            return bool(origin == "Same" and home == namespace)
+
+
+def _allows(listener: Object, home: str, namespace: str) -> str:
+    """What a listener that does not admit the namespace would admit."""
+    namespaces = _from(listener)
+    match namespaces.get("from", "Same"):
+        case "Selector":
+            wanted = _selector_text(namespaces.get("selector"))
+            return f"allows namespaces with {wanted}, which {namespace} has not"
+        case "Same":
+            return f"allows only its own namespace, {home}"
+        case origin:
+            return f"allows routes from {origin}"
+
+
+def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """A Kubernetes LabelSelector (meta/v1): an empty one matches everything, an absent one nothing."""
+    if selector is None:
         return False
-    namespaces = allowed.get("namespaces") or {}
-    origin = namespaces.get("from", "Same")
-    if origin == "All":
-        return True
-    if origin == "Selector":
-        return matches(namespaces.get("selector") or {}, labels)
-    return origin == "Same" and home == namespace
-
-
-def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """A Kubernetes LabelSelector; an empty one matches everything."""
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False
-    return all(_expression(expression, labels) for expression in selector.get("matchExpressions") or [])
+    return all(_holds(expression, labels) for expression in selector.get("matchExpressions") or [])
 
 
-def _expression(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """An operator that this docc does not know matches nothing: rather no Gateway than a wrong one."""
     key, values = expression["key"], expression.get("values") or []
     holds = {
@@ -129,30 +174,40 @@ def _expression(expression: Mapping[str, Any], labels: Mapping[str, str]) -> boo
     return holds.get(expression["operator"], False)
 
 
+def _selector_text(selector: Mapping[str, Any] | None) -> str:
+    """As kubectl writes selectors: a=b,c in (d,e)."""
+    parts = [f"{key}={value}" for key, value in ((selector or {}).get("matchLabels") or {}).items()]
+    for expression in (selector or {}).get("matchExpressions") or []:
+        key, values = expression["key"], ",".join(expression.get("values") or [])
+        operator = expression["operator"]
+        parts.append({"Exists": key, "DoesNotExist": f"!{key}"}.get(operator, f"{key} {operator.lower()} ({values})"))
+    return ",".join(parts) or "a selector that matches none"
+
+
 def _hosts_meet(listener: str, hosts: Sequence[str]) -> bool:
     return not listener or not hosts or any(_meet(listener, host) for host in hosts)
 
 
-def _meet(listener: str, host: str) -> bool:
-    """Whether two hostnames, each perhaps with a leading "*.", have a name in common."""
-    if listener.startswith("*."):
-        return host == listener or host.removeprefix("*").endswith(listener[1:])
-    if host.startswith("*."):
-        return listener.endswith(host[1:])
-    return listener == host
+def _meet(one: str, other: str) -> bool:
+    """Whether two hostnames have a name in common. A leading "*." stands for one or more labels (Gateway API, Hostname)."""
+    if one.startswith("*.") and other.startswith("*."):
+        return one.endswith(other[1:]) or other.endswith(one[1:])
+    if one.startswith("*."):
+        return other.endswith(one[1:])
+    if other.startswith("*."):
+        return one.endswith(other[1:])
+    return one == other
 
 
-def _full_name(gateway: Object) -> str:
+def full_name(gateway: Object) -> str:
     return f"{gateway['metadata']['namespace']}/{gateway['metadata']['name']}"
 
 
-def _shown(gateway: Object) -> str:
+def _found(gateways: Sequence[Object]) -> str:
+    return "; ".join(f"{full_name(gateway)} ({_listeners(gateway)})" for gateway in sorted(gateways, key=full_name))
+
+
+def _listeners(gateway: Object) -> str:
+    """Each listener with whom it admits: "http: from Same"."""
     listeners = gateway["spec"].get("listeners") or []
-    return f"{_full_name(gateway)} ({_allowances(listeners)})"
-
-
-def _allowances(listeners: Sequence[Object]) -> str:
-    return ", ".join(
-        f"{listener.get('name')}: from {((listener.get('allowedRoutes') or {}).get('namespaces') or {}).get('from', 'Same')}"
-        for listener in listeners
-    )
+    return ", ".join(f"{x.get('name')}: from {_from(x).get('from', 'Same')}" for x in listeners) or "no listeners"

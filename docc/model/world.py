@@ -48,8 +48,8 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a revision's pods are not ready, in words. fatal: waiting cannot help. pod, container: whose log tells more, that of the
-    run that ended if it crashed."""
+    """Why a revision's pods are not ready, in words. fatal: waiting cannot help. pod, container: whose log tells more,
+    that of the run that ended if it crashed."""
 
     why: str
     fatal: bool = False

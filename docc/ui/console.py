@@ -1,7 +1,8 @@
-"""The two streams: results on stdout, everything else on stderr; and whether a stream may have colour.
+"""The two streams: results on stdout, everything else on stderr; what a stream may have (colour, a width), and what foreign
+text may not do.
 
 Foreign text (log lines, a server's words, image names) is neutralised before it is shown: escapes cannot reach a terminal,
-and no line can be read as a workflow command by a CI system.
+and no line can be read as a workflow command by a CI system. What is said, and when, is not decided here.
 """
 
 from __future__ import annotations
@@ -10,52 +11,92 @@ import contextlib
 import os
 import re
 import sys
-from typing import Any, TextIO
+from typing import TextIO
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_WORKFLOW_COMMAND = re.compile(r"^(\s*)(::|##\[)", re.MULTILINE)
+COLUMNS_FALLBACK = 80
+# Control characters without tab and line feed, bidirectional marks, line separators, lone surrogates, invisible tags.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
+)
+# GitHub reads "::command::" at a line's beginning, Azure, TeamCity and old GitHub "##name[" anywhere in a line.
+_WORKFLOW_COMMAND = re.compile(r"^(\s*)(?=::)|(?<=#)(?=#\w*\[)", re.MULTILINE)
 
 
 def neutral(text: str) -> str:
-    """Control characters made visible, CI workflow commands defused; tabs and line breaks stay."""
-    shown = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-    return _WORKFLOW_COMMAND.sub("\\1\u200b\\2", shown)
+    """Control characters made visible (\\x1b), CI workflow commands defused by a backslash; tabs and line breaks stay.
+    Neutral text is left as it is."""
+    shown = _CONTROL.sub(_visible, text.replace("\r\n", "\n"))
+    return _WORKFLOW_COMMAND.sub(r"\1\\", shown)
 
 
-def coloured(stream: TextIO, *, allowed: bool = True) -> bool:
-    """Colour only on a terminal that did not refuse it (NO_COLOR, TERM=dumb, --no-color); each stream for itself."""
-    if not allowed or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+def _visible(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def coloured(stream: TextIO | None, *, allowed: bool = True) -> bool:
+    """Colour only on a terminal that did not refuse it (NO_COLOR, TERM=dumb, --no-color); each stream for itself. Nothing
+    forces colour: FORCE_COLOR and CI systems that ask for it get plain lines."""
+    if stream is None or not allowed or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
 
 
 class Console:
-    """Writes lines. A stream whose reader has gone is written to no more, and nothing is raised."""
+    """Writes lines. A stream that nobody reads any more is written to no more, and nothing is raised."""
 
     def __init__(self, *, colour: bool = True, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self._out, self._err = out or sys.stdout, err or sys.stderr
-        self._rich = self._terminal() if coloured(self._err, allowed=colour) else None
+        self._out: TextIO | None = out or sys.stdout  # None when the process was started with the stream closed
+        self._err: TextIO | None = err or sys.stderr
+        self._coloured = coloured(self._err, allowed=colour)
+        self._gone: set[TextIO] = set()
 
-    def _terminal(self) -> Any:
-        from rich.console import Console as Rich
-
-        return Rich(file=self._err, highlight=False, soft_wrap=True, force_interactive=False, legacy_windows=False)
+    @property
+    def columns(self) -> int | None:
+        """The width of the terminal that progress is shown on, as it is now; None if it is no terminal."""
+        if self._err is None or not self._err.isatty():
+            return None
+        with contextlib.suppress(OSError, ValueError):
+            return os.get_terminal_size(self._err.fileno()).columns or COLUMNS_FALLBACK
+        return COLUMNS_FALLBACK
 
     def out(self, text: str) -> None:
-        """A result."""
+        """A result, as it is: who makes a text result of foreign text neutralises it, a document must not be changed."""
         self._write(self._out, text)
 
     def err(self, text: str, style: str = "") -> None:
-        """Progress, warnings, errors. style: a rich style, for a terminal only."""
-        if self._rich is None:
-            self._write(self._err, text)
+        """Progress, warnings, errors; always neutralised. style: a rich style such as "bold red", for a terminal only."""
+        shown = neutral(text)
+        if style and self._coloured:
+            shown = "\n".join(_styled(row, style) for row in shown.split("\n"))
+        self._write(self._err, shown)
+
+    def _write(self, stream: TextIO | None, text: str) -> None:
+        if stream is None or stream in self._gone:
             return
-        from rich.text import Text
-
-        with contextlib.suppress(OSError, ValueError):
-            self._rich.print(Text(text, style=style))
-
-    def _write(self, stream: TextIO, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            stream.write(text + "\n")
+        encoding = stream.encoding or "utf-8"
+        try:
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             stream.flush()
+        except BlockingIOError:
+            return  # a terminal that somebody made non-blocking: this line is late, the next may pass
+        except (OSError, ValueError):
+            self._gone.add(stream)
+            _silence(stream)
+
+
+def _styled(row: str, style: str) -> str:
+    """One line in the terminal's own 16 colours. rich only spells the codes: its Console would end the process when the
+    reader of a pipe has gone, in the middle of a rollout."""
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    return Style.parse(style).render(row, color_system=ColorSystem.STANDARD)
+
+
+def _silence(stream: TextIO) -> None:
+    """What is still in the stream's buffer goes nowhere; otherwise the interpreter would fail on it at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

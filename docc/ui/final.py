@@ -1,7 +1,11 @@
-"""The end of a deploy or rollback: who serves now, how to undo; and the one document of `-o json`. Pure."""
+"""The end of a deploy or rollback: what became of it, how to undo it, who serves now; and the one document of `-o json`. Pure.
+
+The very last line says who serves, because the last line is the one that is read.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +14,26 @@ from docc.model.errors import ExitCode
 from docc.model.facts import CheckSeen, Evidence, Fact, Promoted, Reverted, Weighted
 from docc.model.moves import Outcome
 from docc.model.record import Record
+from docc.model.world import Seen
+from docc.ui import rescue
 from docc.ui.console import neutral
+from docc.ui.words import clock, duration, number, one_line
+
+_HEADLINES = {
+    "promoted": "done",
+    "unchanged": "nothing to do",
+    "returned": "back",
+    "reverted": "reverted",
+    "parked": "parked",
+    "superseded": "overruled",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Everything that is known when a command ends. source: the manifest as the user named it."""
+    """Everything that is known when a command ends. facts: with their instants, unix seconds. requests: API requests by
+    verb. source: what to type behind `docc deploy` to do the same again, "" for a verb without a manifest. seen: the last
+    look, None if it failed."""
 
     app: str
     namespace: str
@@ -25,29 +43,77 @@ class Ending:
     facts: Sequence[tuple[float, Fact]]
     requests: Mapping[str, int]
     source: str = ""
+    seen: Seen | None = None
 
     @property
     def serving(self) -> dict[str, int]:
         """Percent by revision, as the route has it."""
         return {f"v{revision}": weight for revision, weight in sorted(self.weights.items()) if weight > 0}
 
+    @property
+    def clean(self) -> bool:
+        return self.outcome.exit_code is not ExitCode.FAILED_NOT_CLEAN
+
 
 def text(ending: Ending) -> str:
-    """The last lines. The very last says who serves."""
-    outcome, record = ending.outcome, ending.record
-    lines = [f"{_headline(outcome)}{f': {outcome.reason}' if outcome.reason else ''}"]
-    if undo := _undo(ending):
-        lines.append(f"  {undo}")
-    serving = ", ".join(f"{revision} serves {weight} %" for revision, weight in ending.serving.items())
-    warm = ""
-    if record and record.previous is not None and outcome.exit_code == ExitCode.DONE:
-        warm = f"; v{record.previous} is warm"
-    lines.append(f"{ending.app} in {ending.namespace}: {serving or 'nothing serves'}{warm}")
+    """Headline, what to do next, who serves."""
+    lines = [_headline(ending)]
+    if not ending.clean:
+        lines += [f"  {step}" for step in rescue.steps(ending.app, ending.namespace, ending.seen)]
+    elif (label := _NEXT.get(ending.outcome.result)) and (command := undo(ending)):
+        lines.append(f"  {label}: {command}")
+    lines.append(_last_line(ending))
     return neutral("\n".join(lines))
 
 
+_NEXT = {"promoted": "undo", "returned": "undo", "reverted": "try again", "parked": "go on"}
+
+
+def undo(ending: Ending) -> str:
+    """The command that takes back what was done, or does again what came to nothing; "" if there is none."""
+    outcome, record = ending.outcome, ending.record
+    back = f"docc rollback {ending.app} -n {ending.namespace}"
+    if not ending.clean:
+        return back
+    if outcome.result in ("promoted", "returned"):
+        return back if record is not None and record.previous in ending.weights else ""
+    if outcome.result in ("reverted", "parked"):
+        return f"docc deploy {ending.source}" if ending.source else "docc deploy, with the same manifest"
+    return ""
+
+
+def _headline(ending: Ending) -> str:
+    outcome = ending.outcome
+    what = _HEADLINES.get(outcome.result, outcome.result)
+    if not ending.clean:
+        what = "NOT CLEAN, act now"
+    elif outcome.result == "reverted" and outcome.exit_code is ExitCode.UNUSABLE:
+        what = "not begun"  # the baseline: the candidate has never had traffic
+    elif outcome.result == "promoted" and len(ending.facts) > 1:
+        what = f"done in {duration(ending.facts[-1][0] - ending.facts[0][0])}"
+    reason = one_line(outcome.reason)
+    if not reason or reason.startswith(what):
+        return reason or what
+    return f"{what}: {reason}"
+
+
+def _last_line(ending: Ending) -> str:
+    record, place = ending.record, f"{ending.app} in {ending.namespace}"
+    serving = ", ".join(f"{revision} serves {weight} %" for revision, weight in ending.serving.items())
+    if not serving:
+        unknown = "who serves is not known" if record is None else "nothing serves"
+        return f"{place}: {unknown}; docc status {ending.app} -n {ending.namespace}"
+    if ending.outcome.result in ("reverted", "parked") and ending.clean:
+        return f"{place}: {serving}, as before"
+    if ending.outcome.exit_code is ExitCode.DONE and record is not None and record.previous in ending.weights:
+        until = f" until {clock(record.cool_after)}" if record.cool_after is not None else ""
+        return f"{place}: {serving}; v{record.previous} stays warm{until}"
+    return f"{place}: {serving}"
+
+
 def document(ending: Ending) -> dict[str, Any]:
-    """The one JSON object of `-o json`."""
+    """The one JSON object of `-o json`. Instants are unix seconds by the API server's clock; `weights` are the percents of
+    `revision`; a value that JSON has no number for is a string, as in Prometheus' answers ("+Inf")."""
     outcome, record, told = ending.outcome, ending.record, ending.facts
     reverted = [fact for _, fact in told if isinstance(fact, Reverted)]
     latest = {fact.name: fact for _, fact in told if isinstance(fact, CheckSeen)}
@@ -58,60 +124,43 @@ def document(ending: Ending) -> dict[str, Any]:
         "exit_code": int(outcome.exit_code),
         "reason": outcome.reason,
         "serving": ending.serving,
-        "stable": _name(record.stable if record else None),
-        "candidate": _name(record.candidate if record else None),
-        "previous": _name(record.previous if record else None),
+        "stable": name(record.stable if record else None),
+        "candidate": name(record.candidate if record else None),
+        "previous": name(record.previous if record else None),
         "phase": record.phase.value if record else None,
         "weights": [
-            {"at": at, "revision": _name(fact.candidate), "weight": fact.weight}
+            {"at": at, "revision": name(fact.candidate), "weight": fact.weight if isinstance(fact, Weighted) else 0}
             for at, fact in told
-            if isinstance(fact, Weighted)
-        ]
-        + [{"at": at, "revision": _name(fact.candidate), "weight": 0} for at, fact in told if isinstance(fact, Reverted)],
+            if isinstance(fact, Weighted | Reverted)
+        ],
         "promoted_at": next((at for at, fact in told if isinstance(fact, Promoted)), None),
         "exposed_seconds": round(reverted[-1].exposed, 3) if reverted else None,
-        "checks": [
-            {
-                "name": check.name, "verdict": check.verdict, "value": check.value, "operator": check.operator,
-                "threshold": check.threshold, "weight": check.weight, "reason": check.reason, "query": check.query,
-            }
-            for check in latest.values()
-        ],
+        "checks": [_check(check) for check in latest.values()],
         "evidence": [{"source": fact.source, "text": fact.text} for _, fact in told if isinstance(fact, Evidence)],
         "requests": dict(ending.requests),
-        "undo": _undo(ending),
+        "undo": undo(ending),
         "started": told[0][0] if told else None,
         "finished": told[-1][0] if told else None,
-    }  # fmt: skip
+    }
 
 
-def _name(revision: int | None) -> str | None:
-    return None if revision is None else f"v{revision}"
-
-
-def _headline(outcome: Outcome) -> str:
-    if outcome.exit_code == ExitCode.FAILED_NOT_CLEAN:
-        return "NOT CLEAN, act now"
+def _check(check: CheckSeen) -> dict[str, Any]:
     return {
-        "promoted": "done",
-        "unchanged": "nothing to do",
-        "returned": "back",
-        "reverted": "reverted",
-        "parked": "parked",
-        "superseded": "taken over",
-        "refused": "refused",
-    }.get(outcome.result, outcome.result)
+        "name": check.name,
+        "verdict": check.verdict,
+        "value": None if check.value is None else finite(check.value),
+        "operator": check.operator,
+        "threshold": finite(check.threshold),
+        "series": check.series,
+        "weight": check.weight,
+        "reason": check.reason,
+        "query": check.query,
+    }
 
 
-def _undo(ending: Ending) -> str:
-    outcome, record = ending.outcome, ending.record
-    again = f"docc deploy {ending.source}" if ending.source else "the same docc deploy"
-    if outcome.exit_code == ExitCode.FAILED_NOT_CLEAN:
-        return f"look: docc status {ending.app} -n {ending.namespace}; then: docc rollback {ending.app} -n {ending.namespace}"
-    if outcome.result in ("promoted", "returned") and record and record.previous is not None:
-        return f"undo: docc rollback {ending.app} -n {ending.namespace}"
-    if outcome.result == "reverted":
-        return f"try again: {again}"
-    if outcome.result == "parked":
-        return f"go on: {again}"
-    return ""
+def finite(value: float) -> float | str:
+    return value if math.isfinite(value) else number(value)
+
+
+def name(revision: int | None) -> str | None:
+    return None if revision is None else f"v{revision}"

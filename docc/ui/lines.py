@@ -1,14 +1,24 @@
-"""engine.ports.Sink: one line per change, on stderr. A check is told when its verdict changes or its value moves by a fifth
-of the threshold, and once in half a minute otherwise, so that a long hold is neither silent nor a flood."""
+"""engine.ports.Sink: one line per change, on stderr.
+
+What is a change: a check whose verdict, weight or reason is another, or whose value moved by more than a fifth (of the
+threshold, or of the value that was told last, whichever is larger); a wait for something else. The last look at each check is
+always told before the line that follows from it, such as more traffic. What does not change is told again each half minute, so
+that a long hold is neither silent nor a flood.
+"""
 
 from __future__ import annotations
 
-from docc.model.facts import CheckSeen, Fact
+import contextlib
+import textwrap
+
+from docc.model.facts import CheckSeen, Fact, Waiting
 from docc.ui.console import Console
-from docc.ui.words import line
+from docc.ui.words import KIND_WIDTH, line
 
 HEARTBEAT_SECONDS = 30.0
-_INDENT = 19
+NOTABLE_SHARE = 0.2
+_INDENT = 12 + KIND_WIDTH
+_TEXT_COLUMNS_MIN = 40
 
 
 class Lines:
@@ -19,26 +29,65 @@ class Lines:
         self.facts: list[tuple[float, Fact]] = []
         self._started: float | None = None
         self._told: dict[str, tuple[float, CheckSeen]] = {}
+        self._held: dict[str, tuple[float, CheckSeen]] = {}
+        self._waiting: tuple[float, str] = (0.0, "")
 
     def emit(self, at: float, fact: Fact) -> None:
+        """Never raises: what cannot be told must not stop a rollout."""
         self.facts.append((at, fact))
         if self._started is None:
             self._started = at
-        if self._quiet or (isinstance(fact, CheckSeen) and not self._worth_telling(at, fact)):
-            return
-        told = line(fact)
-        first, *rest = told.text.splitlines() or [""]
-        self._console.err(f"{at - self._started:+8.1f}s  {told.kind:<8} {first}", told.style)
-        for more in rest:
-            self._console.err(" " * _INDENT + more, told.style)
+        if not self._quiet:
+            with contextlib.suppress(Exception):
+                self._consider(at, fact)
 
-    def _worth_telling(self, at: float, fact: CheckSeen) -> bool:
-        before = self._told.get(fact.name)
-        if before is not None:
-            since, last = before
-            moved = abs((fact.value or 0.0) - (last.value or 0.0)) > abs(fact.threshold) / 5
-            same = (last.verdict, last.weight, last.reason) == (fact.verdict, fact.weight, fact.reason)
-            if same and not moved and at < since + HEARTBEAT_SECONDS:
-                return False
-        self._told[fact.name] = (at, fact)
-        return True
+    def _consider(self, at: float, fact: Fact) -> None:
+        if isinstance(fact, CheckSeen):
+            if not self._is_news(at, fact):
+                self._held[fact.name] = (at, fact)
+                return
+            self._held.pop(fact.name, None)
+            self._told[fact.name] = (at, fact)
+        elif isinstance(fact, Waiting):
+            since, why = self._waiting
+            if why == fact.why and at < since + HEARTBEAT_SECONDS:
+                return
+            self._waiting = (at, fact.why)
+        if not isinstance(fact, CheckSeen):
+            self._catch_up()
+        self._tell(at, fact)
+
+    def _catch_up(self) -> None:
+        for at, check in self._held.values():
+            self._told[check.name] = (at, check)
+            self._tell(at, check)
+        self._held.clear()
+
+    def _is_news(self, at: float, fact: CheckSeen) -> bool:
+        if fact.name not in self._told:
+            return True
+        since, last = self._told[fact.name]
+        same = (last.verdict, last.weight, last.reason) == (fact.verdict, fact.weight, fact.reason)
+        return not same or _moved(last, fact) or at >= since + HEARTBEAT_SECONDS
+
+    def _tell(self, at: float, fact: Fact) -> None:
+        told = line(fact)
+        first, *rest = told.text.split("\n")
+        since = at - (at if self._started is None else self._started)
+        head, *hanging = self._wrapped(first)
+        self._console.err(f"{since:+8.1f}s  {told.kind:<{KIND_WIDTH}} {head}", told.style)
+        for row in [*hanging, *rest]:
+            self._console.err(" " * _INDENT + row, told.style)
+
+    def _wrapped(self, text: str) -> list[str]:
+        """On a terminal that is too narrow, rows; elsewhere a fact stays on one line, for grep."""
+        columns = self._console.columns
+        if columns is None or len(text) <= columns - _INDENT:
+            return [text]
+        return textwrap.wrap(text, max(columns - _INDENT, _TEXT_COLUMNS_MIN), break_on_hyphens=False) or [text]
+
+
+def _moved(last: CheckSeen, fact: CheckSeen) -> bool:
+    if last.value is None or fact.value is None:
+        return last.value is not fact.value
+    return abs(fact.value - last.value) > NOTABLE_SHARE * max(abs(fact.threshold), abs(last.value))

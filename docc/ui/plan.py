@@ -11,7 +11,7 @@ from docc.core.steps import Bake, Hold, SetWeight
 from docc.model.manifest import Manifest
 from docc.model.world import Seen
 from docc.ui.console import neutral
-from docc.ui.words import count
+from docc.ui.words import count, duration
 
 
 def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
@@ -57,11 +57,3 @@ def _conditions(manifest: Manifest, plan: Plan, *, judged: bool) -> Iterator[str
             note = ": asks about all versions together" + (f", can fire from {first} % on" if first and percent else "")
         yield neutral(f"  condition {condition.name}{note}")
     yield f"  looked at every {strategy.poll:g} s"
-
-
-def duration(seconds: float) -> str:
-    """ "45 s", "2 min", "1 min 30 s"."""
-    whole, rest = divmod(round(seconds), 60)
-    if not whole:
-        return f"{rest} s"
-    return f"{whole} min {rest} s" if rest else f"{whole} min"

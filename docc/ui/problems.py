@@ -1,35 +1,74 @@
-"""Errors -> text. The order: what went wrong and where, the evidence, what to do, and last how things stand, because the
-last line is the one that is read."""
+"""Errors -> text, or a document. Pure; what to do about an error is decided where it is raised.
+
+The order: a manifest's problems, what went wrong, where, the evidence, what to do, and last how things stand, because the
+last line is the one that is read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from docc.model.errors import DoccError, ManifestError
+from docc.model.errors import DoccError, ManifestError, Problem
 from docc.ui.console import neutral
+from docc.ui.words import count, quoted
+
+EXCERPT_COLUMNS_MAX = 72
 
 
-def text(error: DoccError) -> str:
-    """All lines of an error."""
-    lines = [f"error: {error.what}"]
+def text(error: DoccError, sources: Mapping[str, str] | None = None) -> str:
+    """All lines of an error. sources: the text of each manifest that problems may be about, by the name the user gave it; a
+    problem is then shown under its source line."""
+    lines: list[str] = []
+    summary = f"error: {error.what}"
     if isinstance(error, ManifestError) and error.problems:
-        lines = [f"{problem}" for problem in error.problems]
-        plural = "" if len(error.problems) == 1 else "s"
-        lines.append(f"error: {error.what} ({len(error.problems)} problem{plural})")
+        for problem in error.problems:
+            lines += _problem(problem, (sources or {}).get(problem.source, ""))
+        summary += f" ({count(len(error.problems), 'problem')})"
+    lines.append(summary)
     for label, value in (("where", error.where), ("why", error.why), ("fix", error.fix), ("state", error.state)):
-        if value:
-            first, *rest = value.splitlines()
-            lines.append(f"  {label + ':':<7}{first}")
-            lines += [f"         {row}" for row in rest]
+        lines += _labelled(label, value)
     return neutral("\n".join(lines))
 
 
+def _labelled(label: str, value: str) -> Iterator[str]:
+    """Several rows of evidence are somebody else's words: they stand below the label, quoted."""
+    rows = value.strip("\n").splitlines()
+    if len(rows) > 1 and label == "why":
+        yield f"  {label}:"
+        yield from (f"    {row}" for row in quoted(value.strip("\n")))
+    elif rows:
+        yield f"  {label + ':':<7}{rows[0]}"
+        yield from (f"         {row}" for row in rows[1:])
+
+
+def _problem(problem: Problem, source: str) -> Iterator[str]:
+    yield str(problem)
+    rows = source.splitlines()
+    if 0 < problem.line <= len(rows):
+        yield from excerpt(rows[problem.line - 1], problem.column)
+    if problem.fix:
+        yield f"    fix: {problem.fix}"
+
+
+def excerpt(row: str, column: int) -> tuple[str, str]:
+    """The part of a source line that column (from 1) lies in, and a caret below it."""
+    at = min(max(column - 1, 0), len(row))
+    first = len(row) - len(row.lstrip())
+    if len(row) - first > EXCERPT_COLUMNS_MAX:
+        first = max(first, at - EXCERPT_COLUMNS_MAX // 2)
+    shown = row[first : first + EXCERPT_COLUMNS_MAX].rstrip()
+    # One column each, so that the caret stays below its character.
+    shown = "".join(letter if letter.isprintable() else " " for letter in shown)
+    return f"    {shown}", f"    {' ' * max(at - first, 0)}^"
+
+
 def document(error: DoccError) -> dict[str, Any]:
-    """The same for `-o json`."""
+    """The same for `-o json`. code: the exit code's name, a word that scripts may compare."""
     problems = error.problems if isinstance(error, ManifestError) else ()
     return {
         "error": {
-            "code": type(error).__name__.removesuffix("Error"),
+            "code": error.exit_code.name,
             "exit_code": int(error.exit_code),
             "what": error.what,
             "where": error.where,
@@ -37,7 +76,8 @@ def document(error: DoccError) -> dict[str, Any]:
             "fix": error.fix,
             "state": error.state,
             "problems": [
-                {"file": p.source, "line": p.line, "column": p.column, "message": p.message} for p in problems
+                {"file": p.source, "line": p.line, "column": p.column, "message": p.message, "fix": p.fix}
+                for p in problems
             ],
         }
     }

@@ -1,113 +1,206 @@
-"""`docc status`: one look at an application, folded into words or a document. Pure; time is an argument."""
+"""`docc status`: one look at an application, folded into a value, and that into words or a document. Pure; time is an argument.
+
+It answers, in this order: what is going on, who serves, what is wrong, who drives, what to type next.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from docc.engine.lease import DURATION_SECONDS, age_of, holder_of, shown
 from docc.model.moves import Object
 from docc.model.record import Phase, Record
-from docc.model.world import Seen
+from docc.model.world import Revision, Seen
+from docc.ui import rescue
 from docc.ui.console import neutral
-from docc.ui.plan import duration
-from docc.ui.words import clock
+from docc.ui.words import clock, duration, one_line
 
+# A word or two for the first line, and what it means where that does not show in the lines below.
 _PHASES = {
-    Phase.PREPARING: "preparing: the new version comes up, without traffic",
-    Phase.SHIFTING: "rolling out",
-    Phase.AWAITING: "waiting for approval",
-    Phase.BAKING: "baking: all traffic is on the new version, the former one stands by",
-    Phase.PROMOTING: "promoted: the former version drains",
-    Phase.SUCCEEDED: "at rest",
-    Phase.REVERTING: "taken back: all traffic is on the former version, the new one drains",
-    Phase.REVERTED: "at rest, after a rollout that was taken back",
-    Phase.PARKED: "parked: the driver was stopped, all traffic is on the stable version",
-    Phase.STUCK: "STUCK: it must be taken back, and stable has no ready pod",
+    Phase.PREPARING: ("preparing", "the new version comes up, and has no traffic yet"),
+    Phase.SHIFTING: ("rolling out", ""),
+    Phase.AWAITING: ("waiting for approval", ""),
+    Phase.BAKING: ("baking", "all traffic is on the new version, the former one stands by"),
+    Phase.PROMOTING: ("promoted", "the former version drains"),
+    Phase.SUCCEEDED: ("at rest", ""),
+    Phase.REVERTING: ("taken back", "all traffic is on the former version, the new one drains"),
+    Phase.REVERTED: ("at rest", "the last rollout was taken back"),
+    Phase.PARKED: ("parked", "the driver was stopped, all traffic is on the stable version"),
+    Phase.STUCK: ("STUCK, act now", "it must be taken back, and stable has no ready pod"),
 }
 
 
-def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float) -> Iterator[str]:
-    """The text, 80 columns as a rule."""
+@dataclass(frozen=True, slots=True)
+class RevisionView:
+    """role: stable, warm, candidate, or "" for one that is only left over. weight: percent, as the route has it. trouble: why
+    its pods are not ready."""
+
+    name: str
+    role: str
+    weight: int
+    ready: int
+    replicas: int
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
+    seconds since the living driver's last renewal. cool_after: unix seconds until which a rollback is one write, `overdue`
+    when it has passed. refusal: what the Gateway's controller has against the route. next: commands, with what they do."""
+
+    app: str
+    namespace: str
+    phase: Phase
+    since: float
+    reason: str
+    stable: str | None
+    candidate: str | None
+    previous: str | None
+    weight: int
+    revisions: tuple[RevisionView, ...]
+    accepted: bool | None
+    refusal: str
+    excused: tuple[str, ...]
+    driver: str
+    heartbeat: float | None
+    last_writer: str
+    watched: bool
+    cool_after: float | None
+    overdue: bool
+    next: tuple[str, ...]
+
+
+def status_view(app: str, namespace: str, seen: Seen, lease: Object | None, now: float) -> StatusView | None:
+    """None for an application without a record."""
     record = seen.record
     if record is None:
+        return None
+    age = None if lease is None or not holder_of(lease) else age_of(lease, now)
+    alive = age is not None and age < DURATION_SECONDS
+    return StatusView(
+        app=app,
+        namespace=namespace,
+        phase=record.phase,
+        since=record.since,
+        reason=record.reason,
+        stable=_name(record.stable),
+        candidate=_name(record.candidate),
+        previous=_name(record.previous),
+        weight=record.weight,
+        revisions=tuple(_revisions(seen, record)),
+        accepted=seen.routed.accepted,
+        refusal=seen.routed.refusal if seen.routed.accepted is False else "",
+        excused=record.excused,
+        driver=shown(holder_of(lease)) if alive and lease is not None else "",
+        heartbeat=max(0.0, age) if alive and age is not None else None,
+        last_writer=shown(record.by),
+        watched=alive or record.phase.at_rest,
+        cool_after=record.cool_after,
+        overdue=record.cool_after is not None and now > record.cool_after and record.phase.at_rest,
+        next=tuple(_advice(app, namespace, seen, record, alive=alive)),
+    )
+
+
+def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float) -> Iterator[str]:
+    """The text, within 80 columns as a rule; nothing for an application without a record."""
+    view = status_view(app, namespace, seen, lease, now)
+    if view is None:
         return
-    yield f"{app} in {namespace}: {_PHASES[record.phase]}, for {duration(max(0.0, now - record.since))}"
-    if record.reason:
-        yield neutral(f"  reason   {record.reason}")
-    for number, weight in sorted(seen.routed.weights.items(), reverse=True):
-        revision = seen.revision(number)
-        role = _role(record, number, now)
-        yield f"  v{number:<7} {weight:>3} %   {revision.ready}/{revision.replicas} pods ready{f'   {role}' if role else ''}"
-        if revision.trouble is not None and revision.replicas:
-            yield neutral(f"           {revision.trouble.why}")
-    if seen.routed.accepted is False:
-        yield neutral(f"  route    refused: {seen.routed.refusal}")
-    yield f"  driver   {_driver(record, lease, now)}"
-    yield f"  next     {_advice(app, namespace, record, lease, now)}"
+    phase, meaning = _PHASES[view.phase]
+    yield f"{app} in {namespace}: {phase}, for {duration(now - view.since)}"
+    if meaning:
+        yield f"  phase    {meaning}"
+    if view.reason:
+        yield neutral(f"  reason   {one_line(view.reason)}")
+    for revision in view.revisions:
+        yield f"  {_row(revision, view)}".rstrip()
+        if revision.trouble:
+            yield neutral(f"           {one_line(revision.trouble)}")
+    if view.refusal:
+        yield neutral(f"  route    refused by {one_line(view.refusal)}")
+    if view.excused:
+        yield neutral(f"  ignored  {', '.join(view.excused)}: failed before this rollout (--baseline=ignore)")
+    yield f"  driver   {neutral(_driver(view))}"
+    for command in view.next:
+        yield f"  next     {command}"
 
 
 def document(app: str, namespace: str, seen: Seen, lease: Object | None, now: float) -> dict[str, Any]:
-    record = seen.record
+    """The same for `-o json`; {} for an application without a record. Instants are unix seconds."""
+    view = status_view(app, namespace, seen, lease, now)
+    if view is None:
+        return {}
     revisions = {
-        f"v{number}": {
-            "weight": seen.routed.weights.get(number, 0), "replicas": revision.replicas, "ready": revision.ready,
-            "trouble": revision.trouble.why if revision.trouble else None,
-        }
-        for number, revision in seen.revisions.items()
-    }  # fmt: skip
-    return {
-        "app": app,
-        "namespace": namespace,
-        "phase": record.phase.value if record else None,
-        "since": record.since if record else None,
-        "stable": _name(record.stable) if record else None,
-        "candidate": _name(record.candidate) if record else None,
-        "previous": _name(record.previous) if record else None,
-        "weight": record.weight if record else None,
-        "reason": record.reason if record else None,
-        "cool_after": record.cool_after if record else None,
-        "revisions": revisions,
-        "accepted": seen.routed.accepted,
-        "driver": {"holder": shown(holder_of(lease)), "age": age_of(lease, now)}
-        if _alive(lease, now) and lease
-        else None,
-        "watched": _alive(lease, now) or record is None or record.phase.at_rest,
+        revision.name: {key: value or None if key == "trouble" else value for key, value in asdict(revision).items()}
+        for revision in view.revisions
     }
+    driver = {"holder": view.driver, "age": view.heartbeat} if view.driver else None
+    kept = {key: value for key, value in asdict(view).items() if key not in ("driver", "heartbeat", "revisions")}
+    return {**kept, "phase": view.phase.value, "revisions": revisions, "driver": driver}
+
+
+def _revisions(seen: Seen, record: Record) -> Iterator[RevisionView]:
+    """What the route names, what the record names, and what still has pods."""
+    named = {*seen.routed.weights, *(number for number, found in seen.revisions.items() if found.replicas > 0)}
+    named |= {n for n in (record.stable, record.candidate) if n is not None and n in seen.revisions}
+    for number in sorted(named, reverse=True):
+        found = seen.revision(number)
+        weight = seen.routed.weights.get(number, 0)
+        yield RevisionView(
+            f"v{number}", _role(record, number), weight, found.ready, found.replicas, _trouble(found, weight)
+        )
+
+
+def _trouble(revision: Revision, weight: int) -> str:
+    if revision.trouble is not None and revision.replicas > 0:
+        return revision.trouble.why
+    return "it gets traffic and has no ready pod" if weight > 0 and revision.ready == 0 else ""
+
+
+def _role(record: Record, number: int) -> str:
+    if number == record.stable:
+        return "stable"
+    if number == record.previous:
+        return "warm"
+    return "candidate" if number == record.candidate else ""
+
+
+def _row(revision: RevisionView, view: StatusView) -> str:
+    role = revision.role
+    if role == "warm" and view.overdue:
+        role = "warm, cooling is overdue"
+    elif role == "warm" and view.cool_after is not None:
+        role = f"warm until {clock(view.cool_after)}"
+    return f"{revision.name:<8} {revision.weight:>3} %   {revision.ready}/{revision.replicas} pods ready   {role}"
+
+
+def _driver(view: StatusView) -> str:
+    if view.driver:
+        return f"{view.driver}, heartbeat {view.heartbeat:.0f} s ago"
+    if view.watched:
+        return "none, and none is needed"
+    return f"lost: nobody watches ({view.last_writer} is gone)"
+
+
+def _advice(app: str, namespace: str, seen: Seen, record: Record, *, alive: bool) -> Iterator[str]:
+    back = f"docc rollback {app} -n {namespace}"
+    if record.phase is Phase.STUCK:
+        yield from rescue.steps(app, namespace, seen)
+        return
+    if record.phase is Phase.AWAITING:
+        yield f"docc promote {app} -n {namespace} goes on"
+    if record.phase is Phase.PARKED or (not record.phase.at_rest and not alive):
+        yield "the same docc deploy goes on"
+    if record.phase is Phase.REVERTED:
+        yield "docc deploy, with what was wrong set right, or once more as it was"
+    elif record.phase is Phase.SUCCEEDED and record.previous in seen.routed.weights:
+        yield f"{back} goes back to v{record.previous}"
+    elif not record.phase.at_rest and record.phase is not Phase.REVERTING and record.stable is not None:
+        yield f"{back} takes it back"
 
 
 def _name(revision: int | None) -> str | None:
     return None if revision is None else f"v{revision}"
-
-
-def _role(record: Record, number: int, now: float) -> str:
-    if number == record.stable:
-        return "stable"
-    if number == record.previous:
-        overdue = record.cool_after is not None and now > record.cool_after
-        until = f" until {clock(record.cool_after)}" if record.cool_after and not overdue else ""
-        return "warm, cooling is overdue" if overdue else f"warm{until}"
-    return "candidate" if number == record.candidate else ""
-
-
-def _alive(lease: Object | None, now: float) -> bool:
-    if lease is None or not holder_of(lease):
-        return False
-    age = age_of(lease, now)
-    return age is not None and age < DURATION_SECONDS
-
-
-def _driver(record: Record, lease: Object | None, now: float) -> str:
-    if _alive(lease, now) and lease is not None:
-        return f"{shown(holder_of(lease))}, heartbeat {max(0.0, age_of(lease, now) or 0.0):.0f} s ago"
-    if record.phase.at_rest:
-        return "none, and none is needed"
-    return f"lost: nobody watches ({shown(record.by)} is gone)"
-
-
-def _advice(app: str, namespace: str, record: Record, lease: Object | None, now: float) -> str:
-    if not record.phase.at_rest and not _alive(lease, now):
-        return f"the same docc deploy goes on; docc rollback {app} -n {namespace} takes it back"
-    if not record.phase.at_rest or (record.previous is not None and record.phase is Phase.SUCCEEDED):
-        return f"docc rollback {app} -n {namespace} goes back"
-    return "docc deploy"

@@ -1,10 +1,12 @@
 """One short line per fact, for people. Pure: facts in, words out.
 
-Each line: a word of fixed width that says what kind of line it is, then the sentence. Styles are for terminals only.
+Each line: a word of fixed width that says what kind of line it is, then the sentence. Styles are for terminals only. Only
+Evidence has more than one row; what a server put line breaks into is told on one line, so that a log stays one per fact.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
@@ -12,9 +14,16 @@ from typing import assert_never
 from docc.model import facts
 from docc.ui.console import neutral
 
+KIND_WIDTH = 8
+EVIDENCE_ROWS_MAX = 20
+EVIDENCE_ROW_LENGTH_MAX = 400
+_VERDICT_STYLES = {"OK": "green", "FAIL": "bold red", "NO-DATA": "yellow", "ERROR": "yellow"}
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """kind: at most KIND_WIDTH letters. text: rows, parted by line feeds. style: a rich style."""
+
     kind: str
     text: str
     style: str = ""
@@ -22,8 +31,10 @@ class Line:
 
 def line(fact: facts.Fact) -> Line:
     """The line that tells this fact."""
+    if isinstance(fact, facts.Evidence):
+        return Line("why", neutral(f"{one_line(fact.source)}:\n" + "\n".join(quoted(fact.text))), "red")
     found = _line(fact)
-    return Line(found.kind, neutral(found.text), found.style)
+    return Line(found.kind, neutral(one_line(found.text)), found.style)
 
 
 def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per fact
@@ -39,16 +50,13 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
         case facts.Updated():
             return Line("update", f"{fact.kind} {fact.name}: {fact.what}")
         case facts.Weighted():
-            rest = f", {100 - fact.weight} % to v{fact.stable}" if fact.stable is not None and fact.weight < 100 else ""
-            return Line(
-                "traffic", f"{fact.weight} % to v{fact.candidate}{rest} (step {fact.step}/{fact.steps})", "bold cyan"
-            )
+            return Line("traffic", _weighted(fact), "bold cyan")
         case facts.HeadersRouted():
             return Line("traffic", f"requests with the header {fact.header} go to v{fact.candidate}", "bold cyan")
         case facts.ApprovalAwaited():
             return Line("wait", f"v{fact.candidate} awaits approval", "yellow")
         case facts.CheckSeen():
-            return _check(fact)
+            return Line("check", _check(fact), _VERDICT_STYLES.get(fact.verdict, ""))
         case facts.Waiting():
             return Line("wait", fact.why, "yellow")
         case facts.Promoted():
@@ -59,17 +67,16 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
         case facts.Reverted():
             return Line("REVERT", _reverted(fact), "bold red")
         case facts.Parked():
-            return Line(
-                "park", f"{serves(fact.stable)}; v{fact.candidate} has no traffic ({fact.reason})", "bold yellow"
-            )
+            out = f"; v{fact.candidate} has no traffic" if fact.candidate is not None else ""
+            return Line("park", f"{serves(fact.stable)}{out} ({fact.reason})", "bold yellow")
         case facts.LetGo():
             return Line("route", f"v{fact.revision} has left the route")
         case facts.Settled():
             return Line("rest", _settled(fact))
         case facts.StableLost():
-            return Line("STUCK", f"{fact.reason}; v{fact.stable} has no ready endpoint to return to", "bold red")
+            return Line("STUCK", _stable_lost(fact), "bold red")
         case facts.Evidence():
-            return Line("why", f"{fact.source}:\n" + "\n".join(f"| {row}" for row in fact.text.splitlines()), "red")
+            return Line("why", fact.text, "red")
     assert_never(fact)
 
 
@@ -83,27 +90,29 @@ def _began(fact: facts.Began) -> str:
     }.get(fact.mode, f"rollout of {to}; {serves(fact.stable)}")
 
 
-def serves(stable: int | None) -> str:
-    return f"v{stable} serves 100 %" if stable is not None else "nothing serves yet"
+def _weighted(fact: facts.Weighted) -> str:
+    rest = f", {100 - fact.weight} % to v{fact.stable}" if fact.stable is not None and fact.weight < 100 else ""
+    return f"{fact.weight} % to v{fact.candidate}{rest} (step {fact.step}/{fact.steps})"
 
 
-def _check(fact: facts.CheckSeen) -> Line:
-    styles = {"OK": "green", "FAIL": "bold red", "NO-DATA": "yellow", "ERROR": "yellow"}
-    value = "" if fact.value is None else f"  {number(fact.value)}"
-    fires = f"  (fires at {fact.operator} {number(fact.threshold)})"
+def _check(fact: facts.CheckSeen) -> str:
+    """The verdicts and the numbers stand below each other; a breach also says how much traffic saw it."""
+    value = "" if fact.value is None else f"{number(fact.value):<6}  "
+    at = f" at {fact.weight} %" if fact.verdict == "FAIL" else ""
+    series = f"  {fact.series}" if fact.series else ""
     why = f"  {fact.reason}" if fact.reason and fact.verdict != "FAIL" else ""
-    series = f"  {fact.series}" if fact.series and fact.verdict == "FAIL" else ""
-    return Line("check", f"{fact.name}  {fact.verdict}{value}{fires}{series}{why}", styles.get(fact.verdict, ""))
+    return f"{fact.name}  {fact.verdict:<7}  {value}(fires at {fires(fact)}){at}{series}{why}"
+
+
+def fires(fact: facts.CheckSeen) -> str:
+    return f"{fact.operator} {number(fact.threshold)}"
 
 
 def _reverted(fact: facts.Reverted) -> str:
-    had = (
-        f" v{fact.candidate} had traffic for {fact.exposed:.1f} s."
-        if fact.exposed
-        else f" v{fact.candidate} had no traffic."
-    )
-    back = f"{serves(fact.stable)} again." if fact.exposed else f"{serves(fact.stable)}."
-    return f"{fact.reason}. {back}{had}"
+    reason, now = fact.reason.rstrip(". "), serves(fact.stable) if fact.stable is not None else "Nothing serves"
+    if not fact.exposed:
+        return f"{reason}. {now}; v{fact.candidate} had no traffic."
+    return f"{reason}. {now} again; v{fact.candidate} had traffic for {fact.exposed:.1f} s."
 
 
 def _settled(fact: facts.Settled) -> str:
@@ -112,8 +121,20 @@ def _settled(fact: facts.Settled) -> str:
     return f"{serves(fact.stable)}; v{fact.warm} stays warm until {clock(fact.cool_after)}"
 
 
+def _stable_lost(fact: facts.StableLost) -> str:
+    stable = "stable" if fact.stable is None else f"v{fact.stable}"
+    return f"{fact.reason.rstrip('. ')}. {stable} has no ready endpoint to return to, so traffic stays where it is"
+
+
+def serves(stable: int | None) -> str:
+    return f"v{stable} serves 100 %" if stable is not None else "nothing serves yet"
+
+
 def number(value: float) -> str:
-    return f"{value:.4g}"
+    """Four significant digits; what is no number as Prometheus writes it."""
+    if math.isfinite(value):
+        return f"{value:.4g}"
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
 def count(amount: int, noun: str) -> str:
@@ -122,3 +143,32 @@ def count(amount: int, noun: str) -> str:
 
 def clock(instant: float) -> str:
     return datetime.fromtimestamp(instant, UTC).strftime("%H:%M:%S UTC")
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: "45 s", "2 min", "1 min 30 s", "3 h 5 min", "2 d 4 h"."""
+    left, shown = max(0, round(seconds)), []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        whole, left = divmod(left, size)
+        if whole:
+            shown.append(f"{whole} {unit}")
+        elif shown:
+            break
+    return " ".join(shown[:2]) or "0 s"
+
+
+def one_line(text: str) -> str:
+    """Rows joined by a blank; blanks within a row stay as they are, since columns may hang on them."""
+    return " ".join(row.strip() for row in text.splitlines() if row.strip()) if "\n" in text else text
+
+
+def quoted(text: str) -> list[str]:
+    """Foreign rows, marked as such: the last EVIDENCE_ROWS_MAX of them, none longer than EVIDENCE_ROW_LENGTH_MAX."""
+    rows = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    left = len(rows) - EVIDENCE_ROWS_MAX
+    head = [f"| ... {count(left, 'earlier line')} left out"] if left > 0 else []
+    return head + [f"| {_clipped(row)}".rstrip() for row in rows[-EVIDENCE_ROWS_MAX:]]
+
+
+def _clipped(row: str) -> str:
+    return row if len(row) <= EVIDENCE_ROW_LENGTH_MAX else row[:EVIDENCE_ROW_LENGTH_MAX] + " ..."

@@ -74,7 +74,7 @@ def test_an_application_without_a_route_rolls_and_turns_back(tmp_path: Path) -> 
             done = docc("deploy", "-", "--image", image, *at, stdin=json.dumps(TCP))
             assert done.returncode == 0, done.stderr
         back = docc("rollback", "db", *at)
-        assert back.returncode == 0 and "v1 serves 100 %; v2 is warm" in back.stderr, back.stderr
+        assert back.returncode == 0 and "v1 serves 100 %; v2 stays warm" in back.stderr, back.stderr
         assert "db" in docc("list", *at).stdout and docc("rollback", "nosuch", *at).returncode == 6
         canary = {**TCP, "deployment_strategy": {"canary": {"increment": 5, "interval": 1}}}
         assert docc("deploy", "-", *at, stdin=json.dumps(canary)).returncode == 2

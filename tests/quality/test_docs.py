@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType
 
 from docc import __version__
-from docc.model.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,12 +23,6 @@ def draw() -> ModuleType:
 def test_the_drawing_of_the_phases_is_fresh() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert draw().drawn(text) == text, "run: python docs/draw.py"
-
-
-def test_the_table_of_exit_codes_is_fresh_and_whole() -> None:
-    text = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
-    assert draw().exit_codes() == text, "run: python docs/draw.py"
-    assert all(f"| {int(code)} |" in text for code in ExitCode)
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

@@ -1,0 +1,136 @@
+"""How a command ends: golden texts of each ending, the one document, and the commands that help when docc cannot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import jsonpatch
+import pytest
+
+from docc.core.names import labels
+from docc.core.steps import DEFAULT_HEADER
+from docc.model.errors import ExitCode
+from docc.model.moves import Object, Outcome
+from docc.model.record import Phase, Record
+from docc.model.world import Revision, Routed, Seen
+from docc.ui import final, rescue
+from docc.ui.final import Ending
+from tests.unit.ui.story import BAD, GOOD, RATIO, T0, Told, check
+
+Golden = Callable[[str, str], None]
+EARLIER = "HTTPErrorRate was failing before this rollout"
+BREACH = "HTTPErrorRate is 0.31 > 0.05 at 30 %"
+LOST = "HTTPErrorRate is 0.31 > 0.05 at 30 %, and v1 has no ready endpoint to return to"
+
+
+def ended(result: str, code: ExitCode, reason: str = "", *, facts: Told | None = None, **fields: Any) -> Ending:
+    """fields: record, weights, seen."""
+    known: dict[str, Any] = {"record": None, "weights": {}, "seen": None, **fields}
+    return Ending(
+        "shop", "web", Outcome(result, code, reason), known["record"], known["weights"], facts or [],
+        {"GET": 3, "PATCH": 9}, "manifest.json --image shop:2", known["seen"],
+    )  # fmt: skip
+
+
+def record(phase: Phase, **fields: Any) -> Record:
+    return Record(epoch=3, phase=phase, by="ci#1", since=T0, started=T0, **fields)
+
+
+def backend(revision: int, weight: int) -> Object:
+    return {"name": f"shop-v{revision}", "port": 8080, "weight": weight}
+
+
+HEADER_RULE: Object = {
+    "matches": [{"headers": [{"name": DEFAULT_HEADER[0], "value": DEFAULT_HEADER[1]}]}],
+    "backendRefs": [backend(2, 100)],
+}
+FOREIGN_RULE: Object = {"backendRefs": [{"name": "elsewhere", "port": 80}]}
+ROUTE: Object = {
+    "metadata": {"labels": labels("shop")},
+    "spec": {"rules": [FOREIGN_RULE, {"backendRefs": [backend(1, 70), backend(2, 30)]}]},
+}
+
+
+def divided(ready: int, kind: Any = "HTTPRoute", route: Object = ROUTE) -> Seen:
+    """v1 has 70 %, v2 30 %, and nobody puts it right."""
+    stuck = record(Phase.STUCK, stable=1, candidate=2, weight=30)
+    routed = Routed(kind, exists=True, record=stuck, weights={1: 70, 2: 30}, body=route)
+    return Seen(routed, {1: Revision(1, exists=True, replicas=2, ready=ready), 2: Revision(2, exists=True, ready=2)})
+
+
+LIVE = record(Phase.SUCCEEDED, stable=2, previous=1, cool_after=T0 + 754)
+BACK = record(Phase.REVERTED, stable=1, candidate=2, reason=BREACH)
+NEVER = record(Phase.REVERTED, candidate=1)
+DIVIDED = {1: 70, 2: 30}
+ENDINGS = {
+    "promoted": ended("promoted", ExitCode.DONE, record=LIVE, weights={1: 0, 2: 100}, facts=GOOD),
+    "first": ended("promoted", ExitCode.DONE, record=record(Phase.SUCCEEDED, stable=1), weights={1: 100}),
+    "unchanged": ended("unchanged", ExitCode.DONE, record=LIVE, weights={2: 100}),
+    "returned": ended("returned", ExitCode.DONE, "rolled back by ann@host", record=LIVE, weights={1: 0, 2: 100}),
+    "reverted": ended("reverted", ExitCode.FAILED_SAFE, BREACH, record=BACK, weights={1: 100}, facts=BAD),
+    "baseline": ended("reverted", ExitCode.UNUSABLE, EARLIER, record=BACK, weights={1: 100}),
+    "parked": ended("parked", ExitCode.TERMINATED, "parked by SIGTERM", record=BACK, weights={1: 100, 2: 0}),
+    "first-failed": ended("reverted", ExitCode.FAILED_SAFE, "image shop:2 cannot be pulled", record=NEVER),
+    "superseded": ended("superseded", ExitCode.FAILED_SAFE, "ann@host took over: broken", record=BACK, weights={1: 100}),
+    "foreign": ended("refused", ExitCode.LOCKED, "HTTPRoute shop exists and docc did not make it"),
+    "stuck": ended("stuck", ExitCode.FAILED_NOT_CLEAN, BREACH, record=BACK, weights=DIVIDED, seen=divided(2)),
+    "stuck-stable-down": ended("stuck", ExitCode.FAILED_NOT_CLEAN, LOST, record=BACK, weights=DIVIDED, seen=divided(0)),
+    "stuck-unseen": ended("stuck", ExitCode.FAILED_NOT_CLEAN, "the API server does not answer"),
+}  # fmt: skip
+
+
+def test_last_words_of_each_ending(golden: Golden) -> None:
+    golden("final.txt", "\n".join(f"--- {name}\n{final.text(ending)}\n" for name, ending in ENDINGS.items()))
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_last_line_says_who_serves(name: str) -> None:
+    last = final.text(ENDINGS[name]).splitlines()[-1]
+    assert last.startswith("shop in web: ") and "serve" in last
+
+
+def test_document_of_a_reverted_canary(golden: Golden) -> None:
+    golden("final-reverted.json", json.dumps(final.document(ENDINGS["reverted"]), indent=2) + "\n")
+
+
+def test_document_is_json_even_when_a_value_is_not() -> None:
+    told: Told = [(T0, check(float("inf"), "FAIL")), (T0 + 1, check(float("nan"), "FAIL"))]
+    found = final.document(ended("reverted", ExitCode.FAILED_SAFE, facts=told))
+    assert json.loads(json.dumps(found, allow_nan=False))["checks"][0]["value"] == "NaN"
+    assert found["checks"][0]["query"] == RATIO and len(found["checks"]) == 1
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_document_and_text_agree(name: str) -> None:
+    ending = ENDINGS[name]
+    found = json.loads(json.dumps(final.document(ending), allow_nan=False))
+    assert found["serving"] == {f"v{n}": weight for n, weight in ending.weights.items() if weight}
+    assert found["undo"] in final.text(ending) or ending.seen is None or not ending.clean
+    assert found["exit_code"] == int(ending.outcome.exit_code)
+
+
+def test_patch_by_hand_gives_stable_everything_and_leaves_what_is_foreign() -> None:
+    alien = {"name": "mirror", "port": 80, "weight": 7}
+    weighted = {"backendRefs": [backend(1, 70), backend(2, 30), alien]}
+    without_stable = {"backendRefs": [{"name": "shop-v2", "port": 8080}]}
+    route: Object = {"spec": {"rules": [HEADER_RULE, FOREIGN_RULE, weighted, HEADER_RULE, without_stable]}}
+    patched = jsonpatch.apply_patch(route, rescue.operations("shop", 1, route["spec"]["rules"]))
+    assert patched["spec"]["rules"] == [
+        FOREIGN_RULE,
+        {"backendRefs": [backend(1, 100), backend(2, 0), alien]},
+        {"backendRefs": [backend(1, 100)]},
+    ]
+
+
+def test_by_hand_without_a_route_the_service_selects_stable() -> None:
+    *_, by_hand = rescue.steps("shop", "web", divided(2, kind="Service", route={"spec": {}}))
+    assert by_hand == (
+        'by hand: kubectl -n web patch service shop -p \'{"spec":{"selector":'
+        '{"docc.dev/app":"shop","docc.dev/revision":"v1"}}}\''
+    )
+
+
+def test_traffic_is_never_sent_by_hand_to_pods_that_are_not_ready() -> None:
+    assert not any("patch" in step for step in rescue.steps("shop", "web", divided(0)))

@@ -1,0 +1,137 @@
+"""One line per change: golden logs of whole rollouts, and the rules of what is a change."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, get_args
+
+import pytest
+
+from docc.model import facts
+from docc.ui.console import Console
+from docc.ui.lines import HEARTBEAT_SECONDS, Lines
+from docc.ui.words import EVIDENCE_ROWS_MAX, duration, line, number
+from tests.unit.ui.story import BAD, EVERY_OTHER, GOOD, T0, Told, check
+from tests.unit.ui.terminal import terminal
+
+Golden = Callable[[str, str], None]
+STORIES = {"good": GOOD, "bad": BAD, "every-other": EVERY_OTHER}
+
+
+def log(told: Told) -> list[str]:
+    err = io.StringIO()
+    lines = Lines(Console(err=err))
+    for at, fact in told:
+        lines.emit(at, fact)
+    assert lines.facts == told
+    return err.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_log_in_a_pipe(story: str, golden: Golden) -> None:
+    golden(f"lines-{story}.txt", "\n".join(log(STORIES[story])) + "\n")
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize("story", STORIES)
+def test_log_on_a_terminal(story: str, columns: int, golden: Golden) -> None:
+    with terminal(columns) as tty:
+        lines = Lines(Console(colour=False, err=tty.stream))
+        for at, fact in STORIES[story]:
+            lines.emit(at, fact)
+        shown = tty.shown()
+    assert max(map(len, shown.splitlines())) <= columns
+    golden(f"lines-{story}-{columns}.txt", shown)
+
+
+def test_every_fact_is_worded_in_the_stories() -> None:
+    told = {type(fact) for story in STORIES.values() for _, fact in story}
+    assert told == set(get_args(facts.Fact))
+    assert all(len(line(fact).kind) <= 8 for story in STORIES.values() for _, fact in story)
+
+
+def test_colour_tells_good_from_bad() -> None:
+    with terminal(100) as tty:
+        lines = Lines(Console(err=tty.stream))
+        told: Told = [(T0, check(0.01)), (T0 + 1, check(0.3, "FAIL")), (T0 + 2, facts.Waiting("pods"))]
+        for at, fact in told:
+            lines.emit(at, fact)
+        green, red, yellow = tty.shown().splitlines()
+    assert green.startswith("\x1b[32m") and red.startswith("\x1b[1;31m") and yellow.startswith("\x1b[33m")
+
+
+def test_check_is_told_when_it_changes_and_each_half_minute() -> None:
+    told = log([(T0 + second, check(0.004)) for second in range(0, 70, 5)])
+    assert [row.split()[0] for row in told] == ["+0.0s", f"+{HEARTBEAT_SECONDS}s", "+60.0s"]
+    changes = [
+        check(0.004),
+        check(0.02),
+        check(0.021),
+        check(0.02, "FAIL"),
+        check(0.02, "FAIL", weight=10),
+        check(None),
+    ]
+    assert len(log([(T0 + at, fact) for at, fact in enumerate(changes)])) == 5
+
+
+def test_large_values_are_measured_by_themselves() -> None:
+    assert len(log([(T0, check(1000.0)), (T0 + 1, check(1100.0)), (T0 + 2, check(1300.0))])) == 2
+
+
+def test_last_check_before_more_traffic_is_always_told() -> None:
+    told = log([(T0, check(0.004)), (T0 + 5, check(0.005)), (T0 + 6, facts.Weighted(2, 1, 100, 2, 2))])
+    assert [row.split()[:2] for row in told] == [["+0.0s", "check"], ["+5.0s", "check"], ["+6.0s", "traffic"]]
+
+
+def test_wait_is_told_when_it_is_for_something_else() -> None:
+    told = log(
+        [
+            (T0, facts.Waiting("a")),
+            (T0 + 1, facts.Waiting("a")),
+            (T0 + 2, facts.Waiting("b")),
+            (T0 + 40, facts.Waiting("b")),
+        ]
+    )
+    assert [row.split()[0] for row in told] == ["+0.0s", "+2.0s", "+40.0s"]
+
+
+def test_quiet_sink_keeps_the_facts() -> None:
+    err = io.StringIO()
+    lines = Lines(Console(err=err), quiet=True)
+    lines.emit(T0, facts.Waiting("x"))
+    assert (err.getvalue(), lines.facts) == ("", [(T0, facts.Waiting("x"))])
+
+
+def test_sink_never_raises() -> None:
+    closed = io.StringIO()
+    lines = Lines(Console(err=closed))
+    closed.close()
+    lines.emit(T0, facts.Waiting("x"))
+    broken: Any = None  # what a bug elsewhere could send
+    lines.emit(T0, facts.Waiting(broken))
+    assert len(lines.facts) == 2
+
+
+def test_long_evidence_keeps_its_end() -> None:
+    told = line(facts.Evidence("container web", "\n".join(f"row {n}" for n in range(50)) + "\n")).text.split("\n")
+    assert told[:3] == ["container web:", "| ... 30 earlier lines left out", "| row 30"]
+    assert told[-1] == "| row 49" and len(told) == EVIDENCE_ROWS_MAX + 2
+    assert len(line(facts.Evidence("x", "y" * 5000)).text) < 500
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.31, "0.31"), (0.123456, "0.1235"), (1e6, "1e+06"), (float("nan"), "NaN"), (-float("inf"), "-Inf")],
+)
+def test_numbers_are_short(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (-3, "0 s"), (45, "45 s"), (60, "1 min"), (90.4, "1 min 30 s"), (3600, "1 h"), (3605, "1 h"),
+     (11_100, "3 h 5 min"), (187_000, "2 d 3 h")],
+)  # fmt: skip
+def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,120 @@
+"""One look at an application: golden texts of each state a person may find it in, and the document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from docc.engine.lease import micro_time
+from docc.model.moves import Object
+from docc.model.record import Phase, Record
+from docc.model.world import Revision, Routed, Seen, Trouble
+from docc.ui import status
+from tests.unit.ui.story import T0
+
+Golden = Callable[[str, str], None]
+NOW = T0 + 95.0
+
+
+def lease(age: float, holder: str = "ci@run/8812#4711") -> Object:
+    return {"spec": {"holderIdentity": holder, "renewTime": micro_time(NOW - age), "leaseDurationSeconds": 15}}
+
+
+def record(phase: Phase, **fields: Any) -> Record:
+    values: dict[str, Any] = {"epoch": 4, "by": "ci@run/8812#4711", "since": T0, "started": T0 - 60, **fields}
+    return Record(phase=phase, **values)
+
+
+def pods(number: int, ready: int = 2, replicas: int = 2, trouble: str = "") -> Revision:
+    why = Trouble(trouble) if trouble else None
+    return Revision(number, exists=True, replicas=replicas, available=ready, ready=ready, trouble=why)
+
+
+def seen(found: Record, weights: dict[int, int], *revisions: Revision, **routed: Any) -> Seen:
+    body = Routed("HTTPRoute", exists=True, record=found, weights=weights, **{"accepted": True, **routed})
+    return Seen(body, {revision.number: revision for revision in revisions})
+
+
+PULL = "image acme/shop:2 cannot be pulled (pod shop-v2-x1, ImagePullBackOff):\nnot found"
+RESTING = record(Phase.SUCCEEDED, stable=2, previous=1, cool_after=T0 + 600)
+SHIFTING = record(Phase.SHIFTING, stable=1, candidate=2, weight=30)
+REASON = "HTTPErrorRate is 0.31 > 0.05 at 30 %"
+STATES: dict[str, tuple[Seen, Object | None]] = {
+    "preparing": (
+        seen(record(Phase.PREPARING, stable=1, candidate=2), {1: 100}, pods(1), pods(2, 0, 1, PULL)), lease(2)
+    ),
+    "shifting": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2)), lease(2)),
+    "driver-lost": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2)), lease(40)),
+    "driver-never": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2)), None),
+    "awaiting": (seen(record(Phase.AWAITING, stable=1, candidate=2), {1: 100, 2: 0}, pods(1), pods(2)), lease(1)),
+    "excused": (
+        seen(record(Phase.BAKING, stable=1, candidate=2, weight=100, excused=("Latency",)), {1: 0, 2: 100}, pods(1), pods(2)),
+        lease(1),
+    ),
+    "resting-warm": (seen(RESTING, {1: 0, 2: 100}, pods(1), pods(2)), lease(0, holder="")),
+    "resting-overdue": (
+        seen(record(Phase.SUCCEEDED, stable=2, previous=1, cool_after=T0 + 1), {1: 0, 2: 100}, pods(1), pods(2)), None
+    ),
+    "resting-cold": (seen(record(Phase.SUCCEEDED, stable=2), {2: 100}, pods(1, 0, 0), pods(2)), None),
+    "reverting": (
+        seen(record(Phase.REVERTING, stable=1, candidate=2, reason=REASON), {1: 100, 2: 0}, pods(1), pods(2)), lease(3)
+    ),
+    "reverted": (seen(record(Phase.REVERTED, stable=1, candidate=2, reason=REASON), {1: 100}, pods(1), pods(2, 0, 0)), None),
+    "parked": (
+        seen(record(Phase.PARKED, stable=1, candidate=2, reason="parked by SIGTERM"), {1: 100, 2: 0}, pods(1), pods(2)), None
+    ),
+    "stuck": (
+        seen(record(Phase.STUCK, stable=1, candidate=2, weight=30, reason=REASON), {1: 70, 2: 30}, pods(1, 0), pods(2)),
+        lease(3),
+    ),
+    "route-refused": (
+        seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2), accepted=False, refusal="public: NotAllowedByListeners: web"),
+        lease(3),
+    ),
+}  # fmt: skip
+
+
+def shown(name: str) -> list[str]:
+    found, held = STATES[name]
+    return list(status.lines("shop", "web", found, held, NOW))
+
+
+def test_texts_of_all_states(golden: Golden) -> None:
+    golden("status.txt", "".join(f"--- {name}\n" + "\n".join(shown(name)) + "\n\n" for name in STATES))
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_text_fits_eighty_columns_and_says_who_serves(name: str) -> None:
+    rows = shown(name)
+    assert all(len(row) <= 80 for row in rows if "cannot be pulled" not in row and "kubectl" not in row)
+    assert any(" 100 %" in row or " 70 %" in row for row in rows[1:])
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_every_phase_has_words(phase: Phase) -> None:
+    found = seen(record(phase, stable=1, candidate=2), {1: 100, 2: 0}, pods(1), pods(2))
+    assert next(status.lines("shop", "web", found, None, NOW)).startswith("shop in web: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "watched"), [("shifting", True), ("driver-lost", False), ("driver-never", False), ("reverted", True)]
+)
+def test_only_a_fresh_lease_means_that_somebody_watches(name: str, watched: bool) -> None:
+    found, held = STATES[name]
+    document = status.document("shop", "web", found, held, NOW)
+    assert document["watched"] is watched
+    assert ("nobody watches" in "\n".join(shown(name))) is not watched
+
+
+def test_document(golden: Golden) -> None:
+    found, held = STATES["preparing"]
+    document = status.document("shop", "web", found, held, NOW)
+    golden("status.json", json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def test_application_without_a_record_has_no_status() -> None:
+    assert list(status.lines("shop", "web", Seen(Routed("HTTPRoute")), None, NOW)) == []
+    assert status.document("shop", "web", Seen(Routed("HTTPRoute")), None, NOW) == {}

@@ -1,0 +1,65 @@
+"""`docc list`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from docc.model.moves import Object
+from docc.model.record import ANNOTATION, Phase, Record
+from docc.ui.tables import age, apps, table
+from tests.unit.ui.story import T0
+
+Golden = Callable[[str, str], None]
+
+
+def carrier(name: str, namespace: str, born: float, text: str | None) -> Object:
+    created = datetime.fromtimestamp(born, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    annotations = {} if text is None else {ANNOTATION: text}
+    return {
+        "metadata": {"name": name, "namespace": namespace, "creationTimestamp": created, "annotations": annotations}
+    }
+
+
+def text(phase: Phase, stable: int | None, candidate: int | None, weight: int) -> str:
+    return Record(1, phase, "me", T0, T0, stable=stable, candidate=candidate, weight=weight).to_text()
+
+
+CARRIERS = [
+    carrier("shop", "web", T0 - 200_000, text(Phase.SHIFTING, 1, 2, 30)),
+    carrier("a-name-of-48-letters-is-longer-than-most-are-12x", "team-one", T0 - 30, text(Phase.PREPARING, None, 1, 0)),
+    carrier("not-docc-s", "web", T0, None),
+    carrier("broken", "web", T0 - 7200, "{"),
+]
+
+
+def test_table(golden: Golden) -> None:
+    rows = apps(CARRIERS, T0)
+    both = f"{table(rows, with_namespace=False)}\n\n{table(rows, with_namespace=True)}\n"
+    assert max(map(len, table(rows, with_namespace=False).splitlines())) <= 80
+    golden("list.txt", both)
+
+
+def test_cells_have_no_blanks() -> None:
+    for row in table(apps(CARRIERS, T0), with_namespace=True).splitlines():
+        assert len(row.split()) == 5
+
+
+def test_documents_name_what_the_table_shows() -> None:
+    assert [app.to_json() for app in apps(CARRIERS, T0)][-1] == {
+        "namespace": "web",
+        "name": "shop",
+        "phase": "shifting",
+        "serving": "v1:70%,v2:30%",
+        "age": 200_000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0s"), (59, "59s"), (60, "1m"), (7100, "118m"), (7200, "2h"), (172_799, "47h"), (172_800, "2d")],
+)
+def test_age_as_kubectl_shows_it(seconds: float, shown: str) -> None:
+    assert age(seconds) == shown
