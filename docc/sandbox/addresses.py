@@ -47,9 +47,11 @@ class Addresses:
 
 def listenable(address: str, port: int) -> int:
     """Where a container that wants `port` can listen: there, if that needs no root and nobody holds it on all addresses, else
-    20000 higher (then 21000, ...: the same for all pods of a Service, because an EndpointSlice has one port for all)."""
+    20000 higher, 21000, ... (lower where there is no such port). The same for all pods of a Service in the usual case, because
+    an EndpointSlice has one port for all."""
     for candidate in _candidates(port):
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections are in nobody's way
             try:
                 probe.bind((address, candidate))
                 return candidate
@@ -67,4 +69,4 @@ def free_port(address: str) -> int:
 def _candidates(port: int) -> Iterator[int]:
     if port >= PRIVILEGED_PORTS:
         yield port
-    yield from (port + shift for shift in PORT_SHIFTS if port + shift < 65536)
+    yield from (port + shift if port + shift < 65536 else port - shift for shift in PORT_SHIFTS)

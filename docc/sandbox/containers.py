@@ -101,7 +101,8 @@ class Container:
             return
         sleep = ((self._spec.get("lifecycle") or {}).get("preStop") or {}).get("sleep") or {}
         with contextlib.suppress(TimeoutError):  # a process that ends by itself meanwhile is not waited for
-            await asyncio.wait_for(self._process.wait(), min(sleep.get("seconds", 0), grace_seconds))
+            async with asyncio.timeout(min(sleep.get("seconds", 0), grace_seconds)):
+                await self._process.wait()
         await processes.end(self._process, max(grace_seconds - (loop.time() - began), KILL_SECONDS))
 
     async def _fail_to_pull(self) -> None:
@@ -122,11 +123,13 @@ class Container:
         command = [_expand(word, env) for word in [*(self._spec.get("command") or []), *(self._spec.get("args") or [])]]
         if not self._spec.get("command"):
             command = list(_STANDIN)  # arguments would go to the image's own entry point, which is not here
-        process = await processes.spawn(command, env, asyncio.subprocess.PIPE)
-        self._process = process
-        assert process.stdout is not None
+        pipe, end_of_process = os.pipe()
         run = self._pod.logs.begin((self._pod.namespace, self._pod.name, self.name))
-        output = asyncio.create_task(collect(process.stdout, run))
+        output = asyncio.create_task(collect(pipe, run))
+        try:
+            process = self._process = await processes.spawn(command, env, end_of_process)
+        finally:
+            os.close(end_of_process)
         watching = asyncio.create_task(self._probe_all(process))
         try:
             self.state = {"running": {"startedAt": self._pod.now()}}

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_WORD = re.compile(r"-(?:(err|slow|crash|late)(\d{0,6})|(bad|neverready|missing))$")
+_WORD = re.compile(r"(?<=.)-(?:(err|slow|crash|late)(\d{0,6})|(bad|neverready|missing))$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Behaviour:
 
 def behaviour(image: str) -> Behaviour:
     name = image.split("@")[0].rsplit("/", 1)[-1]
-    tag = name.split(":", 1)[1] if ":" in name else "latest"
+    tag = name.partition(":")[2] or "latest"
     env: dict[str, str] = {}
     missing = False
     while found := _WORD.search(tag):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 
 from docc.sandbox.store import StoreError
@@ -42,18 +43,24 @@ class Logs:
         return "".join(f"{line}\n" for line in wanted)
 
 
-async def collect(stream: asyncio.StreamReader, run: Run) -> None:
-    """Until the stream ends. A line that is too long is cut into several."""
-    rest = b""
-    while chunk := await stream.read(64 << 10):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for row in whole:
-            _append(run, row)
-        while len(rest) > LINE_BYTES_MAX:
-            _append(run, rest[:LINE_BYTES_MAX])
-            rest = rest[LINE_BYTES_MAX:]
-    if rest:
-        _append(run, rest)
+async def collect(pipe: int, run: Run) -> None:
+    """Until nobody holds the other end of the pipe, which it closes then. A line that is too long is cut into several."""
+    stream, loop = asyncio.StreamReader(), asyncio.get_running_loop()
+    protocol = asyncio.StreamReaderProtocol(stream)
+    transport, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(pipe, "rb", buffering=0))
+    try:
+        rest = b""
+        while chunk := await stream.read(64 << 10):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for row in whole:
+                _append(run, row)
+            while len(rest) > LINE_BYTES_MAX:
+                _append(run, rest[:LINE_BYTES_MAX])
+                rest = rest[LINE_BYTES_MAX:]
+        if rest:
+            _append(run, rest)
+    finally:
+        transport.close()
 
 
 def _append(run: Run, row: bytes) -> None:

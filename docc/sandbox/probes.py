@@ -36,7 +36,8 @@ async def ask(probe: Object, address: str, port: int) -> str:
     target = f"{address}:{port}"
     asked = f'Get "http://{target}{_path(probe)}": ' if "httpGet" in probe else ""
     try:
-        return await asyncio.wait_for(_ask(probe, address, port), float(probe["timeoutSeconds"]))
+        async with asyncio.timeout(probe["timeoutSeconds"]):
+            return await _ask(probe, address, port)
     except TimeoutError:
         return asked + ("context deadline exceeded" if asked else f"dial tcp {target}: i/o timeout")
     except OSError as error:

@@ -35,9 +35,9 @@ async def post_warden() -> asyncio.subprocess.Process:
 
 
 async def spawn(command: Sequence[str], env: Mapping[str, str], output: int | IO[bytes]) -> asyncio.subprocess.Process:
-    """A process in a session of its own; output: where stdout and stderr go (a file, or asyncio.subprocess.PIPE).
-
-    A command that cannot be run ends with 127 and says why."""
+    """A process in a session of its own; output: where stdout and stderr go. (Not asyncio's own PIPE: a process with one ends,
+    for asyncio, only when its last heir has let go of the pipe.) A command that cannot be run ends with 127 and says why.
+    """
     return await asyncio.create_subprocess_exec(
         *_PYTHON, _TETHER, str(os.getpid()), *command,
         env={**env, MARK: owner()}, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=asyncio.subprocess.STDOUT,
@@ -57,7 +57,8 @@ async def end(process: asyncio.subprocess.Process, grace_seconds: float) -> None
     if process.returncode is None:
         _kill(process, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), grace_seconds)
+            async with asyncio.timeout(grace_seconds):
+                await process.wait()
     _kill(process, signal.SIGKILL)
     await process.wait()
 

@@ -1,6 +1,6 @@
 """The stand-in app that every image runs in the sandbox. Started with -S -E: it must import little and start fast.
 
-Its environment tells it everything (a number that is none ends it with a sentence and code 2):
+Its environment tells it everything (a number that is none ends it with a sentence):
 
     HOST, PORT      where it listens                CRASH         exits 1 at once
     VERSION, APP    labels; `x-version`, the body   CRASH_AFTER   exits 1 after so many seconds

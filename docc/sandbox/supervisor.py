@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from docc.sandbox.tsdb import Tsdb
 
 GATEWAY_PORT = 80
 PROMETHEUS_PORT = 9090
+CANCEL_AGAIN_SECONDS = 1.5
 SCRAPE_SECONDS = float(os.environ.get("DOCC_SANDBOX_SCRAPE_SECONDS", "1"))
 
 
@@ -65,12 +66,21 @@ async def main(folder: Path) -> None:
             }  # fmt: skip
             _put(folder / "session.json", json.dumps(session))
             await ended.wait()
-            for part in parts:
-                part.cancel()
+            await stop(parts)
     (folder / "session.json").unlink(missing_ok=True)
     if warden.stdin is not None:
         warden.stdin.close()
     await warden.wait()
+
+
+async def stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels until they have ended. Python 3.11's wait_for forgets a cancellation that comes together with its result: so not
+    in the same breath as a change of the store, and again if it has happened all the same."""
+    while left := [task for task in tasks if not task.done()]:
+        await asyncio.sleep(0.01)
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
 
 
 def _begin(store: Store) -> None:

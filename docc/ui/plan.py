@@ -25,15 +25,21 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
         return
     yield f"  {count(plan.scale, 'pod')} at full traffic" + (f", beside v{stable}'s until it is done" if stable else "")
     weights = [f"{step.weight} %" for step in plan.steps if isinstance(step, SetWeight)]
-    holds = sum(step.seconds for step in plan.steps if isinstance(step, Hold))
-    bake = sum(step.seconds for step in plan.steps if isinstance(step, Bake))
     if stable is None:
         yield "  all traffic at once, when the pods are ready: there is no version to compare with or return to"
     else:
-        yield f"  traffic: {', '.join(weights)}; {duration(holds)} of steps, {duration(bake)} of bake at 100 %"
-    if plan.routed:
-        yield f"  clients of Service {plan.app} are not part of the canary; it moves once, at the end"
+        yield f"  traffic: {', '.join(weights)}{_times(plan)}"
+        if plan.routed and len(weights) > 1:
+            yield f"  clients of Service {plan.app} are not part of the canary; it moves once, at the end"
     yield from _conditions(manifest, plan, judged=stable is not None)
+
+
+def _times(plan: Plan) -> str:
+    holds = sum(step.seconds for step in plan.steps if isinstance(step, Hold))
+    bake = sum(step.seconds for step in plan.steps if isinstance(step, Bake))
+    parts = [f"{duration(holds)} of steps"] if holds else []
+    parts += [f"{duration(bake)} of bake at 100 %"] if bake else []
+    return f"; {', '.join(parts)}" if parts else ""
 
 
 def _conditions(manifest: Manifest, plan: Plan, *, judged: bool) -> Iterator[str]:
@@ -43,7 +49,8 @@ def _conditions(manifest: Manifest, plan: Plan, *, judged: bool) -> Iterator[str
             yield "  no failure_conditions: only crashing or vanishing pods take it back"
         return
     if not judged:
-        yield "  conditions are not judged in a first deploy"
+        names = ", ".join(condition.name for condition in strategy.failure_conditions)
+        yield neutral(f"  conditions are not judged in a first deploy: {names}")
         return
     steps = [step.weight for step in plan.steps if isinstance(step, SetWeight)]
     for condition in strategy.failure_conditions:

@@ -13,6 +13,7 @@ from docc.sandbox import controllers, processes
 from docc.sandbox.envoy import Envoy
 from docc.sandbox.node import Node
 from docc.sandbox.store import Store
+from docc.sandbox.supervisor import stop
 
 Object = dict[str, Any]
 
@@ -107,9 +108,7 @@ async def world(folder: Path, *, with_envoy: bool = True) -> AsyncIterator[World
         for task in tasks:
             assert not task.done(), task.exception()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop(tasks)
         if warden.stdin is not None:
             warden.stdin.close()
         await warden.wait()
