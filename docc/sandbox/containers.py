@@ -124,7 +124,8 @@ class Container:
         if not self._spec.get("command"):
             command = list(_STANDIN)  # arguments would go to the image's own entry point, which is not here
         pipe, end_of_process = os.pipe()
-        run = self._pod.logs.begin((self._pod.namespace, self._pod.name, self.name))
+        place = (self._pod.namespace, self._pod.name, self.name)
+        run = self._pod.logs.begin(place)
         output = asyncio.create_task(collect(pipe, run))
         try:
             process = self._process = await processes.spawn(command, env, end_of_process)
@@ -141,6 +142,7 @@ class Container:
             for task in (output, watching):
                 task.cancel()
             await processes.end(process, KILL_SECONDS)
+            self._pod.logs.end(place)
             for result in await asyncio.gather(output, watching, return_exceptions=True):
                 if isinstance(result, Exception):
                     raise result

@@ -7,11 +7,11 @@ again only if the server has not closed it, so that nothing ever has to be sent 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import contextlib
 import json
+import select
 import signal
-import sys
 import time
 from collections import deque
 from typing import Any, TextIO
@@ -20,6 +20,7 @@ import h11
 
 ANSWER_SECONDS_MAX = 10.0
 POST_EVERY, NEW_EVERY = 10, 2
+BODY = b'{"order": 1}'
 
 
 class Connection:
@@ -31,18 +32,26 @@ class Connection:
 
     @property
     def usable(self) -> bool:
-        return self._http.our_state is h11.IDLE and not self._reader.at_eof() and not self._writer.is_closing()
+        """An idle connection that has something to read has been closed, or is out of step."""
+        if self._http.our_state is not h11.IDLE or self._reader.at_eof() or self._writer.is_closing():
+            return False
+        return not select.select([self._writer.get_extra_info("socket")], [], [], 0)[0]
 
     async def ask(self, method: str, host: str, tag: str) -> tuple[int, str]:
         """(status, x-version). Raises OSError, h11.RemoteProtocolError."""
-        headers = [("host", host), ("x-request-tag", tag), ("content-length", "0")]
+        body = BODY if method == "POST" else b""
+        headers = [("host", host), ("x-request-tag", tag), ("content-length", str(len(body)))]
         request = h11.Request(method=method, target="/", headers=headers)
-        self._writer.write((self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
+        parts = [request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
+        self._writer.write(b"".join(self._http.send(part) or b"" for part in parts))
         status, version = 0, ""
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
-                self._http.receive_data(await self._reader.read(65536))
+                data = await self._reader.read(65536)
+                if not data and not status:
+                    raise h11.RemoteProtocolError("the connection ended without an answer")
+                self._http.receive_data(data)
             elif isinstance(event, h11.Response):
                 status = event.status_code
                 version = next((v.decode() for k, v in event.headers if k == b"x-version"), "")
@@ -51,7 +60,7 @@ class Connection:
                     self._http.start_next_cycle()
                 return status, version
             elif isinstance(event, h11.ConnectionClosed):
-                return status, version
+                raise h11.RemoteProtocolError("the connection ended in the midst of an answer")
 
     def close(self) -> None:
         self._writer.close()
@@ -59,48 +68,49 @@ class Connection:
 
 class Load:
     def __init__(self, address: str, out: TextIO, host: str) -> None:
-        """host: the Host header."""
-        self._host, self._port = address.rsplit(":", 1)
-        self._header, self._out = host, out
+        """out: takes the lines. host: for the Host header."""
+        self._server, port = address.rsplit(":", 1)
+        self._port, self._host, self._out = int(port), host, out
         self._idle: deque[Connection] = deque()
 
     async def run(self, rate: float, ended: asyncio.Event) -> None:
-        """rate: requests per second. A slow answer delays no other request."""
-        loop, pending = asyncio.get_running_loop(), set()
+        """rate: requests per second. A slow answer delays no other request; all answers are waited for."""
+        loop = asyncio.get_running_loop()
         start, count = loop.time(), 0
-        while not ended.is_set():
-            task = asyncio.create_task(self._one(count))
-            pending.add(task)
-            task.add_done_callback(pending.discard)
-            count += 1
-            await asyncio.sleep(max(0.0, start + count / rate - loop.time()))
-        if pending:
-            await asyncio.wait(pending)
+        async with asyncio.TaskGroup() as group:
+            while not ended.is_set():
+                group.create_task(self._one(count))
+                count += 1
+                await asyncio.sleep(max(0.0, start + count / rate - loop.time()))
         for connection in self._idle:
             connection.close()
 
     async def _one(self, count: int) -> None:
         method = "POST" if count % POST_EVERY == 7 else "GET"
-        new, tag, sent = count % NEW_EVERY == 0, str(count), time.time()
-        status, version = 0, ""
-        with contextlib.suppress(OSError, TimeoutError, h11.ProtocolError):  # counted as no answer
-            status, version = await asyncio.wait_for(self._ask(method, tag, new), ANSWER_SECONDS_MAX)
+        # Every second pair: so POSTs, whose numbers are all odd, come on new connections too.
+        new, tag, sent = count // 2 % NEW_EVERY == 0, str(count), time.time()
+        status, version, error = 0, "", ""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                status, version = await self._ask(method, tag, new)
+        except TimeoutError:
+            error = f"no answer in {ANSWER_SECONDS_MAX:.0f} s"
+        except (OSError, h11.ProtocolError) as problem:
+            error = str(problem)
         row: dict[str, Any] = {
-            "sent": round(sent, 4),
-            "done": round(time.time(), 4),
-            "status": status,
-            "version": version,
-        }
-        self._out.write(json.dumps({**row, "tag": tag, "new": new, "method": method}) + "\n")
+            "sent": round(sent, 4), "done": round(time.time(), 4), "status": status, "version": version, "tag": tag,
+            "new": new, "method": method, "error": error,
+        }  # fmt: skip
+        self._out.write(json.dumps(row) + "\n")
 
     async def _ask(self, method: str, tag: str, new: bool) -> tuple[int, str]:
         connection = None if new else self._kept()
         if connection is None:
-            connection = Connection(*await asyncio.open_connection(self._host, int(self._port)))
+            connection = Connection(*await asyncio.open_connection(self._server, self._port))
         try:
-            return await connection.ask(method, self._header, tag)
+            return await connection.ask(method, self._host, tag)
         finally:
-            if connection.usable and not new:
+            if not new and connection.usable:
                 self._idle.append(connection)
             else:
                 connection.close()
@@ -114,13 +124,25 @@ class Load:
         return None
 
 
-async def main(address: str, rate: float, path: str, host: str) -> None:
-    ended = asyncio.Event()
+async def main(wanted: argparse.Namespace) -> None:
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    with open(path, "a", encoding="utf-8", buffering=1) as out:
-        await Load(address, out, host).run(rate, ended)
+        loop.add_signal_handler(number, ended.set)
+    if wanted.seconds is not None:
+        loop.call_later(wanted.seconds, ended.set)
+    with open(wanted.file, "a", encoding="utf-8", buffering=1) as out:
+        await Load(wanted.address, out, wanted.host or wanted.address).run(wanted.rate, ended)
+
+
+def _wanted() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m docc.sandbox.load", description="Live traffic, honestly counted.")
+    parser.add_argument("address", help="of the Gateway, HOST:PORT")
+    parser.add_argument("rate", type=float, help="requests per second")
+    parser.add_argument("file", help="gets one JSON line per request")
+    parser.add_argument("host", nargs="?", help="the Host header, if not the address")
+    parser.add_argument("--seconds", type=float, help="how long; without it until SIGTERM")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else sys.argv[1]))
+    asyncio.run(main(_wanted()))

@@ -1,4 +1,7 @@
-"""What containers print, bounded: the present run and the one before, as `kubectl logs` and its --previous want them."""
+"""What containers print, bounded: of each the last two runs, as `kubectl logs` and its --previous want them.
+
+As with the kubelet, while a container waits to be started again its last run is both: the newest, and the previous one.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,16 @@ Place = tuple[str, str, str]
 class Logs:
     def __init__(self) -> None:
         self._runs: dict[Place, deque[Run]] = {}
+        self._running: set[Place] = set()
 
     def begin(self, place: Place) -> Run:
         run: Run = deque(maxlen=LINES_MAX)
         self._runs.setdefault(place, deque(maxlen=_RUNS)).append(run)
+        self._running.add(place)
         return run
+
+    def end(self, place: Place) -> None:
+        self._running.discard(place)
 
     def forget(self, namespace: str, pod: str) -> None:
         for place in [place for place in self._runs if place[:2] == (namespace, pod)]:
@@ -32,13 +40,15 @@ class Logs:
 
     def read(self, namespace: str, pod: str, container: str, previous: bool, lines: int | None) -> str:
         """Raises StoreError 400 when there has been no such run."""
-        runs = self._runs.get((namespace, pod, container), ())
-        if previous and len(runs) < _RUNS:
+        place = (namespace, pod, container)
+        runs = self._runs.get(place, ())
+        back = 2 if previous and place in self._running else 1
+        if previous and len(runs) < back:
             message = f'previous terminated container "{container}" in pod "{pod}" not found'
             raise StoreError(400, "BadRequest", message)
         if not runs:
             raise StoreError(400, "BadRequest", f'container "{container}" in pod "{pod}" is waiting to start')
-        kept = list(runs[-2 if previous else -1])
+        kept = list(runs[-back])
         wanted = kept if lines is None else kept[len(kept) - min(lines, len(kept)) :]
         return "".join(f"{line}\n" for line in wanted)
 
