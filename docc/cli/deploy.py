@@ -11,11 +11,12 @@ from docc.cli import options, wiring
 from docc.cli.render import refuse_trial
 
 if TYPE_CHECKING:
+    from docc.adapters.prometheus import PrometheusMetrics
     from docc.core.plan import Plan
+    from docc.engine.ports import Ports
     from docc.engine.sampling import Sampling
     from docc.model.manifest import GatewayName, Manifest
     from docc.model.world import Seen
-    from docc.ui.console import Console
 
 Baseline = Annotated[
     str, typer.Option("--baseline", help='"ignore": conditions that fail already are not judged in this rollout.')
@@ -46,6 +47,7 @@ def deploy(
     from docc.engine.ports import Ports
     from docc.ui.console import Console
     from docc.ui.lines import Lines
+    from docc.ui.plan import plan_lines
 
     options.one_of(output, ("text", "json"))
     options.one_of(baseline, ("wait", "ignore"))
@@ -55,7 +57,7 @@ def deploy(
     app = found.application.name
     console = Console(colour=not no_color)
     place = wiring.place(kubeconfig, context, namespace, found.application.namespace)
-    console.err(f"→ {app}  ctx {place.target.context}  ns {place.target.namespace}")
+    console.err(place.heading(app))
     metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
     gateway = wiring.gateway_for(place, found)
     seen = refuse_unreadable(app, place)
@@ -63,8 +65,9 @@ def deploy(
     lines = Lines(console)
     with Signals(place.clock.ring) as signals:
         ports = Ports(place.cluster, metrics, place.clock, signals, lines)
-        plan = preflight(ports, plan, sampling, seen, ignore=baseline == "ignore")
-        show_plan(console, found, plan, seen, manifest)
+        plan = preflight(ports, metrics, plan, sampling, seen, ignore=baseline == "ignore")
+        for row in plan_lines(found, plan, seen):
+            console.err(row)
         if dry_run:
             console.out(f"{app}: nothing was touched (--dry-run)")
             return
@@ -111,36 +114,28 @@ def prepare(manifest: Manifest, namespace: str, seen: Seen, gateway: GatewayName
     return plan, Sampling(conditions, strategy.poll, window)
 
 
-def preflight(ports: object, plan: Plan, sampling: Sampling, seen: Seen, *, ignore: bool) -> Plan:
+def preflight(
+    ports: Ports, metrics: PrometheusMetrics | None, plan: Plan, sampling: Sampling, seen: Seen, *, ignore: bool
+) -> Plan:
     """Asks every condition before anything is touched. With `ignore`, those that fail already are excused."""
     from dataclasses import replace
 
-    from docc.adapters.prometheus import PrometheusMetrics
     from docc.core.verdict import Verdict
     from docc.engine import preflight as checks
-    from docc.engine.ports import Ports
     from docc.model.errors import UnusableError
 
-    assert isinstance(ports, Ports)
     if not sampling.conditions:
         return plan
-    if not isinstance(ports.metrics, PrometheusMetrics):
+    if metrics is None:
         raise UnusableError(
             "the manifest has failure_conditions, and no Prometheus is named",
             state="nothing was touched",
             fix="--prometheus-url URL, DOCC_PROMETHEUS_URL, or deployment_strategy.prometheus in the manifest",
         )
-    ports.metrics.probe()
+    metrics.probe()
     judged = checks.conditions(ports, plan, sampling, seen)
     failing = tuple(check.name for check in judged.results if check.verdict is Verdict.FAIL)
     return replace(plan, excused=failing) if ignore and failing else plan
-
-
-def show_plan(console: Console, manifest: Manifest, plan: Plan, seen: Seen, source: str) -> None:
-    from docc.ui.plan import plan_lines
-
-    for row in plan_lines(manifest, plan, seen):
-        console.err(row)
 
 
 def confirm(yes: bool) -> None:

@@ -29,7 +29,7 @@ def rollback(
     options.one_of(output, ("text", "json"))
     console = Console(colour=not no_color)
     place = wiring.place(kubeconfig, context, namespace)
-    console.err(f"→ {app}  ctx {place.target.context}  ns {place.target.namespace}")
+    console.err(place.heading(app))
     refuse_unreadable(app, place)
     lines, me = Lines(console), wiring.my_name()
     with Signals(place.clock.ring) as signals:

@@ -25,6 +25,10 @@ class Place:
     clock: ServerClock
     target: Target
 
+    def heading(self, app: str) -> str:
+        """The first line of every command that writes: what it is about, and where."""
+        return f"→ {app}  ctx {self.target.context}  ns {self.target.namespace}"
+
 
 def read_manifest(path: str, images: list[str] | None) -> Manifest:
     """From a file, or standard input for "-". Raises ManifestError, UsageError."""

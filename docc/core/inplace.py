@@ -1,7 +1,6 @@
 """Changes that need no rollout: scale, hosts, paths and Gateway of what serves already, each compared with the live object.
 
-Only fields that docc renders are compared and written; what others added stays. Scaling up is done at any time, scaling
-down only at rest.
+Only fields that docc renders are compared and written; what others added stays. Nothing is changed in mid-rollout.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-from docc.model.record import Phase
 from docc.model.world import Seen
 
 
@@ -39,8 +38,7 @@ def intent(seen: Seen, candidate: int) -> Intent:
     record = seen.record
     if record is None:
         return Intent.ROLL if seen.routed.weights else Intent.FIRST
-    unfinished = not record.phase.at_rest and record.phase is not Phase.PROMOTING
-    if unfinished and record.phase is not Phase.REVERTING:
+    if record.phase.undecided:
         if candidate == record.candidate:
             return Intent.RESUME
         return Intent.RETURN if candidate == record.stable else Intent.SUPERSEDE

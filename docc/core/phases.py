@@ -26,9 +26,10 @@ class Signal(Enum):
     PARK = "SIGINT or SIGTERM"
 
 
-_AT_REST = (Phase.SUCCEEDED, Phase.REVERTED, Phase.PARKED)
-_EXPOSED = (Phase.SHIFTING, Phase.AWAITING, Phase.BAKING)
-_RUNNING = (Phase.PREPARING, *_EXPOSED)
+_AT_REST = tuple(phase for phase in Phase if phase.at_rest)
+_RUNNING = tuple(phase for phase in Phase if phase.running)
+_UNDECIDED = tuple(phase for phase in Phase if phase.undecided)
+_EXPOSED = tuple(phase for phase in _RUNNING if phase is not Phase.PREPARING)
 
 TRANSITIONS: dict[tuple[Phase | None, Signal], Phase] = {
     (None, Signal.BEGIN): Phase.PREPARING,
@@ -40,11 +41,11 @@ TRANSITIONS: dict[tuple[Phase | None, Signal], Phase] = {
     **{(phase, Signal.PROMOTE): Phase.PROMOTING for phase in _RUNNING},
     (Phase.PROMOTING, Signal.SETTLE): Phase.SUCCEEDED,
     (Phase.REVERTING, Signal.SETTLE): Phase.REVERTED,
-    **{(phase, Signal.FAIL): Phase.REVERTING for phase in (*_RUNNING, Phase.STUCK)},
-    **{(phase, Signal.RETURN): Phase.REVERTING for phase in (*_RUNNING, Phase.STUCK, Phase.PARKED)},
+    **{(phase, Signal.FAIL): Phase.REVERTING for phase in _UNDECIDED},
+    **{(phase, Signal.RETURN): Phase.REVERTING for phase in (*_UNDECIDED, Phase.PARKED)},
     **{(phase, Signal.RETURN): Phase.PROMOTING for phase in (Phase.SUCCEEDED, Phase.REVERTED, Phase.PROMOTING)},
     **{(phase, Signal.LOSE): Phase.STUCK for phase in _EXPOSED},
-    **{(phase, Signal.PARK): Phase.PARKED for phase in (*_RUNNING, Phase.STUCK)},
+    **{(phase, Signal.PARK): Phase.PARKED for phase in _UNDECIDED},
 }
 
 

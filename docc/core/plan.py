@@ -21,13 +21,13 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, all of them."""
+    """Seconds, all of them; the defaults are the manifest's (model/manifest.py)."""
 
-    progress: float = 120.0
-    no_data: float = 300.0
-    baseline: float = 60.0
-    drain: float = 30.0
-    keep_warm: float = 600.0
+    progress: float
+    no_data: float
+    baseline: float
+    drain: float
+    keep_warm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Plan:
     scale: int
     steps: tuple[Step, ...]
     rendered: Rendered
-    limits: Limits = Limits()
+    limits: Limits
     judged: bool = False
     excused: tuple[str, ...] = ()
     port: int = 0

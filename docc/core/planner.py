@@ -25,7 +25,6 @@ ACCEPT_SECONDS_MAX = 30.0
 DRAIN_SECONDS_MIN = 2.0
 """The data plane hears of a route's change some time after it was written (110 ms measured with istiod's debounce): what has
 just lost its traffic must not be taken down before, whatever the manifest says."""
-_TURNING = (Phase.PREPARING, Phase.SHIFTING, Phase.AWAITING, Phase.BAKING, Phase.STUCK)
 
 
 def advance(view: View) -> Move:
@@ -53,7 +52,7 @@ def park(view: View, signal: str) -> Move:
     """The one write that leaves all traffic on stable because the driver must go; an Outcome when nothing is to be moved."""
     record = view.seen.record
     code = ExitCode.TERMINATED if signal == "SIGTERM" else ExitCode.INTERRUPTED
-    if record is None or record.by != view.me or record.phase not in _TURNING:
+    if record is None or record.by != view.me or not record.phase.undecided:
         return Move(outcome=Outcome("parked", code, f"stopped by {signal}"))
     if view.weight > 0 and not view.can_return:
         why = f"stopped by {signal}, and stable has no ready endpoint to return to"
@@ -67,7 +66,7 @@ def turn_back(view: View, reason: str) -> Move:
     record = view.seen.record
     if record is None:
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
-    if record.phase in _TURNING:
+    if record.phase.undecided:
         if view.weight > 0 and not view.can_return:
             why = "stable has no ready endpoint; traffic stays where users are served"
             return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
@@ -105,8 +104,9 @@ def _claim(view: View, record: Record) -> Move:
         if plan is None or plan.candidate == record.stable:
             return _at_rest(view, record)
         return rollout.begin(view, plan, record)
-    claimed = replace(record, epoch=record.epoch + 1, by=view.me)
-    if plan and record.phase in _TURNING and plan.candidate == record.candidate and record.plan != plan.digest:
+    phase = following(record.phase, Signal.TAKE_OVER)
+    claimed = replace(record, phase=phase, epoch=record.epoch + 1, by=view.me)
+    if plan and record.phase.undecided and plan.candidate == record.candidate and record.plan != plan.digest:
         claimed = replace(claimed, plan=plan.digest, step=resume_after(plan.steps, record.weight))
     if plan:
         claimed = replace(claimed, drain=plan.limits.drain, keep_warm=plan.limits.keep_warm)
@@ -127,7 +127,8 @@ def _promoting(view: View, record: Record) -> Move:
     if view.now < drained:
         return Move(wake_at=drained, waiting=f"v{record.previous} drains, and stays warm for a rollback")
     cool_after = view.now + record.keep_warm if record.previous is not None else None
-    settled = record.becoming(Phase.SUCCEEDED, view.now, cool_after=cool_after, candidate=None, weight=0, step=-1)
+    rest = following(record.phase, Signal.SETTLE)
+    settled = record.becoming(rest, view.now, cool_after=cool_after, candidate=None, weight=0, step=-1)
     weights = {r: w for r, w in {record.previous: 0, record.stable: 100}.items() if r is not None}
     kept = {r: w for r, w in weights.items() if r == record.stable or r in view.seen.routed.weights}
     return write(view, settled, kept, (Settled(record.stable, record.previous, cool_after),))
@@ -141,7 +142,7 @@ def _draining(view: View, record: Record) -> Move:
     drained = record.since + (max(record.drain, DRAIN_SECONDS_MIN) if exposed else 0)
     if view.now < drained:
         return Move(wake_at=drained, waiting=f"v{record.candidate} drains")
-    settled = record.becoming(Phase.REVERTED, view.now, weight=0)
+    settled = record.becoming(following(record.phase, Signal.SETTLE), view.now, weight=0)
     weights = {r: w for r, w in view.seen.routed.weights.items() if r != record.candidate}
     facts = (LetGo(record.candidate),) if exposed and record.candidate is not None else ()
     return write(view, settled, weights, (*facts, Settled(record.stable, record.previous, record.cool_after)))

@@ -39,7 +39,7 @@ def first(view: View) -> Move:
             why = f"{routed.kind} {view.app} has lost its record while several revisions get traffic"
             return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
         stable = serving[0] if serving else None
-    record = _new_record(view, plan, epoch=1, stable=stable)
+    record = _new_record(view, plan, None, stable)
     facts = (Began(plan.candidate, stable, "roll" if stable else "first"),)
     if routed.exists:
         return Move(commit(view.app, routed, record), facts)
@@ -49,21 +49,20 @@ def first(view: View) -> Move:
 def begin(view: View, plan: Plan, record: Record) -> Move:
     """From rest: the candidate comes up, traffic stays. The epoch rises with the same write."""
     mode = "first" if record.stable is None else "retry" if record.candidate == plan.candidate else "roll"
-    fresh = _new_record(view, plan, epoch=record.epoch + 1, stable=record.stable, previous=record.previous)
-    following(record.phase, Signal.BEGIN)
+    fresh = _new_record(view, plan, record, record.stable)
     return write(view, fresh, None, (Began(plan.candidate, record.stable, mode),))
 
 
-def _new_record(view: View, plan: Plan, *, epoch: int, stable: int | None, previous: int | None = None) -> Record:
+def _new_record(view: View, plan: Plan, before: Record | None, stable: int | None) -> Record:
     return Record(
-        epoch=epoch,
-        phase=Phase.PREPARING,
+        epoch=before.epoch + 1 if before else 1,
+        phase=following(before.phase if before else None, Signal.BEGIN),
         by=view.me,
         since=view.now,
         started=view.now,
         stable=stable,
         candidate=plan.candidate,
-        previous=previous,
+        previous=before.previous if before else None,
         plan=plan.digest,
         excused=plan.excused,
         drain=plan.limits.drain,
@@ -200,7 +199,8 @@ def _enter(view: View, plan: Plan, at: int, since: float) -> Move:
         case SetWeight(weight):
             return _set_weight(view, plan, weight, at, since)
         case MatchHeaders(name=name):
-            changed = record.becoming(Phase.SHIFTING, view.now, step=at, exposed=record.exposed or view.now)
+            phase = following(record.phase, Signal.STEP)
+            changed = record.becoming(phase, view.now, step=at, exposed=record.exposed or view.now)
             weights = {**view.seen.routed.weights}
             return write(view, changed, weights, (HeadersRouted(plan.candidate, name),), header=upcoming)
         case AwaitApproval():

@@ -53,7 +53,7 @@ class Driver:
             try:
                 if (signal := self.ports.stop.asked()) is not None:
                     return self._park(signal)
-                move = self._tick(started)
+                move, seen = self._tick()
             except LeaseLost as lost:
                 why = f"{shown(lost.holder)} took the lock over"
                 return Outcome("superseded", ExitCode.LOCKED if not self._held else ExitCode.FAILED_SAFE, why)
@@ -63,15 +63,15 @@ class Driver:
             except DoccError as error:
                 if not self._held or self._broken:
                     return self._give_up(error)
-                self._broken = f"{error.what}{f' ({error.why})' if error.why else ''}"
+                self._broken = _words(error)
                 continue
             self._failures = 0
             if move.outcome is not None:
                 return move.outcome
             if move.effect is None:
-                self._wait(move, started)
+                self._wait(move, seen, started)
 
-    def _tick(self, started: float) -> Move:
+    def _tick(self) -> tuple[Move, Seen]:
         if self.lease is not None:
             self.lease.keep()
         seen = self._look()
@@ -81,7 +81,7 @@ class Driver:
         check(view, move)
         if move.effect is not None:
             self._act(move, seen)
-        return move
+        return move, seen
 
     def _look(self) -> Seen:
         seen = see(self.app, self.ports.cluster.observe(self.app), routed=self.plan.routed if self.plan else None)
@@ -118,7 +118,7 @@ class Driver:
                 for found in evidence.gather(self.ports, seen.revision(fact.candidate)):
                     self.ports.sink.emit(now, found)
 
-    def _wait(self, move: Move, started: float) -> None:
+    def _wait(self, move: Move, seen: Seen, started: float) -> None:
         now = self.ports.clock.now()
         if move.waiting and move.waiting != self._waiting:
             self.ports.sink.emit(now, Waiting(move.waiting))
@@ -130,7 +130,7 @@ class Driver:
             instants.append(self.lease.due)
         if self.timeout is not None and not self._broken:
             instants.append(started + self.timeout)
-        record = self._look().record
+        record = seen.record
         if record is not None and self.sampling.wanted(self.plan, record, self.me) and self.ports.metrics is not None:
             instants.append(self.sampling.due(self._checks, record))
         self.ports.clock.sleep_until(max(min(instants), now))
@@ -146,7 +146,7 @@ class Driver:
         """A failure that cannot be recovered from: before the first write it is the caller's, afterwards it is 11."""
         if not self._held:
             raise error
-        return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"{error.what}{f' ({error.why})' if error.why else ''}")
+        return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, _words(error))
 
     def _park(self, signal: str) -> Outcome:
         """One write, tried until it is done or the time for it is over."""
@@ -163,6 +163,10 @@ class Driver:
                     why = f"stopped by {signal}, and the traffic could not be put back: {error.what}"
                     return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why)
                 self._back_off()
+
+
+def _words(error: DoccError) -> str:
+    return f"{error.what} ({error.why})" if error.why else error.what
 
 
 def perform(ports: Ports, effect: Effect) -> None:

@@ -10,9 +10,7 @@ from docc.core.plan import Plan
 from docc.core.verdict import Answer, judge
 from docc.core.view import Checks
 from docc.engine.ports import Metrics
-from docc.model.record import Phase, Record
-
-_JUDGED = (Phase.PREPARING, Phase.SHIFTING, Phase.AWAITING, Phase.BAKING)
+from docc.model.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Sampling:
         """Conditions are judged as long as a driver runs and there is a stable revision to return to."""
         if plan is None or record is None or not self.conditions:
             return False
-        return record.by == me and record.phase in _JUDGED and record.stable is not None
+        return record.by == me and record.phase.running and record.stable is not None
 
     def due(self, checks: Checks, record: Record) -> float:
         """Unix seconds of the next poll; at once after a weight change."""

@@ -36,6 +36,16 @@ class Phase(StrEnum):
     def at_rest(self) -> bool:
         return self in (Phase.SUCCEEDED, Phase.REVERTED, Phase.PARKED)
 
+    @property
+    def running(self) -> bool:
+        """A candidate is on its way, and conditions are judged."""
+        return self in (Phase.PREPARING, Phase.SHIFTING, Phase.AWAITING, Phase.BAKING)
+
+    @property
+    def undecided(self) -> bool:
+        """The candidate has neither become stable nor been taken back."""
+        return self.running or self is Phase.STUCK
+
 
 class RecordError(ValueError):
     """The annotation is not a record that this docc can read: damaged, or written by a newer docc."""

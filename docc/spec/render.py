@@ -7,6 +7,7 @@ an error (StrictUndefined). What only a rollout knows (replicas, epoch, owner, r
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from docc.core.names import deployment_name, labels, selector
@@ -37,11 +38,12 @@ def render(manifest: Manifest, namespace: str, revision: int, gateway: GatewayNa
         "http_port": application.http_port,
     }
     routed = gateway is not None and application.http_port is not None
+    made = _renderer(common)
     return Rendered(
-        deployment=_render("deployment.json.j2", common),
-        front=_render("front_service.json.j2", common),
-        service=_render("service.json.j2", common) if routed else None,
-        route=_render("http_route.json.j2", common) if routed else None,
+        deployment=made("deployment.json.j2"),
+        front=made("front_service.json.j2"),
+        service=made("service.json.j2") if routed else None,
+        route=made("http_route.json.j2") if routed else None,
     )
 
 
@@ -62,11 +64,16 @@ def _probe(container: Container) -> dict[str, Any] | None:
     return {"tcpSocket": {"port": port}}
 
 
-def _render(template: str, names: dict[str, Any]) -> Object:
+def _renderer(names: dict[str, Any]) -> Callable[[str], Object]:
+    """A template's name -> the object that it makes of these names."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(loader=FileSystemLoader(folder("templates")), undefined=StrictUndefined, autoescape=False)
     # jinja2's own tojson escapes <, > and & for HTML; plain JSON is what is wanted here.
     environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=True)
-    found: Object = json.loads(environment.get_template(template).render(names))
-    return found
+
+    def made(template: str) -> Object:
+        found: Object = json.loads(environment.get_template(template).render(names))
+        return found
+
+    return made

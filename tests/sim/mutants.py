@@ -42,8 +42,8 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "epoch ignored: who takes over does not raise it": (
         Edit(
             "docc.core.planner",
-            "claimed = replace(record, epoch=record.epoch + 1, by=view.me)",
-            "claimed = replace(record, by=view.me)",
+            "claimed = replace(record, phase=phase, epoch=record.epoch + 1, by=view.me)",
+            "claimed = replace(record, phase=phase, by=view.me)",
         ),
     ),
     "readiness ignored: weight grows at once": (
@@ -74,12 +74,12 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "Service deleted before the route lets go": (
         Edit(
             "docc.core.planner",
-            "    settled = record.becoming(Phase.REVERTED, view.now, weight=0)\n",
+            "    settled = record.becoming(following(record.phase, Signal.SETTLE), view.now, weight=0)\n",
             "    if view.candidate.has_service:\n"
             "        from docc.model.moves import Delete, Ref\n"
             "        ref = Ref('Service', f'{view.app}-v{record.candidate}')\n"
             "        return Move(Delete(ref, view.candidate.service_uid, view.candidate.service_version))\n"
-            "    settled = record.becoming(Phase.REVERTED, view.now, weight=0)\n",
+            "    settled = record.becoming(following(record.phase, Signal.SETTLE), view.now, weight=0)\n",
         ),
     ),
     "422 not retried: a failed guard ends the driver": (

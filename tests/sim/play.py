@@ -69,13 +69,9 @@ class Play:
     outcomes: list[Outcome] = field(default_factory=list)
 
     def drive(self, *, stopped: str | None = None) -> Outcome:
-        ports = SimPorts(self.world, stopped)
-        me = f"driver-{next(_names)}"
-        bundle = Ports(ports, ports, ports, ports, ports)
-        lease = Lease(bundle, "shop", me, "web")
+        lease, driver = _driver(SimPorts(self.world, stopped), self.wanted)
         lease.acquire()
-        sampling = Sampling((("Errors", parse(CONDITION)),), poll=2, window=30)
-        outcome = Driver(bundle, "shop", me, self.wanted, sampling, lease).run()
+        outcome = driver.run()
         lease.release()
         return outcome
 
@@ -95,6 +91,14 @@ class Play:
             self.wanted = None  # who took over decides; whoever comes next only finishes what is under way
             self.world.now += 20
         raise Violation("it does not settle\n" + "\n".join(self.world.trace))
+
+
+def _driver(ports: SimPorts, wanted: Plan | None) -> tuple[Lease, Driver]:
+    """A new process that wants this, and its Lease, not taken yet."""
+    me, bundle = f"driver-{next(_names)}", Ports(ports, ports, ports, ports, ports)
+    lease = Lease(bundle, "shop", me, "web")
+    sampling = Sampling((("Errors", parse(CONDITION)),), poll=2, window=30)
+    return lease, Driver(bundle, "shop", me, wanted, sampling, lease)
 
 
 def serving(scenario: Scenario) -> Play:
@@ -278,12 +282,8 @@ def _overtake(world: World) -> None:
     turn_back(world)
     Play(Auditor(), world, None).until_done()
     revisions = [int(name.rsplit("-v", 1)[1]) for kind, name in world.objects if kind == "Deployment"]
-    ports = SimPorts(world)
-    bundle, me = Ports(ports, ports, ports, ports, ports), f"other-{next(_names)}"
-    lease = Lease(bundle, "shop", me, "web")
+    lease, driver = _driver(SimPorts(world), plan(max(revisions)))
     lease.acquire()
-    sampling = Sampling((("Errors", parse(CONDITION)),), poll=2, window=30)
-    driver = Driver(bundle, "shop", me, plan(max(revisions)), sampling, lease)
     limit = world.writes + 6
     world.fault = lambda w, e, index: "crash after" if index >= limit else ""
     with contextlib.suppress(Crash):
@@ -341,13 +341,9 @@ def parks() -> Iterator[tuple[str, str, int, Play]]:
 
 def _parked(play: Play, ports: SimPorts) -> Play:
     """A second driver takes over (one write), is stopped, and parks."""
-    me = f"driver-{next(_names)}"
-    bundle = Ports(ports, ports, ports, ports, ports)
-    lease = Lease(bundle, "shop", me, "web")
-    sampling = Sampling((("Errors", parse(CONDITION)),), poll=2, window=30)
+    lease, driver = _driver(ports, play.wanted)
     try:
         lease.acquire()
-        driver = Driver(bundle, "shop", me, play.wanted, sampling, lease)
         before = play.world.writes
         world_fault = play.world.fault
 
