@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from docc.engine.ports import Ports
     from docc.engine.sampling import Sampling
     from docc.model.manifest import GatewayName, Manifest
+    from docc.model.moves import Outcome
     from docc.model.world import Seen
 
 Baseline = Annotated[
@@ -42,8 +45,6 @@ def deploy(
     from docc.adapters import prometheus
     from docc.adapters.signals import Signals
     from docc.cli.ending import conclude, refuse_unreadable
-    from docc.engine.driver import Driver
-    from docc.engine.lease import Lease
     from docc.engine.ports import Ports
     from docc.ui.console import Console
     from docc.ui.lines import Lines
@@ -63,6 +64,8 @@ def deploy(
     seen = refuse_unreadable(app, place)
     plan, sampling = prepare(found, place.target.namespace, seen, gateway)
     lines = Lines(console)
+    flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
+    again = typed_again(manifest, image or [], flags)
     with Signals(place.clock.ring) as signals:
         ports = Ports(place.cluster, metrics, place.clock, signals, lines)
         plan = preflight(ports, metrics, plan, sampling, seen, ignore=baseline == "ignore")
@@ -72,14 +75,29 @@ def deploy(
             console.out(f"{app}: nothing was touched (--dry-run)")
             return
         confirm(yes)
-        me = wiring.my_name()
-        lease = Lease(ports, app, me, place.target.namespace)
-        lease.acquire()
-        try:
-            outcome = Driver(ports, app, me, plan, sampling, lease, limit).run()
-        finally:
-            lease.release()
-        conclude(console, place, app, outcome, lines, source=manifest, output=output)
+        outcome = drive(ports, plan, sampling, limit)
+        conclude(console, place, app, outcome, lines, source=again, output=output)
+
+
+def drive(ports: Ports, plan: Plan, sampling: Sampling, limit: float | None) -> Outcome:
+    """Under the Lease, to the end. Raises LockedError if somebody else holds it; DoccError if nothing was written yet."""
+    from docc.engine.driver import Driver
+    from docc.engine.lease import Lease
+
+    me = wiring.my_name()
+    lease = Lease(ports, plan.app, me, plan.namespace)
+    lease.acquire()
+    try:
+        return Driver(ports, plan.app, me, plan, sampling, lease, limit).run()
+    finally:
+        lease.release()
+
+
+def typed_again(manifest: str, images: Sequence[str], flags: Mapping[str, str | None]) -> str:
+    """What to type behind `docc deploy` to do the same once more. A URL with a password in it is left to the reader."""
+    words = [manifest, *(word for image in images for word in ("--image", image))]
+    words += [word for flag, value in flags.items() if value and "@" not in value for word in (flag, value)]
+    return shlex.join(words)
 
 
 def prepare(manifest: Manifest, namespace: str, seen: Seen, gateway: GatewayName | None) -> tuple[Plan, Sampling]:

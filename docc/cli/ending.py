@@ -49,11 +49,10 @@ def conclude(
 
     try:
         seen = see(app, place.cluster.observe(app))
-        record, weights = seen.record, seen.routed.weights
     except DoccError:
-        record, weights = None, {}
+        seen = None
     requests = dict(place.cluster.connection.requests)
-    ending = final.Ending(app, place.target.namespace, outcome, record, weights, lines.facts, requests, source)
+    ending = final.Ending(app, place.target.namespace, outcome, seen, lines.facts, requests, source)
     good = int(outcome.exit_code) == 0
     for row in final.text(ending).splitlines():
         console.err(row, "bold" if good else "bold red")

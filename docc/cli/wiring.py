@@ -83,7 +83,7 @@ def gateway_for(place: Place, manifest: Manifest) -> GatewayName | None:
     labels = place.cluster.namespace_labels()
     found = choose(gateways, application.gateway, place.target.namespace, labels, application.hosts)
     if found is None and canary:
-        raise none_admits(gateways, place.target.namespace)
+        raise none_admits(gateways, place.target.namespace, labels, application.hosts)
     return found
 
 

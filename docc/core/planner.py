@@ -61,8 +61,8 @@ def park(view: View, signal: str) -> Move:
 
 
 def turn_back(view: View, reason: str) -> Move:
-    """`docc rollback`: all traffic to stable, or at rest to the warm previous revision, in one write that raises the epoch.
-    It needs no Lease. An Outcome when there is nothing to return to."""
+    """`docc rollback`: all traffic to stable out of a rollout (parked ones too), or at rest to the warm previous revision, in
+    one write that raises the epoch. It needs no Lease. An Outcome when there is nothing to return to."""
     record = view.seen.record
     if record is None:
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
@@ -70,6 +70,10 @@ def turn_back(view: View, reason: str) -> Move:
         if view.weight > 0 and not view.can_return:
             why = "stable has no ready endpoint; traffic stays where users are served"
             return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
+        return return_move(view, reason)
+    if (
+        record.phase is Phase.PARKED
+    ):  # stable has all traffic; what goes back is the rollout, not the version that serves
         return return_move(view, reason)
     if record.phase is Phase.REVERTING:
         return Move(outcome=Outcome("unchanged", ExitCode.DONE, "all traffic is on stable already"))

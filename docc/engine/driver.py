@@ -23,6 +23,7 @@ from docc.model.world import Seen
 
 BACKOFF_SECONDS_MAX = 2.0
 HEARTBEAT_SECONDS = 30.0
+FAILURES_TOLD = 3  # a conflict or a dropped connection that the next look mends is nobody's news
 PARK_SECONDS_MAX = 4.0
 
 
@@ -39,7 +40,7 @@ class Driver:
     timeout: float | None = None
     _checks: Checks = field(default=Checks())
     _held: bool = False
-    _waiting: str = ""
+    _waiting: tuple[str, float] = ("", 0.0)  # the reason, and when it was told
     _broken: str = ""
     _failures: int = 0
 
@@ -48,7 +49,7 @@ class Driver:
         started = self.ports.clock.now()
         while True:
             if self.timeout is not None and self.ports.clock.now() >= started + self.timeout and not self._broken:
-                waited = f"; it was waiting for: {self._waiting}" if self._waiting else ""
+                waited = f"; it was waiting for: {self._waiting[0]}" if self._waiting[0] else ""
                 self._broken = f"--timeout of {self.timeout:.0f} s is over{waited}"
             try:
                 if (signal := self.ports.stop.asked()) is not None:
@@ -57,7 +58,9 @@ class Driver:
             except LeaseLost as lost:
                 why = f"{shown(lost.holder)} took the lock over"
                 return Outcome("superseded", ExitCode.LOCKED if not self._held else ExitCode.FAILED_SAFE, why)
-            except LookAgain:
+            except LookAgain as error:
+                if self._failures >= FAILURES_TOLD:
+                    self._tell_waiting(_words(error))
                 self._back_off()
                 continue
             except DoccError as error:
@@ -110,7 +113,7 @@ class Driver:
     def _act(self, move: Move, seen: Seen) -> None:
         assert move.effect is not None
         perform(self.ports, move.effect)
-        self._waiting = ""
+        self._waiting = ("", 0.0)
         now = self.ports.clock.now()
         for fact in move.facts:
             self.ports.sink.emit(now, fact)
@@ -120,9 +123,7 @@ class Driver:
 
     def _wait(self, move: Move, seen: Seen, started: float) -> None:
         now = self.ports.clock.now()
-        if move.waiting and move.waiting != self._waiting:
-            self.ports.sink.emit(now, Waiting(move.waiting))
-        self._waiting = move.waiting
+        self._tell_waiting(move.waiting)
         instants = [now + HEARTBEAT_SECONDS]
         if move.wake_at is not None:
             instants.append(move.wake_at)
@@ -134,6 +135,15 @@ class Driver:
         if record is not None and self.sampling.wanted(self.plan, record, self.me) and self.ports.metrics is not None:
             instants.append(self.sampling.due(self._checks, record))
         self.ports.clock.sleep_until(max(min(instants), now))
+
+    def _tell_waiting(self, why: str) -> None:
+        """What it waits for, when that changes, and again each half minute: a long hold must not look like a hang."""
+        now, (told, at) = self.ports.clock.now(), self._waiting
+        if why == told and now < at + HEARTBEAT_SECONDS:
+            return
+        self._waiting = (why, now)
+        if why:
+            self.ports.sink.emit(now, Waiting(why))
 
     def _back_off(self) -> None:
         """The first time at once (a revert must not wait), then 50 ms, 100 ms, ... up to two seconds."""

@@ -67,13 +67,14 @@ class Problem:
 
 
 class ManifestError(DoccError):
-    """All problems of a manifest at once, in the file's order."""
+    """All problems of a manifest at once, in the file's order. text: the manifest itself, for excerpts; "" if it is no text."""
 
     exit_code = ExitCode.USAGE
 
-    def __init__(self, what: str, *, problems: tuple[Problem, ...] = (), fix: str = "") -> None:
+    def __init__(self, what: str, *, problems: tuple[Problem, ...] = (), fix: str = "", text: str = "") -> None:
         super().__init__(what, state="nothing was touched", fix=fix)
         self.problems = problems
+        self.text = text
 
 
 class UsageError(DoccError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from docc.core.names import spec_hash
-from docc.model.errors import UsageError
+from docc.model.errors import ManifestError, UsageError
 from docc.model.manifest import (
     ABTesting,
     Application,
@@ -26,12 +26,16 @@ from docc.spec.load import decode, values
 def read(raw: bytes, source: str, images: tuple[str, ...] = ()) -> Manifest:
     """The manifest in `raw`, with `images` ([CONTAINER=]REF) put in. Raises ManifestError with all problems, UsageError."""
     text = decode(raw, source)
-    found = values(text, source)
-    check(found, text, source)
-    for image in images:
-        _replace_image(found["application"]["containers"], image)
-    if images:
+    try:
+        found = values(text, source)
         check(found, text, source)
+        for image in images:
+            _replace_image(found["application"]["containers"], image)
+        if images:
+            check(found, text, source)
+    except ManifestError as error:
+        error.text = text
+        raise
     return build(found)
 
 

@@ -31,24 +31,40 @@ _HEADLINES = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Everything that is known when a command ends. facts: with their instants, unix seconds. requests: API requests by
-    verb. source: what to type behind `docc deploy` to do the same again, "" for a verb without a manifest. seen: the last
-    look, None if it failed."""
+    """Everything that is known when a command ends. seen: the last look, None if it failed. facts: with their instants, unix
+    seconds. requests: API requests by verb. source: what to type behind `docc deploy` to do the same again, "" for a verb
+    without a manifest."""
 
     app: str
     namespace: str
     outcome: Outcome
-    record: Record | None
-    weights: Mapping[int, int]
+    seen: Seen | None
     facts: Sequence[tuple[float, Fact]]
     requests: Mapping[str, int]
     source: str = ""
-    seen: Seen | None = None
+
+    @property
+    def record(self) -> Record | None:
+        return self.seen.record if self.seen else None
+
+    @property
+    def weights(self) -> Mapping[int, int]:
+        """Percent by revision, as the route has it; {} if it is not known."""
+        return self.seen.routed.weights if self.seen else {}
 
     @property
     def serving(self) -> dict[str, int]:
-        """Percent by revision, as the route has it."""
+        """Who gets traffic."""
         return {f"v{revision}": weight for revision, weight in sorted(self.weights.items()) if weight > 0}
+
+    @property
+    def warm(self) -> int | None:
+        """The revision that `docc rollback` would turn to: the previous one, if it has pods and the route still names it (a
+        Service names only the one that it selects)."""
+        previous, seen = self.record.previous if self.record else None, self.seen
+        if previous is None or seen is None or seen.revision(previous).ready == 0:
+            return None
+        return previous if seen.routed.kind == "Service" or previous in self.weights else None
 
     @property
     def clean(self) -> bool:
@@ -71,12 +87,12 @@ _NEXT = {"promoted": "undo", "returned": "undo", "reverted": "try again", "parke
 
 def undo(ending: Ending) -> str:
     """The command that takes back what was done, or does again what came to nothing; "" if there is none."""
-    outcome, record = ending.outcome, ending.record
+    outcome = ending.outcome
     back = f"docc rollback {ending.app} -n {ending.namespace}"
     if not ending.clean:
         return back
     if outcome.result in ("promoted", "returned"):
-        return back if record is not None and record.previous in ending.weights else ""
+        return back if ending.warm is not None else ""
     if outcome.result in ("reverted", "parked"):
         return f"docc deploy {ending.source}" if ending.source else "docc deploy, with the same manifest"
     return ""
@@ -105,9 +121,9 @@ def _last_line(ending: Ending) -> str:
         return f"{place}: {unknown}; docc status {ending.app} -n {ending.namespace}"
     if ending.outcome.result in ("reverted", "parked") and ending.clean:
         return f"{place}: {serving}, as before"
-    if ending.outcome.exit_code is ExitCode.DONE and record is not None and record.previous in ending.weights:
+    if ending.outcome.exit_code is ExitCode.DONE and record is not None and ending.warm is not None:
         until = f" until {clock(record.cool_after)}" if record.cool_after is not None else ""
-        return f"{place}: {serving}; v{record.previous} stays warm{until}"
+        return f"{place}: {serving}; v{ending.warm} stays warm{until}"
     return f"{place}: {serving}"
 
 

@@ -6,7 +6,7 @@ last line is the one that is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from docc.model.errors import DoccError, ManifestError, Problem
@@ -16,14 +16,13 @@ from docc.ui.words import count, quoted
 EXCERPT_COLUMNS_MAX = 72
 
 
-def text(error: DoccError, sources: Mapping[str, str] | None = None) -> str:
-    """All lines of an error. sources: the text of each manifest that problems may be about, by the name the user gave it; a
-    problem is then shown under its source line."""
+def text(error: DoccError) -> str:
+    """All lines of an error. A manifest's problem stands above the line that it is about."""
     lines: list[str] = []
     summary = f"error: {error.what}"
     if isinstance(error, ManifestError) and error.problems:
         for problem in error.problems:
-            lines += _problem(problem, (sources or {}).get(problem.source, ""))
+            lines += _problem(problem, error.text)
         summary += f" ({count(len(error.problems), 'problem')})"
     lines.append(summary)
     for label, value in (("where", error.where), ("why", error.why), ("fix", error.fix), ("state", error.state)):

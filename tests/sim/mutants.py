@@ -85,10 +85,10 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "422 not retried: a failed guard ends the driver": (
         Edit(
             "docc.engine.driver",
-            "            except LookAgain:\n                self._back_off()\n                continue\n            except",
+            "            except LookAgain as error:\n                if self._failures",
             "            except LookAgain as error:\n"
             "                return Outcome('stuck', ExitCode.FAILED_NOT_CLEAN, str(error))\n"
-            "            except",
+            "                if self._failures",
         ),
     ),
     "no fence: a revision is brought back without the new epoch on its Deployment": (

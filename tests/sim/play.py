@@ -309,6 +309,29 @@ def every_fault() -> Iterator[tuple[str, str, int, Play]]:
         for at in range(3):
             yield f"rollback, {kind} at write {at + 1}", kind, at, _rollback_play(kind, at)
     yield from parks()
+    for kind in ("", *FAULTS[:4]):
+        yield f"rollback of a parked rollout, {kind}", kind, 0, parked_rollback(kind)
+
+
+def parked_rollback(kind: str = "") -> Play:
+    """v2 serves, v1 is warm, v3 was stopped on its way: `docc rollback` gives v3 up, and does not turn to v1."""
+    play = good_canary()
+    play.until_done()
+    play.wanted, play.world.writes = plan(3), 0
+    play.world.fault = crash_at(7, "crash after")
+    try:
+        play.drive()
+    except Crash:
+        play.world.now += 20
+    play = _parked(play, SimPorts(play.world))
+    play.wanted = None
+    play.world.fault = crash_at(play.world.writes, kind) if kind else no_fault
+    try:
+        turn_back(play.world)
+    except (Crash, LookAgain):
+        play.world.fault = no_fault
+        turn_back(play.world)
+    return play
 
 
 def _rollback_play(kind: str, at: int) -> Play:

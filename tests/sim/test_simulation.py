@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from docc.core.observation import see
 from docc.model.errors import ExitCode
+from docc.model.record import Phase
 from tests.sim import play
 from tests.sim.mutants import MUTANTS
 
@@ -19,6 +21,14 @@ def test_undisturbed_scenario_ends_as_documented(scene: str) -> None:
         "retry": ExitCode.DONE, "trial": ExitCode.DONE,
     }  # fmt: skip
     assert play.SCENARIOS[scene]().until_done().exit_code is ends.get(scene, ExitCode.FAILED_SAFE)
+
+
+def test_rollback_of_a_parked_rollout_gives_up_the_candidate_and_keeps_who_serves() -> None:
+    parked = play.parked_rollback()
+    assert parked.until_done().exit_code is ExitCode.DONE
+    record = see("shop", parked.world.observe("shop")).record
+    assert record is not None
+    assert (record.phase, record.stable, record.previous) == (Phase.REVERTED, 2, 1)
 
 
 def test_one_fault_at_every_write_of_every_scenario_breaks_nothing() -> None:

@@ -26,11 +26,16 @@ LOST = "HTTPErrorRate is 0.31 > 0.05 at 30 %, and v1 has no ready endpoint to re
 
 
 def ended(result: str, code: ExitCode, reason: str = "", *, facts: Told | None = None, **fields: Any) -> Ending:
-    """fields: record, weights, seen."""
-    known: dict[str, Any] = {"record": None, "weights": {}, "seen": None, **fields}
+    """fields: seen, or the record and weights of a route whose revisions all have pods."""
+    seen = fields.get("seen")
+    if "record" in fields:
+        weights = fields.get("weights", {})
+        routed = Routed(fields.get("kind", "HTTPRoute"), exists=True, record=fields["record"], weights=weights)
+        warm = {number: Revision(number, exists=True, replicas=2, ready=2) for number in (1, 2)}
+        seen = Seen(routed, warm)
     return Ending(
-        "shop", "web", Outcome(result, code, reason), known["record"], known["weights"], facts or [],
-        {"GET": 3, "PATCH": 9}, "manifest.json --image shop:2", known["seen"],
+        "shop", "web", Outcome(result, code, reason), seen, facts or [],
+        {"GET": 3, "PATCH": 9}, "manifest.json --image shop:2",
     )  # fmt: skip
 
 
@@ -63,11 +68,11 @@ def divided(ready: int, kind: Any = "HTTPRoute", route: Object = ROUTE) -> Seen:
 LIVE = record(Phase.SUCCEEDED, stable=2, previous=1, cool_after=T0 + 754)
 BACK = record(Phase.REVERTED, stable=1, candidate=2, reason=BREACH)
 NEVER = record(Phase.REVERTED, candidate=1)
-DIVIDED = {1: 70, 2: 30}
 ENDINGS = {
     "promoted": ended("promoted", ExitCode.DONE, record=LIVE, weights={1: 0, 2: 100}, facts=GOOD),
     "first": ended("promoted", ExitCode.DONE, record=record(Phase.SUCCEEDED, stable=1), weights={1: 100}),
     "unchanged": ended("unchanged", ExitCode.DONE, record=LIVE, weights={2: 100}),
+    "without-route": ended("promoted", ExitCode.DONE, record=LIVE, weights={2: 100}, kind="Service", facts=GOOD),
     "returned": ended("returned", ExitCode.DONE, "rolled back by ann@host", record=LIVE, weights={1: 0, 2: 100}),
     "reverted": ended("reverted", ExitCode.FAILED_SAFE, BREACH, record=BACK, weights={1: 100}, facts=BAD),
     "baseline": ended("reverted", ExitCode.UNUSABLE, EARLIER, record=BACK, weights={1: 100}),
@@ -75,8 +80,8 @@ ENDINGS = {
     "first-failed": ended("reverted", ExitCode.FAILED_SAFE, "image shop:2 cannot be pulled", record=NEVER),
     "superseded": ended("superseded", ExitCode.FAILED_SAFE, "ann@host took over: broken", record=BACK, weights={1: 100}),
     "foreign": ended("refused", ExitCode.LOCKED, "HTTPRoute shop exists and docc did not make it"),
-    "stuck": ended("stuck", ExitCode.FAILED_NOT_CLEAN, BREACH, record=BACK, weights=DIVIDED, seen=divided(2)),
-    "stuck-stable-down": ended("stuck", ExitCode.FAILED_NOT_CLEAN, LOST, record=BACK, weights=DIVIDED, seen=divided(0)),
+    "stuck": ended("stuck", ExitCode.FAILED_NOT_CLEAN, BREACH, seen=divided(2)),
+    "stuck-stable-down": ended("stuck", ExitCode.FAILED_NOT_CLEAN, LOST, seen=divided(0)),
     "stuck-unseen": ended("stuck", ExitCode.FAILED_NOT_CLEAN, "the API server does not answer"),
 }  # fmt: skip
 
