@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from docc.cli import demo, deploy, list_, render, rollback, sandbox, status, validate, version
+from docc.cli import demo, deploy, list_, rbac, render, rollback, sandbox, status, validate, version
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     app.command("status")(status.status)
     app.command("rollback")(rollback.rollback)
     app.command("list")(list_.list_apps)
+    app.command("rbac")(rbac.rbac)
     app.command("version")(version.version)
     app.command("demo")(demo.demo)
     app.add_typer(sandbox.app, name="sandbox")

@@ -44,7 +44,8 @@ def deploy(
     """Roll a manifest out, step by step, and take it back if it fails."""
     from docc.adapters import prometheus
     from docc.adapters.signals import Signals
-    from docc.cli.ending import conclude, refuse_unreadable
+    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
+    from docc.cli.ending import conclude
     from docc.engine.ports import Ports
     from docc.ui.console import Console
     from docc.ui.lines import Lines
@@ -60,6 +61,7 @@ def deploy(
     place = wiring.place(kubeconfig, context, namespace, found.application.namespace)
     console.err(place.heading(app))
     metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
+    refuse_unpermitted("deploy", place)
     gateway = wiring.gateway_for(place, found)
     seen = refuse_unreadable(app, place)
     plan, sampling = prepare(found, place.target.namespace, seen, gateway)

@@ -8,36 +8,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from docc.cli.wiring import Place
-from docc.model.errors import DoccError, LockedError
+from docc.model.errors import DoccError
 from docc.model.moves import Outcome
-from docc.model.world import Seen
 
 if TYPE_CHECKING:
     from docc.ui.console import Console
     from docc.ui.lines import Lines
-
-
-def refuse_unreadable(app: str, place: Place) -> Seen:
-    """The first look. Raises LockedError for a record that this docc cannot read, UnusableError if nothing answers."""
-    from docc.core.observation import see
-    from docc.model.errors import Unreachable, UnusableError
-
-    try:
-        seen = see(app, place.cluster.observe(app))
-    except Unreachable as error:
-        contexts = f"context {place.target.context}"
-        raise UnusableError(
-            error.what, where=contexts, why=error.why, state="nothing was touched", fix=error.fix
-        ) from error
-    if seen.routed.unreadable:
-        raise LockedError(
-            f"{app} carries a record that this docc cannot read",
-            where=f"{seen.routed.kind} {place.target.namespace}/{app}",
-            why=seen.routed.unreadable,
-            state="nothing was touched",
-            fix="use the docc that wrote it, or a newer one",
-        )
-    return seen
 
 
 def conclude(

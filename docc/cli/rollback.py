@@ -20,7 +20,8 @@ def rollback(
 ) -> None:
     """All traffic back, in one write: out of a rollout, or to the warm former version."""
     from docc.adapters.signals import Signals
-    from docc.cli.ending import conclude, refuse_unreadable
+    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
+    from docc.cli.ending import conclude
     from docc.engine.ports import Ports
     from docc.engine.rollback import turn_back
     from docc.ui.console import Console
@@ -30,6 +31,7 @@ def rollback(
     console = Console(colour=not no_color)
     place = wiring.place(kubeconfig, context, namespace)
     console.err(place.heading(app))
+    refuse_unpermitted("rollback", place)
     refuse_unreadable(app, place)
     lines, me = Lines(console), wiring.my_name()
     with Signals(place.clock.ring) as signals:

@@ -22,7 +22,7 @@ def status(
     """Who serves, what is under way, who drives it, what to type next. Changes nothing."""
     import json
 
-    from docc.cli.ending import refuse_unreadable
+    from docc.cli.beginning import refuse_unreadable
     from docc.model.errors import ExitCode, NotFoundError
     from docc.model.moves import Ref
     from docc.ui.console import Console

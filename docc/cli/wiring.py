@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docc.model.errors import UnusableError, UsageError
+from docc.model.errors import CredentialsError, UnusableError, UsageError
 from docc.model.manifest import GatewayName, Manifest
 
 if TYPE_CHECKING:
     from docc.adapters.clock import ServerClock
     from docc.adapters.kube import KubeCluster
     from docc.adapters.kube_connection import Target
+    from docc.model.moves import Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +64,45 @@ def place(
 
 def gateway_for(place: Place, manifest: Manifest) -> GatewayName | None:
     """The Gateway of the application's route; None if it has no HTTP port, or none is to be had and none is needed.
-    Raises UnusableError."""
+    Raises UnusableError, CredentialsError."""
     from docc.core.gateways import choose, none_admits
 
     application, canary = manifest.application, manifest.strategy.canary is not None
     if application.http_port is None:
         return None
+    namespace, needed = place.target.namespace, canary or application.gateway is not None
     try:
-        gateways = place.cluster.find("Gateway", everywhere=True)
+        labels = place.cluster.namespace_labels()
+        gateways = _gateways(place, needed=needed)
+    except CredentialsError as error:
+        if application.gateway is not None:  # whether it admits the route, its own controller will say
+            return application.gateway
+        raise CredentialsError(
+            "you may not look for a Gateway, and the manifest names none",
+            where=error.where,
+            why=error.why,
+            state="nothing was touched",
+            fix='name one in the manifest ("gateway": "NAMESPACE/NAME"), or ask for what `docc rbac --discover` prints',
+        ) from error
+    found = choose(gateways, application.gateway, namespace, labels, application.hosts)
+    if found is None and canary:
+        raise none_admits(gateways, namespace, labels, application.hosts)
+    return found
+
+
+def _gateways(place: Place, *, needed: bool) -> list[Object]:
+    """All of the cluster, none if it has no Gateway API and can do without."""
+    try:
+        return place.cluster.find("Gateway", everywhere=True)
     except UnusableError as error:
-        if not canary and application.gateway is None:
-            return None
+        if not needed:
+            return []
         raise UnusableError(
             "this cluster has no Gateway API (gateway.networking.k8s.io/v1)",
             why=error.why,
             state="nothing was touched",
             fix="ask an administrator of the cluster to install Gateway API and a Gateway",
         ) from error
-    labels = place.cluster.namespace_labels()
-    found = choose(gateways, application.gateway, place.target.namespace, labels, application.hosts)
-    if found is None and canary:
-        raise none_admits(gateways, place.target.namespace, labels, application.hosts)
-    return found
 
 
 def my_name() -> str:

@@ -333,6 +333,8 @@ async def _rules_review(request: web.Request) -> web.Response:
     """Whoever has the token may do everything that the sandbox speaks."""
     body = await request.json()
     verbs = ["get", "list", "watch", "create", "patch", "delete"]
-    rules = [{"apiGroups": [kind.group], "resources": [kind.plural], "verbs": verbs} for kind in KINDS]
+    rules = [
+        {"apiGroups": [kind.group], "resources": [kind.plural, f"{kind.plural}/log"], "verbs": verbs} for kind in KINDS
+    ]
     status = {"resourceRules": rules, "nonResourceRules": [], "incomplete": False}
     return web.json_response({**body, "status": status}, status=201)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN
 from docc.sandbox import accounts, session
 
 CONDITION = (
@@ -116,6 +117,16 @@ def test_a_good_canary_then_a_bad_one_then_back_and_nobody_loses_a_request(
     assert json.loads(bad.stdout)["checks"][0]["verdict"] == "FAIL" and 0 < account.answers["v3"] < 400
     again = app.deploy("demo:v1")
     assert again.returncode == 0 and json.loads(again.stdout)["result"] == "unchanged"
+    assert undeclared(world) == set()
+
+
+def undeclared(world: session.Session) -> set[tuple[str, str]]:
+    """What docc asked of the API server and `docc rbac --discover` does not print."""
+    printed = {(need.resource.split("/")[0], need.verb) for need in (*DRIVE, *EXPLAIN, *DISCOVER)}
+    entries = [json.loads(row) for row in Path(world.audit).read_text().splitlines()]
+    asked = {(entry["resource"], entry["verb"]) for entry in entries if entry["agent"].startswith("docc/")}
+    assert {("httproutes", "patch"), ("deployments", "create"), ("leases", "patch")} <= asked
+    return asked - printed - {("selfsubjectrulesreviews", "create")}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""docc rbac"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from docc.cli import options
+
+Discover = Annotated[
+    bool,
+    typer.Option("--discover", help="Also a ClusterRole to find the Gateway, for manifests that name none."),
+]
+
+
+def rbac(
+    discover: Discover = False,
+    namespace: options.Namespace = None,
+    output: options.Output = "yaml",
+) -> None:
+    """Print the smallest Role that docc works with, for an administrator to apply. Needs no cluster.
+
+    \b
+    Example, for the ServiceAccount "ci" of the namespace "web":
+      docc rbac -n web | kubectl apply -f -
+      kubectl -n web create rolebinding docc --role=docc --serviceaccount=web:ci
+    """
+    import json
+    import sys
+
+    from docc.adapters.kube_connection import choose_namespace
+    from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, role
+
+    options.one_of(output, ("yaml", "json"))
+    roles = [role("docc", choose_namespace(namespace, None, None), (*DRIVE, *EXPLAIN))]
+    if discover:
+        roles.append(role("docc-discover", None, DISCOVER))
+    if output == "json":
+        sys.stdout.write(json.dumps({"apiVersion": "v1", "kind": "List", "items": roles}, indent=2) + "\n")
+        return
+    from ruamel.yaml import YAML
+
+    YAML(typ="safe", pure=True).dump_all(roles, sys.stdout)

@@ -1,0 +1,92 @@
+"""What each verb must be allowed to do, and what is lacking of it. Pure; the rules are Kubernetes RBAC's.
+
+One table, from which `docc rbac` prints its Role and preflight finds what is missing. tests/sandbox and tests/cluster hold it
+against the requests that docc really sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from docc.model.moves import Object
+
+GATEWAY = "gateway.networking.k8s.io"
+READ, WATCH, WRITE = ("get", "list"), ("get", "list", "watch"), ("create", "patch")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Permission:
+    """One cell of RBAC: may `verb` the `resource` ("pods/log" for a subresource) of the API group."""
+
+    group: str
+    resource: str
+    verb: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
+
+
+def _all(group: str, resource: str, *verbs: str) -> tuple[Permission, ...]:
+    return tuple(Permission(group, resource, verb) for verb in verbs)
+
+
+LOOK = (
+    *_all("", "pods", *WATCH),
+    *_all("", "services", *READ),
+    *_all("apps", "deployments", *WATCH),
+    *_all("discovery.k8s.io", "endpointslices", *WATCH),
+    *_all(GATEWAY, "httproutes", *WATCH),
+    *_all("coordination.k8s.io", "leases", "get"),
+)
+DRIVE = (
+    *LOOK,
+    *_all("", "services", *WRITE, "delete"),
+    *_all("apps", "deployments", *WRITE),
+    *_all(GATEWAY, "httproutes", *WRITE),
+    *_all("coordination.k8s.io", "leases", *WRITE),
+)
+EXPLAIN = (*_all("", "pods/log", "get"), *_all("", "events", "list"))
+"""Without these docc works, and says less about why a version failed."""
+DISCOVER = (*_all(GATEWAY, "gateways", "get", "list"), *_all("", "namespaces", "get"))
+"""To find the Gateway of a manifest that names none; cluster-wide."""
+
+NEEDED: Mapping[str, tuple[Permission, ...]] = {"deploy": DRIVE, "rollback": DRIVE, "status": LOOK, "list": LOOK}
+
+
+def missing(needed: Iterable[Permission], rules: Sequence[Object]) -> tuple[Permission, ...]:
+    """Those that no rule grants. rules: `resourceRules` of a SelfSubjectRulesReview (authorization.k8s.io/v1)."""
+    return tuple(need for need in dict.fromkeys(needed) if not any(_grants(rule, need) for rule in rules))
+
+
+def _grants(rule: Object, need: Permission) -> bool:
+    """A rule for certain names only does not do: docc creates objects, and lists them."""
+    _, _, sub = need.resource.partition("/")
+    resources = rule.get("resources") or []
+    named = need.resource in resources or "*" in resources or (sub != "" and f"*/{sub}" in resources)
+    return (
+        named
+        and not rule.get("resourceNames")
+        and bool({need.verb, "*"} & set(rule.get("verbs") or []))
+        and bool({need.group, "*"} & set(rule.get("apiGroups") or []))
+    )
+
+
+def role(name: str, namespace: str | None, permissions: Iterable[Permission]) -> Object:
+    """A Role that grants just these, or a ClusterRole without a namespace. Resources with the same verbs share a rule."""
+    verbs: dict[tuple[str, str], list[str]] = {}
+    for need in dict.fromkeys(permissions):
+        verbs.setdefault((need.group, need.resource), []).append(need.verb)
+    rules: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (group, resource), allowed in verbs.items():
+        rules.setdefault((group, tuple(allowed)), []).append(resource)
+    metadata = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole" if namespace is None else "Role",
+        "metadata": metadata,
+        "rules": [
+            {"apiGroups": [group], "resources": resources, "verbs": list(allowed)}
+            for (group, allowed), resources in sorted(rules.items())
+        ],
+    }
