@@ -21,6 +21,7 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
     yield f"plan: {plan.app} v{plan.candidate}: {what.value}"
     for container in manifest.application.containers:
         yield neutral(f"  image {container.name}: {container.image}")
+    yield neutral(f"  {_way_in(manifest, plan)}")
     if what in (Intent.IN_PLACE, Intent.RETURN):
         return
     yield f"  {count(plan.scale, 'pod')} at full traffic" + (f", beside v{stable}'s until it is done" if stable else "")
@@ -32,6 +33,18 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
         if plan.routed and len(weights) > 1:
             yield f"  clients of Service {plan.app} are not part of the canary; it moves once, at the end"
     yield from _conditions(manifest, plan, judged=stable is not None)
+
+
+def _way_in(manifest: Manifest, plan: Plan) -> str:
+    """By which door requests come."""
+    if plan.rendered.route is None:
+        return f"reached by Service {plan.app} alone: there is no route"
+    parent = plan.rendered.route["spec"]["parentRefs"][0]
+    gateway = f"{parent.get('namespace') or plan.namespace}/{parent['name']}"
+    listener = f", listener {parent['sectionName']}" if "sectionName" in parent else ""
+    hosts = ", ".join(manifest.application.hosts) or "every host"
+    paths = ", ".join(manifest.application.paths)
+    return f"reached by Gateway {gateway}{listener}, for {hosts}" + ("" if paths == "/" else f", paths {paths}")
 
 
 def _times(plan: Plan) -> str:
