@@ -61,7 +61,7 @@ class Stage:
         return found
 
 
-def demo(output: options.Output = "text", no_color: options.NoColor = False) -> None:
+def demo(output: options.Output = "text") -> None:
     """Watch a canary go right, and another come back, under live traffic: about a minute, no cluster, no root."""
     import json
     import tempfile
@@ -72,7 +72,7 @@ def demo(output: options.Output = "text", no_color: options.NoColor = False) -> 
     from docc.ui.console import Console
 
     options.one_of(output, ("text", "json"))
-    console = Console(colour=not no_color)
+    console = Console()
     with tempfile.TemporaryDirectory(prefix="docc-demo-") as name:
         folder = Path(name)
         console.err(

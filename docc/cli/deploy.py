@@ -39,7 +39,6 @@ def deploy(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     output: options.Output = "text",
-    no_color: options.NoColor = False,
 ) -> None:
     """Roll a manifest out, step by step, and take it back if it fails."""
     from docc.adapters import prometheus
@@ -57,7 +56,7 @@ def deploy(
     found = wiring.read_manifest(manifest, image)
     refuse_trial(found)
     app = found.application.name
-    console = Console(colour=not no_color)
+    console = Console()
     place = wiring.place(kubeconfig, context, namespace, found.application.namespace)
     console.err(place.heading(app))
     metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)

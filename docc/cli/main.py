@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 import typer
 
 from docc.cli import options
-from docc.cli.commands import register
+from docc.cli.commands import COMMANDS, named, register
 from docc.model.errors import DoccError, ExitCode
 
 EXAMPLES = """
@@ -25,8 +26,8 @@ Examples:
 """
 
 
-def application(name: str) -> typer.Typer:
-    """name: "docc" or "kubectl docc", as help shows it."""
+def application(name: str, commands: Sequence[str] = tuple(COMMANDS)) -> typer.Typer:
+    """name: "docc" or "kubectl docc", as help shows it. commands: those to register."""
     app = typer.Typer(
         name=name,
         help=EXAMPLES,
@@ -37,20 +38,23 @@ def application(name: str) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(options.everywhere)
-    register(app)
+    register(app, commands)
     return app
 
 
 def main(argv: Sequence[str]) -> int:
     """The exit code (docs/exit-codes.md). No traceback for anything that a user can cause."""
     name = "kubectl docc" if argv and argv[0].endswith("kubectl-docc") else "docc"
+    words, colour = options.arranged(argv[1:])
+    if not colour:
+        os.environ["NO_COLOR"] = "1"
     try:
-        found = application(name)(args=list(argv[1:]), prog_name=name, standalone_mode=True)
+        found = application(name, named(words))(args=words, prog_name=name, standalone_mode=True)
         return int(found or 0)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else ExitCode.BUG
     except DoccError as error:
-        return _tell(error, list(argv))
+        return _tell(error, words)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -61,7 +65,7 @@ def _tell(error: DoccError, argv: list[str]) -> int:
     from docc.ui import problems
     from docc.ui.console import Console
 
-    Console(colour="--no-color" not in argv).err(problems.text(error), "red")
+    Console().err(problems.text(error), "red")
     if options.wants_json(argv):
         import json
 

@@ -1,4 +1,4 @@
-"""Options that mean the same in every command. Global ones stand before or after the command."""
+"""Options that mean the same in every command, and may stand before the command or behind it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,21 @@ Timeout = Annotated[str | None, typer.Option("--timeout", help='For all of it, e
 Prometheus = Annotated[
     str | None, typer.Option("--prometheus-url", help="Where conditions are asked (DOCC_PROMETHEUS_URL).")
 ]
-NoColor = Annotated[bool, typer.Option("--no-color", help="No colour, also on a terminal (NO_COLOR).")]
+
+_NO_COLOR = "--no-color"
+_WITH_VALUE = ("-n", "--namespace", "--context", "--kubeconfig", "-o", "--output")
+
+
+def arranged(argv: Sequence[str]) -> tuple[list[str], bool]:
+    """(the command line with options that stand before the command moved behind it, whether colour is allowed)."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    plain = _NO_COLOR in argv[:end]
+    words = [word for word in argv[:end] if word != _NO_COLOR] + list(argv[end:])
+    moved: list[str] = []
+    while words and words[0].split("=")[0] in _WITH_VALUE:
+        count = 1 if "=" in words[0] else 2
+        moved, words = moved + words[:count], words[count:]
+    return words[:1] + moved + words[1:], not plain
 
 
 def _version(wanted: bool) -> None:
@@ -38,8 +52,11 @@ def everywhere(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    no_color: Annotated[
+        bool, typer.Option(_NO_COLOR, help="No colour, also on a terminal (NO_COLOR); behind any command, too.")
+    ] = False,
 ) -> None:
-    """What stands before any command."""
+    """What stands before any command. --no-color is taken out before (arranged), and is here to be listed."""
 
 
 def wants_json(argv: Sequence[str]) -> bool:

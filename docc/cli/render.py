@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from docc.cli import options, wiring
 from docc.model.errors import UsageError
-from docc.model.manifest import GatewayName, Manifest
+
+if TYPE_CHECKING:
+    from docc.model.manifest import Manifest
 
 
 def render(
@@ -25,6 +27,7 @@ def render(
     import json
 
     from docc.adapters.kube_connection import choose_namespace
+    from docc.model.manifest import GatewayName
     from docc.spec.render import render as objects
     from docc.ui.console import Console
 

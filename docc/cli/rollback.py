@@ -16,7 +16,6 @@ def rollback(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     output: options.Output = "text",
-    no_color: options.NoColor = False,
 ) -> None:
     """All traffic back, in one write: out of a rollout, or to the warm former version."""
     from docc.adapters.signals import Signals
@@ -28,7 +27,7 @@ def rollback(
     from docc.ui.lines import Lines
 
     options.one_of(output, ("text", "json"))
-    console = Console(colour=not no_color)
+    console = Console()
     place = wiring.place(kubeconfig, context, namespace)
     console.err(place.heading(app))
     refuse_unpermitted("rollback", place)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docc.model.errors import CredentialsError, UnusableError, UsageError
-from docc.model.manifest import GatewayName, Manifest
 
 if TYPE_CHECKING:
     from docc.adapters.clock import ServerClock
     from docc.adapters.kube import KubeCluster
     from docc.adapters.kube_connection import Target
+    from docc.model.manifest import GatewayName, Manifest
     from docc.model.moves import Object
 
 

@@ -122,7 +122,11 @@ def _judge_side(name: str, side: Side, answers: Mapping[str, Answer], since: flo
             return check(Verdict.FAIL, "the threshold is crossed", series)
     if numbers:
         worst = _nearest(numbers, side)
-        return check(Verdict.OK, "" if worst.value or not side.quotient else "nothing matches above the division line: counted as 0", worst)
+        return check(
+            Verdict.OK,
+            "" if worst.value or not side.quotient else "nothing matches above the division line: counted as 0",
+            worst,
+        )
     if broken:
         return check(Verdict.ERROR, broken)
     if absent:

@@ -34,10 +34,10 @@ def _visible(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def coloured(stream: TextIO | None, *, allowed: bool = True) -> bool:
-    """Colour only on a terminal that did not refuse it (NO_COLOR, TERM=dumb, --no-color); each stream for itself. Nothing
-    forces colour: FORCE_COLOR and CI systems that ask for it get plain lines."""
-    if stream is None or not allowed or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+def coloured(stream: TextIO | None) -> bool:
+    """Colour only on a terminal that did not refuse it (NO_COLOR, which --no-color sets, or TERM=dumb); each stream for
+    itself. Nothing forces colour: FORCE_COLOR and CI systems that ask for it get plain lines."""
+    if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
 
@@ -45,10 +45,10 @@ def coloured(stream: TextIO | None, *, allowed: bool = True) -> bool:
 class Console:
     """Writes lines. A stream that nobody reads any more is written to no more, and nothing is raised."""
 
-    def __init__(self, *, colour: bool = True, out: TextIO | None = None, err: TextIO | None = None) -> None:
+    def __init__(self, *, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self._out: TextIO | None = out or sys.stdout  # None when the process was started with the stream closed
         self._err: TextIO | None = err or sys.stderr
-        self._coloured = coloured(self._err, allowed=colour)
+        self._coloured = coloured(self._err)
         self._gone: set[TextIO] = set()
 
     @property

@@ -35,9 +35,10 @@ def test_log_in_a_pipe(story: str, golden: Golden) -> None:
 
 @pytest.mark.parametrize("columns", [80, 100])
 @pytest.mark.parametrize("story", STORIES)
-def test_log_on_a_terminal(story: str, columns: int, golden: Golden) -> None:
+def test_log_on_a_terminal(story: str, columns: int, golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
     with terminal(columns) as tty:
-        lines = Lines(Console(colour=False, err=tty.stream))
+        lines = Lines(Console(err=tty.stream))
         for at, fact in STORIES[story]:
             lines.emit(at, fact)
         shown = tty.shown()
