@@ -1,38 +1,47 @@
-"""One row per command: its name, its module, what is called there. `docc --help` lists the table in this order."""
+"""One row per command: its name, where it is, its line in `docc --help`, which lists them in this order.
+
+A module is imported only when its command is named: what is not asked for costs no time at start-up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 
 import typer
 
-COMMANDS: Mapping[str, tuple[str, str]] = {
-    "validate": ("docc.cli.validate", "validate"),
-    "render": ("docc.cli.render", "render"),
-    "deploy": ("docc.cli.deploy", "deploy"),
-    "status": ("docc.cli.status", "status"),
-    "rollback": ("docc.cli.rollback", "rollback"),
-    "list": ("docc.cli.list_", "list_apps"),
-    "rbac": ("docc.cli.rbac", "rbac"),
-    "version": ("docc.cli.version", "version"),
-    "demo": ("docc.cli.demo", "demo"),
-    "sandbox": ("docc.cli.sandbox", "app"),
+COMMANDS: Mapping[str, tuple[str, str, str]] = {
+    "validate": ("docc.cli.validate", "validate", "Check a manifest: every mistake at once, with its line."),
+    "render": ("docc.cli.render", "render", "Print the Kubernetes objects of a manifest."),
+    "deploy": ("docc.cli.deploy", "deploy", "Roll out step by step, watched, reverted if it fails."),
+    "status": ("docc.cli.status", "status", "Who serves, what is under way, what to type next."),
+    "rollback": ("docc.cli.rollback", "rollback", "All traffic back, in one write."),
+    "list": ("docc.cli.list_", "list_apps", "The applications that docc has deployed."),
+    "rbac": ("docc.cli.rbac", "rbac", "Print the smallest Role that docc works with."),
+    "version": ("docc.cli.version", "version", "Print the version, and the cluster's with -o json."),
+    "demo": ("docc.cli.demo", "demo", "Watch a canary go right, and another come back."),
+    "sandbox": ("docc.cli.sandbox", "app", "A local world to try docc in. No root."),
 }
 
 
-def named(argv: Sequence[str]) -> tuple[str, ...]:
-    """The commands that this command line can need: the one that its first word names, else all of them."""
+def named(argv: Sequence[str]) -> Collection[str]:
+    """The commands that this command line runs: none for `docc --help`, one else."""
     first = next((word for word in argv if not word.startswith("-")), "")
-    return (first,) if first in COMMANDS else tuple(COMMANDS)
+    return (first,) if first in COMMANDS else ()
 
 
-def register(app: typer.Typer, names: Sequence[str]) -> None:
-    """Imports the modules of these commands only."""
-    for name in names:
-        module, attribute = COMMANDS[name]
+def register(app: typer.Typer, whole: Collection[str]) -> None:
+    """whole: the commands to import; of the others just the name and the line are known."""
+    for name, (module, attribute, line) in COMMANDS.items():
+        if name not in whole:
+            app.command(name, short_help=line)(_unnamed)
+            continue
         found = getattr(import_module(module), attribute)
         if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name)
+            app.add_typer(found, name=name, short_help=line)
         else:
-            app.command(name)(found)
+            app.command(name, short_help=line)(found)
+
+
+def _unnamed() -> None:
+    raise AssertionError("a command that was not on the command line was run")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import typer
 
@@ -26,8 +26,12 @@ Examples:
 """
 
 
-def application(name: str, commands: Sequence[str] = tuple(COMMANDS)) -> typer.Typer:
-    """name: "docc" or "kubectl docc", as help shows it. commands: those to register."""
+_COMPLETING = {"_DOCC_COMPLETE", "_KUBECTL_DOCC_COMPLETE"}
+
+
+def application(name: str, commands: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
+    """name: "docc" or "kubectl docc", as help shows it. commands: those of which more than the
+    name is wanted."""
     app = typer.Typer(
         name=name,
         help=EXAMPLES,
@@ -48,8 +52,9 @@ def main(argv: Sequence[str]) -> int:
     words, colour = options.arranged(argv[1:])
     if not colour:
         os.environ["NO_COLOR"] = "1"
+    wanted = COMMANDS if _COMPLETING & set(os.environ) else named(words)
     try:
-        found = application(name, named(words))(args=words, prog_name=name, standalone_mode=True)
+        found = application(name, wanted)(args=words, prog_name=name, standalone_mode=True)
         return int(found or 0)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else ExitCode.BUG
