@@ -70,7 +70,8 @@ def _tell(error: DoccError, argv: list[str]) -> int:
     from docc.ui import problems
     from docc.ui.console import Console
 
-    Console().err(problems.text(error), "red")
+    console = Console()
+    console.err(problems.text(error, console.columns), "red")
     if options.wants_json(argv):
         import json
 

@@ -6,6 +6,7 @@ last line is the one that is read.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +15,13 @@ from docc.ui.console import neutral
 from docc.ui.words import count, quoted
 
 EXCERPT_COLUMNS_MAX = 72
+_INDENT = 9
+_TEXT_COLUMNS_MIN = 40
 
 
-def text(error: DoccError) -> str:
-    """All lines of an error. A manifest's problem stands above the line that it is about."""
+def text(error: DoccError, columns: int | None = None) -> str:
+    """All lines of an error. A manifest's problem stands above the line that it is about. columns: of the terminal; None: no
+    row is broken, for grep."""
     lines: list[str] = []
     summary = f"error: {error.what}"
     if isinstance(error, ManifestError) and error.problems:
@@ -26,19 +30,23 @@ def text(error: DoccError) -> str:
         summary += f" ({count(len(error.problems), 'problem')})"
     lines.append(summary)
     for label, value in (("where", error.where), ("why", error.why), ("fix", error.fix), ("state", error.state)):
-        lines += _labelled(label, value)
+        lines += _labelled(label, value, columns)
     return neutral("\n".join(lines))
 
 
-def _labelled(label: str, value: str) -> Iterator[str]:
+def _labelled(label: str, value: str, columns: int | None) -> Iterator[str]:
     """Several rows of evidence are somebody else's words: they stand below the label, quoted."""
     rows = value.strip("\n").splitlines()
     if len(rows) > 1 and label == "why":
         yield f"  {label}:"
         yield from (f"    {row}" for row in quoted(value.strip("\n")))
-    elif rows:
-        yield f"  {label + ':':<7}{rows[0]}"
-        yield from (f"         {row}" for row in rows[1:])
+        return
+    if columns is not None:
+        width = max(columns - _INDENT, _TEXT_COLUMNS_MIN)
+        rows = [part for row in rows for part in textwrap.wrap(row, width, break_on_hyphens=False)]
+    if rows:
+        yield f"  {label + ':':<{_INDENT - 2}}{rows[0]}"
+        yield from (f"{'':<{_INDENT}}{row}" for row in rows[1:])
 
 
 def _problem(problem: Problem, source: str) -> Iterator[str]:

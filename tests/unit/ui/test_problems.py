@@ -64,6 +64,14 @@ def test_without_the_source_a_problem_is_one_line() -> None:
     )
 
 
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_on_a_terminal_reasons_are_broken_between_words(columns: int) -> None:
+    error = UnusableError("no", why="a reason that goes on and on " * 8, fix="docc status shop; " * 12)
+    rows = problems.text(error, columns).splitlines()
+    assert max(map(len, rows)) <= columns and sum(row.startswith(" " * 9) for row in rows) >= 4
+    assert " ".join(" ".join(rows).split()) == " ".join(problems.text(error).split())
+
+
 @pytest.mark.parametrize("column", [1, 2, 40, 150, 236, 240, 500])
 def test_caret_stands_below_its_character(column: int) -> None:
     shown, caret = problems.excerpt(MINIFIED, column)
