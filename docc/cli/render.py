@@ -10,13 +10,15 @@ from docc.cli import options, wiring
 from docc.model.errors import UsageError
 from docc.model.manifest import GatewayName, Manifest
 
+Output = Annotated[str, typer.Option("--output", "-o", help="json is all there is.")]
+
 
 def render(
     manifest: options.Manifest,
     image: options.Images = None,
     namespace: options.Namespace = None,
     revision: Annotated[int, typer.Option("--revision", min=1, help="As which revision the objects are named.")] = 1,
-    output: options.Output = "json",
+    output: Output = "json",
 ) -> None:
     """Print the objects of a manifest as a Kubernetes List. Needs no cluster.
 
