@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fix lock clean
+.PHONY: demo test fix docs picture lock clean
 
 demo: $(VENV)/run
 	$(BIN)/python -m docc demo
@@ -14,6 +14,14 @@ test: $(VENV)/dev
 fix: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What docs take from the code; tests/quality/test_docs.py fails when it is stale.
+docs: $(VENV)/dev
+	$(BIN)/python -m docs.draw
+
+# README's picture, from a demo that is really played.
+picture: $(VENV)/dev
+	$(BIN)/python -m docs.picture
 
 lock:
 	uv pip compile --universal --no-emit-index-url --generate-hashes --python-version 3.11 --extra sandbox pyproject.toml -o requirements/run.txt

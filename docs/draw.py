@@ -1,19 +1,20 @@
-"""Writes what docs can take from the code: the drawing of the phases. `python docs/draw.py`.
+"""Writes what docs take from the code, between its marks: `make docs`, or `python -m docs.draw`.
 
-tests/quality/test_docs.py fails when it is stale.
+A page is written by hand; between two marks stands a drawing, which is one function's text. tests/quality/test_docs.py fails
+when one is stale.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from docc.core.phases import TRANSITIONS, Signal
+from docc.ui import exit_codes
+from docs import commands, manifest
 
 DOCS = Path(__file__).resolve().parent
-BEGIN, END = "<!-- drawn by docs/draw.py -->\n", "<!-- end of the drawing -->\n"
+BEGIN, END = "<!-- drawn by docs/draw.py: {} -->\n", "<!-- end of the drawing -->\n"
 
 
 def phases() -> str:
@@ -27,16 +28,28 @@ def phases() -> str:
     return "\n".join([*rows, "```", "", *(f"- *{s.name.lower()}*: {s.value}" for s in Signal), ""])
 
 
-def drawn(text: str) -> str:
-    """docs/architecture.md with the drawing renewed."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return before + BEGIN + phases() + END + after
+DRAWINGS: dict[str, dict[str, Callable[[], str]]] = {
+    "architecture.md": {"phases": phases},
+    "commands.md": {"commands": commands.reference},
+    "manifest.md": {"fields": manifest.fields, "refusals": manifest.refusals},
+}
+
+
+def drawn(page: str, text: str) -> str:
+    """The page's text with its drawings renewed; docs/exit-codes.md is one drawing as a whole."""
+    if page == "exit-codes.md":
+        return exit_codes.page()
+    for name, drawing in DRAWINGS[page].items():
+        before, rest = text.split(BEGIN.format(name))
+        _, after = rest.split(END, 1)
+        text = before + BEGIN.format(name) + drawing() + END + after
+    return text
 
 
 def main() -> None:
-    path = DOCS / "architecture.md"
-    path.write_text(drawn(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in (*DRAWINGS, "exit-codes.md"):
+        path = DOCS / page
+        path.write_text(drawn(page, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -97,8 +97,8 @@ def play(stage: Stage) -> dict[str, Any]:
     console = stage.console
     (stage.folder / "manifest.json").write_text(json.dumps(MANIFEST, indent=2), encoding="utf-8")
     strategy = MANIFEST["deployment_strategy"]
-    console.err(f"manifest.json: canary {strategy['canary']}, bake 4 s, poll 1 s; it is taken back if")
-    console.err(f"  {CONDITION}")
+    console.err(f"manifest.json: canary {json.dumps(strategy['canary'])}, bake 4 s, poll 1 s; it is taken back if")
+    console.err("  " + CONDITION.replace(" / ", "\n  / "))
     console.err("\n1. docc deploy manifest.json                       the first version", "bold")
     stage.deploy("demo:v1")
     answers = stage.folder / "load.jsonl"
@@ -154,7 +154,7 @@ def tell(console: Console, summary: dict[str, Any]) -> None:
     )
     console.err(
         f"  the bad version answered {summary['bad_version_requests']} of them in {summary['seconds_exposed']} s"
-        f" ({summary['bad_answers']} with an error), then it was taken back: {summary['reason']}"
+        f" ({summary['bad_answers']} with an error),\n  then it was taken back: {summary['reason']}"
     )
     agreement = "Envoy's access log says the same" if good else "ENVOY'S ACCESS LOG DISAGREES"
     console.err(f"  {agreement}; {summary['api_requests']} API requests in all", "" if good else "bold red")

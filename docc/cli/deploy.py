@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from docc.model.world import Seen
 
 Baseline = Annotated[
-    str, typer.Option("--baseline", help='"ignore": conditions that fail already are not judged in this rollout.')
+    str,
+    typer.Option("--baseline", help="A condition that fails already: wait for it to clear, or ignore it this time."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, touch nothing.")]
 

@@ -8,6 +8,7 @@ import typer
 
 from docc.cli import options, wiring
 
+Output = Annotated[str, typer.Option("--output", "-o", help="table, json, or name: one name per line.")]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In every namespace.")]
 
 
@@ -16,7 +17,7 @@ def list_apps(
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    output: options.Output = "table",
+    output: Output = "table",
 ) -> None:
     """The applications that docc has deployed."""
     import json

@@ -12,13 +12,15 @@ from docc.model.errors import UsageError
 if TYPE_CHECKING:
     from docc.model.manifest import Manifest
 
+Output = Annotated[str, typer.Option("--output", "-o", help="json is all there is.")]
+
 
 def render(
     manifest: options.Manifest,
     image: options.Images = None,
     namespace: options.Namespace = None,
     revision: Annotated[int, typer.Option("--revision", min=1, help="As which revision the objects are named.")] = 1,
-    output: options.Output = "json",
+    output: Output = "json",
 ) -> None:
     """Print the objects of a manifest as a Kubernetes List. Needs no cluster.
 

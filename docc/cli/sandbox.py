@@ -11,6 +11,7 @@ from docc.cli import options
 app = typer.Typer(
     help="A local world to try docc in: a small Kubernetes API, the real Envoy, metrics. No root.", no_args_is_help=True
 )
+Output = Annotated[str, typer.Option("--output", "-o", help="text, env: lines for eval, or json.")]
 Name = Annotated[str, typer.Option("--name", help="Several sandboxes can run side by side.")]
 
 
@@ -39,7 +40,7 @@ def down(name: Name = "default") -> None:
 
 
 @app.command("status")
-def status(name: Name = "default", output: options.Output = "text") -> None:
+def status(name: Name = "default", output: Output = "text") -> None:
     """Where it is; -o env for eval, -o json for scripts."""
     import json
 

@@ -8,6 +8,10 @@ import typer
 
 from docc.cli import options, wiring
 
+Output = Annotated[
+    str, typer.Option("--output", "-o", help="text, json: one document, or name: only that it is there.")
+]
+
 
 def status(
     app: options.App,
@@ -17,7 +21,7 @@ def status(
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    output: options.Output = "text",
+    output: Output = "text",
 ) -> None:
     """Who serves, what is under way, who drives it, what to type next. Changes nothing."""
     import json

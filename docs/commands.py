@@ -1,0 +1,154 @@
+"""The drawing of docs/commands.md: every command as typer has it, with examples and exit codes. Writes nothing (docs/draw.py).
+
+The tree is read, not its help: a terminal's width, the locale and the home directory have no say. Examples and exit codes are
+kept here; tests/quality/test_docs.py parses each example and holds the codes against commands that are really run.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from docc.cli.main import application
+from docc.model.errors import ExitCode
+
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "validate": (
+        ("docc validate manifest.json", "every mistake at once, as file:line:column"),
+        ("docc validate - < manifest.json", "from standard input"),
+    ),
+    "render": (
+        ("docc render manifest.json | kubectl apply --dry-run=server -f -", "would the cluster take it?"),
+        ("docc render manifest.json --image acme/shop:1.4.3 --revision 7", ""),
+    ),
+    "deploy": (
+        ("docc deploy manifest.json", "shows the plan, asks, rolls out"),
+        ("docc deploy manifest.json --dry-run", "the plan; touches nothing"),
+        ("docc deploy manifest.json --image acme/shop:1.4.3 --yes --timeout 45m", "in a CI job"),
+        ("docc deploy manifest.json --image web=acme/shop:1.4.3 --image proxy=acme/proxy:2", "two containers"),
+        ("docc deploy manifest.json --yes -o json > result.json", "one document; progress goes to standard error"),
+    ),
+    "status": (
+        ("docc status shop", ""),
+        ("docc status shop -o json", ""),
+        ("docc status shop --exit-status", "8 while a rollout is under way"),
+    ),
+    "rollback": (
+        ("docc rollback shop", "out of a rollout, or back to the warm former version"),
+        ('docc rollback shop --reason "orders are lost"', "the reason stays in the record"),
+    ),
+    "list": (("docc list -A", "in every namespace"), ("docc list -o name", "")),
+    "version": (("docc version -o json", "with the cluster's version, if one answers"),),
+    "demo": (("docc demo", ""), ("docc demo -o json", "what users saw, as numbers"),),
+    "sandbox up": (("docc sandbox up", ""), ("docc sandbox up --name second", "")),
+    "sandbox down": (("docc sandbox down", ""),),
+    "sandbox status": (('eval "$(docc sandbox status -o env)"', "from here on docc works on it"),),
+}  # fmt: skip
+
+# Beside 0, 1 for a bug, and 130 for Ctrl-C, which any command can end with.
+_CLUSTER = (ExitCode.USAGE, ExitCode.CREDENTIALS, ExitCode.UNUSABLE)
+_DRIVEN = (ExitCode.FAILED_SAFE, ExitCode.FAILED_NOT_CLEAN, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+EXITS: dict[str, tuple[ExitCode, ...]] = {
+    "validate": (ExitCode.USAGE,),
+    "render": (ExitCode.USAGE,),
+    "deploy": (*_CLUSTER, ExitCode.LOCKED, *_DRIVEN),
+    "status": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, ExitCode.IN_PROGRESS),
+    "rollback": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, *_DRIVEN),
+    "list": _CLUSTER,
+    "version": (ExitCode.USAGE,),
+    "demo": (ExitCode.USAGE, ExitCode.UNUSABLE),
+    "sandbox up": (ExitCode.USAGE, ExitCode.UNUSABLE),
+    "sandbox down": (ExitCode.USAGE,),
+    "sandbox status": (ExitCode.USAGE, ExitCode.NOT_FOUND),
+}
+
+
+def reference() -> str:
+    """A section for each command, in the order of `docc --help`."""
+    rows: list[str] = []
+    for path, command in tree():
+        rows += [f"### {' '.join(('docc', *path))}", "", *_told(command.help), ""]
+        if path and not hasattr(command, "commands"):
+            rows += ["```sh", usage(path, command), "```", "", *_examples(" ".join(path))]
+        rows += _arguments(command) + _options(command)
+        if path and not hasattr(command, "commands"):
+            rows += [_exits(" ".join(path)), ""]
+    return "\n".join(rows)
+
+
+def tree() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """docc itself, then every command and group below it, each with its words."""
+
+    def below(path: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+        yield path, command
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from below((*path, name), inner)
+
+    return below((), typer.main.get_command(application("docc")))
+
+
+def usage(path: tuple[str, ...], command: Any) -> str:
+    arguments = [each.metavar or each.name.upper() for each in command.params if _is_argument(each)]
+    return " ".join(["docc", *path, *arguments, "[OPTIONS]"])
+
+
+def _is_argument(parameter: Any) -> bool:
+    return not parameter.opts[0].startswith("-")
+
+
+def _told(text: str | None) -> list[str]:
+    """A docstring as Markdown: its paragraphs, an indented block (after typer's \\b) as it is."""
+    paragraphs = inspect.cleandoc(text or "").split("\n\n")
+    rows: list[str] = []
+    for paragraph in paragraphs:
+        lines = paragraph.splitlines()
+        if lines[:1] == ["\b"]:
+            rows += ["", lines[1], "", "```text", *(line.strip() for line in lines[2:]), "```"]
+        else:
+            rows += ["", " ".join(lines)]
+    return rows[1:]
+
+
+def _examples(path: str) -> list[str]:
+    width = max(len(command) for command, _ in EXAMPLES[path])
+    told = [f"{command:<{width}}  # {why}" if why else command for command, why in EXAMPLES[path]]
+    return ["For example", "", "```sh", *told, "```", ""]
+
+
+def _arguments(command: Any) -> list[str]:
+    rows = [f"| `{each.metavar}` | {each.help} |" for each in command.params if _is_argument(each)]
+    return ["| Argument | Meaning |", "|---|---|", *rows, ""] if rows else []
+
+
+def _options(command: Any) -> list[str]:
+    rows = [_option(each) for each in command.params if not _is_argument(each) and not each.hidden]
+    head = ["| Option | Default | Environment | Meaning |", "|---|---|---|---|"]
+    return [*head, *rows, ""] if rows else []
+
+
+def _option(found: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in sorted(found.opts, key=len))
+    if not found.is_flag:
+        names = names.removesuffix("`") + f" {found.metavar or found.name.split('_')[-1].upper()}`"
+    if found.multiple:
+        names += ", repeatable"
+    meaning, variable = _variable(found)
+    default = f"`{found.default}`" if found.default not in (None, False, "", []) else ""
+    return f"| {names} | {default} | {f'`{variable}`' if variable else ''} | {meaning} |"
+
+
+def _variable(found: Any) -> tuple[str, str]:
+    """The meaning, and the environment variable that typer or docc itself reads, which the help has in brackets."""
+    named = re.search(r" \(([A-Z][A-Z_]+)\)", found.help)
+    if named is None:
+        return found.help, found.envvar or ""
+    return found.help.replace(named[0], ""), named[1]
+
+
+def _exits(path: str) -> str:
+    codes = [str(int(code)) for code in (ExitCode.DONE, *sorted(EXITS[path]))]
+    return f"[Exit codes](exit-codes.md): {', '.join(codes)}."
