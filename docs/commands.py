@@ -42,6 +42,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ('docc rollback shop --reason "orders are lost"', "the reason stays in the record"),
     ),
     "list": (("docc list -A", "in every namespace"), ("docc list -o name", "")),
+    "rbac": (
+        ("docc rbac -n web | kubectl apply -f -", "what deploy and rollback need in the namespace"),
+        ("docc rbac -n web --discover", "with what finds a Gateway that no manifest names"),
+    ),
     "version": (("docc version -o json", "with the cluster's version, if one answers"),),
     "demo": (("docc demo", ""), ("docc demo -o json", "what users saw, as numbers"),),
     "sandbox up": (("docc sandbox up", ""), ("docc sandbox up --name second", "")),
@@ -59,6 +63,7 @@ EXITS: dict[str, tuple[ExitCode, ...]] = {
     "status": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, ExitCode.IN_PROGRESS),
     "rollback": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, *_DRIVEN),
     "list": _CLUSTER,
+    "rbac": (ExitCode.USAGE,),
     "version": (ExitCode.USAGE,),
     "demo": (ExitCode.USAGE, ExitCode.UNUSABLE),
     "sandbox up": (ExitCode.USAGE, ExitCode.UNUSABLE),

@@ -17,7 +17,7 @@ Discover = Annotated[
 def rbac(
     discover: Discover = False,
     namespace: options.Namespace = None,
-    output: options.Output = "yaml",
+    output: Annotated[str, typer.Option("--output", "-o", help="yaml, or json: one List.")] = "yaml",
 ) -> None:
     """Print the smallest Role that docc works with, for an administrator to apply. Needs no cluster.
 

@@ -124,7 +124,7 @@ def _judge_side(name: str, side: Side, answers: Mapping[str, Answer], since: flo
         worst = _nearest(numbers, side)
         return check(
             Verdict.OK,
-            "" if worst.value or not side.quotient else "nothing matches above the division line: counted as 0",
+            "" if worst.value or not side.quotient else "numerator empty, taken as 0",
             worst,
         )
     if broken:

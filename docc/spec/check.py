@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import math
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -231,9 +232,25 @@ def _times(values: dict[str, Any]) -> Found:
         )
     if "poll" in strategy and seconds(strategy["poll"]) < 1:
         yield (*path, "poll"), None, f"poll is {_shown(strategy['poll'])}; must be at least 1 s"
+    for at, value in _durations(strategy):
+        if seconds(value) > SECONDS_MAX:
+            yield (*path, *at), None, f"{at[-1]} is {_shown(value)}; must be at most 168h"
     source = strategy.get("prometheus", {})
     if source and ("url" in source) == ("service" in source):
         yield (*path, "prometheus"), None, "prometheus needs either url or service"
+
+
+SECONDS_MAX = 604800.0  # a week, as in the schema
+_DURATIONS = ("bake", "poll", "no_data_limit", "progress_deadline", "drain", "keep_warm")
+
+
+def _durations(strategy: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Those written as text: of numbers the schema knows the bounds."""
+    for name, value in strategy.items():
+        if name in _DURATIONS and isinstance(value, str):
+            yield (name,), value
+    if isinstance(interval := strategy.get("canary", {}).get("interval"), str):
+        yield ("canary", "interval"), interval
 
 
 _RULES = (_one_strategy, _names, _ports, _conditions, _times)
@@ -245,4 +262,7 @@ def seconds(value: float | str) -> float:
         return float(value)
     import durationpy
 
-    return float(durationpy.from_str(value).total_seconds())
+    try:
+        return float(durationpy.from_str(value).total_seconds())
+    except durationpy.DurationError:
+        return math.inf

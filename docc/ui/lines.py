@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import textwrap
 
+from docc.core.verdict import Verdict
 from docc.model.facts import CheckSeen, Fact, Waiting
 from docc.ui.console import Console
 from docc.ui.words import KIND_WIDTH, line
@@ -43,6 +44,8 @@ class Lines:
 
     def _consider(self, at: float, fact: Fact) -> None:
         if isinstance(fact, CheckSeen):
+            if fact.weight == 0 and fact.verdict == Verdict.NO_DATA.value:
+                return  # who has no traffic has no data: that is as it should be
             if not self._is_news(at, fact):
                 self._held[fact.name] = (at, fact)
                 return

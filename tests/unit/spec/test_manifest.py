@@ -83,7 +83,8 @@ def test_all_mistakes_are_told_at_once_in_the_files_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("increment", "interval"), [(0, 1), (101, 1), (5, 0), (5, "0s"), (5, "soon"), (1.5, 1), (5, True)]
+    ("increment", "interval"),
+    [(0, 1), (101, 1), (5, 0), (5, "0s"), (5, "soon"), (5, "169h"), (5, "9" * 400 + "h"), (1.5, 1), (5, True)],
 )
 def test_a_canary_out_of_range_is_refused(increment: object, interval: object) -> None:
     strategy = {"canary": {"increment": increment, "interval": interval}}
@@ -129,3 +130,11 @@ def test_pods_leave_without_losing_requests() -> None:
     assert pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == 10
     assert pod["containers"][0]["readinessProbe"]["tcpSocket"] == {"port": 80}
     assert pod["terminationGracePeriodSeconds"] > 10
+
+
+@pytest.mark.parametrize("name", ["bake", "poll", "no_data_limit", "progress_deadline", "drain", "keep_warm"])
+def test_no_duration_is_longer_than_a_week(name: str) -> None:
+    for long in (604801, "604801s", "1000000h"):
+        (problem,) = problems(json.dumps({**TALK, "deployment_strategy": {name: long}}))
+        assert name in problem
+    read(json.dumps({**TALK, "deployment_strategy": {name: "168h"}}).encode(), "m.json")

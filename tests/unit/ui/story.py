@@ -28,7 +28,7 @@ GOOD: Told = [
     (T0 + 9.0, check(None, "NO-DATA", reason='no series for http_requests_total{deployment="shop-v2"}')),
     (T0 + 14.0, check(0.004)),
     (T0 + 19.0, check(0.0041)),
-    (T0 + 24.0, check(0.0, reason="nothing matches above the division line: counted as 0")),
+    (T0 + 24.0, check(0.0, reason="numerator empty, taken as 0")),
     (T0 + 29.0, check(0.002)),
     (T0 + 34.0, check(0.003)),
     (T0 + 34.1, facts.Scaled(2, 4, "more traffic to come")),
