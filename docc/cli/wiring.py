@@ -70,10 +70,10 @@ def gateway_for(place: Place, manifest: Manifest) -> GatewayName | None:
     application, canary = manifest.application, manifest.strategy.canary is not None
     if application.http_port is None:
         return None
-    namespace, needed = place.target.namespace, canary or application.gateway is not None
+    namespace, alone = place.target.namespace, canary and not application.mesh  # nothing else would carry the weights
     try:
         labels = place.cluster.namespace_labels()
-        gateways = _gateways(place, needed=needed)
+        gateways = _gateways(place, needed=alone or application.gateway is not None)
     except CredentialsError as error:
         if application.gateway is not None:  # whether it admits the route, its own controller will say
             return application.gateway
@@ -85,7 +85,7 @@ def gateway_for(place: Place, manifest: Manifest) -> GatewayName | None:
             fix='name one in the manifest ("gateway": "NAMESPACE/NAME"), or ask for what `docc rbac --discover` prints',
         ) from error
     found = choose(gateways, application.gateway, namespace, labels, application.hosts)
-    if found is None and canary:
+    if found is None and alone:
         raise none_admits(gateways, namespace, labels, application.hosts)
     return found
 

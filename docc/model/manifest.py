@@ -58,6 +58,7 @@ class Application:
     gateway: GatewayName | None = None
     hosts: tuple[str, ...] = ()
     paths: tuple[str, ...] = ("/",)
+    mesh: bool = False
 
     @property
     def http_port(self) -> int | None:

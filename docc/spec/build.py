@@ -71,6 +71,7 @@ def build(found: dict[str, Any]) -> Manifest:
             gateway=_gateway(application.get("gateway")),
             hosts=tuple(application.get("hosts", ())),
             paths=tuple(application.get("paths", ("/",))),
+            mesh=application.get("mesh", False),
         ),
         spec_hash=spec_hash(application["containers"]),
         strategy=_strategy(strategy_of(found)),

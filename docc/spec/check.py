@@ -182,7 +182,6 @@ def _container_name(name: str) -> str:
 
 def _ports(values: dict[str, Any]) -> Found:
     taken: set[tuple[int, str]] = set()
-    routable = False
     for name, container in values["application"]["containers"].items():
         for at, port in enumerate(container.get("ports", [])):
             path: Path = ("application", "containers", name, "ports", at, "port")
@@ -190,7 +189,6 @@ def _ports(values: dict[str, Any]) -> Found:
             if key in taken:
                 yield path, None, f"port {key[0]}/{key[1]} appears twice; the containers of a pod share its ports"
             taken.add(key)
-            routable = routable or (key[1] == "TCP" and port.get("app_protocol", "http") == "http")
         readiness = container.get("readiness")
         if readiness is not None and "port" not in readiness and not container.get("ports"):
             yield (
@@ -198,14 +196,20 @@ def _ports(values: dict[str, Any]) -> Found:
                 None,
                 "readiness needs a port, and the container has none",
             )
-    if not routable:
-        for kind in ("canary", "ab_testing"):
-            if kind in strategy_of(values):
-                yield (
-                    (*_strategy_path(values), kind),
-                    None,
-                    f"{kind} needs a container with an HTTP port: only HTTP can be split",
-                )
+
+
+def _routable(values: dict[str, Any]) -> Found:
+    ports = [port for container in values["application"]["containers"].values() for port in container.get("ports", [])]
+    if any(port.get("protocol", "TCP") == "TCP" and port.get("app_protocol", "http") == "http" for port in ports):
+        return
+    strategy = _strategy_path(values)
+    wanted: dict[str, Path] = {
+        kind: (*strategy, kind) for kind in ("canary", "ab_testing") if kind in strategy_of(values)
+    }
+    if values["application"].get("mesh"):
+        wanted["mesh"] = ("application", "mesh")
+    for kind, path in wanted.items():
+        yield path, None, f"{kind} needs a container with an HTTP port: only HTTP can be split"
 
 
 def _conditions(values: dict[str, Any]) -> Found:
@@ -253,7 +257,7 @@ def _durations(strategy: dict[str, Any]) -> Iterator[tuple[Path, str]]:
         yield ("canary", "interval"), interval
 
 
-_RULES = (_one_strategy, _names, _ports, _conditions, _times)
+_RULES = (_one_strategy, _names, _ports, _routable, _conditions, _times)
 
 
 def seconds(value: float | str) -> float:

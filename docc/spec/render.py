@@ -18,7 +18,7 @@ from docc.spec.assets import folder
 
 
 def render(manifest: Manifest, namespace: str, revision: int, gateway: GatewayName | None) -> Rendered:
-    """gateway None: the application gets no route, and its front Service carries the traffic."""
+    """gateway None: without `mesh` the application gets no route, and its front Service carries the traffic."""
     application = manifest.application
     common: dict[str, Any] = {
         "application": application,
@@ -37,7 +37,7 @@ def render(manifest: Manifest, namespace: str, revision: int, gateway: GatewayNa
         "gateway": gateway,
         "http_port": application.http_port,
     }
-    routed = gateway is not None and application.http_port is not None
+    routed = (gateway is not None or application.mesh) and application.http_port is not None
     made = _renderer(common)
     return Rendered(
         deployment=made("deployment.json.j2"),

@@ -31,7 +31,8 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
     else:
         yield f"  traffic: {', '.join(weights)}{_times(plan)}"
         if plan.routed and len(weights) > 1:
-            yield f"  clients of Service {plan.app} are not part of the canary; it moves once, at the end"
+            who = f"clients of Service {plan.app}" + (" outside the mesh" if manifest.application.mesh else "")
+            yield f"  {who} are not part of the canary; it moves once, at the end"
     yield from _conditions(manifest, plan, judged=stable is not None)
 
 
@@ -39,12 +40,17 @@ def _way_in(manifest: Manifest, plan: Plan) -> str:
     """By which door requests come."""
     if plan.rendered.route is None:
         return f"reached by Service {plan.app} alone: there is no route"
-    parent = plan.rendered.route["spec"]["parentRefs"][0]
+    *gateways, last = plan.rendered.route["spec"]["parentRefs"]
+    within = f"http://{plan.app}.{plan.namespace} inside the mesh" if manifest.application.mesh else ""
+    if within and not gateways:
+        return f"reached by {within}"
+    parent = gateways[0] if gateways else last
     gateway = f"{parent.get('namespace') or plan.namespace}/{parent['name']}"
     listener = f", listener {parent['sectionName']}" if "sectionName" in parent else ""
     hosts = ", ".join(manifest.application.hosts) or "every host"
     paths = ", ".join(manifest.application.paths)
-    return f"reached by Gateway {gateway}{listener}, for {hosts}" + ("" if paths == "/" else f", paths {paths}")
+    door = f"reached by Gateway {gateway}{listener}, for {hosts}" + ("" if paths == "/" else f", paths {paths}")
+    return f"{door}; and by {within}" if within else door
 
 
 def _times(plan: Plan) -> str:

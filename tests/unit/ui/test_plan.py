@@ -31,14 +31,21 @@ def live(spec_hash: str = "other") -> Seen:
     return Seen(Routed("HTTPRoute", exists=True, record=record, weights={1: 100}), {1: revision})
 
 
-def plan_text(strategy: dict[str, Any], seen: Seen, *, excused: tuple[str, ...] = ()) -> str:
+def plan_text(
+    strategy: dict[str, Any],
+    seen: Seen,
+    *,
+    excused: tuple[str, ...] = (),
+    gateway: GatewayName | None = GATEWAY,
+    **more: Any,
+) -> str:
     web = {"image": "acme/shop:2", "ports": [{"port": 8080}]}
-    application = {"name": "shop", "scale": 3, "containers": {"web": web}}
+    application = {"name": "shop", "scale": 3, "containers": {"web": web}, **more}
     body = {"application": application, "deployment_strategy": strategy}
     manifest = read(json.dumps(body).encode(), "manifest.json")
     if seen is not NOTHING and seen.revision(1).spec_hash == "same":
         seen = live(manifest.spec_hash)
-    plan, _ = prepare(manifest, "web", seen, GATEWAY)
+    plan, _ = prepare(manifest, "web", seen, gateway)
     return "\n".join(plan_lines(manifest, replace(plan, excused=excused), seen))
 
 
@@ -48,6 +55,9 @@ def test_plans(golden: Callable[[str, str], None]) -> None:
         "canary": plan_text(CANARY, live()),
         "canary, one excused": plan_text(CANARY, live(), excused=("Ratio",)),
         "all at once": plan_text({}, live()),
+        "mesh": plan_text(CANARY, live(), mesh=True, hosts=["shop.example.com"], paths=["/a", "/b"]),
+        "mesh alone": plan_text({}, live(), mesh=True, gateway=None),
+        "no route": plan_text({}, live(), gateway=None),
         "in place": plan_text(CANARY, live("same")),
     }
     golden("plan.txt", "\n".join(f"--- {name}\n{text}\n" for name, text in plans.items()))
