@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
+import queue
 import time
 
 OFFSET_SECONDS_MIN = 2.0
@@ -13,7 +14,7 @@ class ServerClock:
     (it counts whole seconds)."""
 
     def __init__(self) -> None:
-        self._bell = threading.Event()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._offset = 0.0
         self._base = time.time() - time.monotonic()
 
@@ -27,8 +28,13 @@ class ServerClock:
             self._offset = off if abs(off) > OFFSET_SECONDS_MIN else 0.0
 
     def ring(self) -> None:
-        self._bell.set()
+        """Also in a signal's handler, where only a SimpleQueue is safe: an Event's lock may be held by the very thread that
+        the handler interrupts."""
+        if self._bell.empty():
+            self._bell.put(None)
 
     def sleep_until(self, instant: float) -> None:
-        self._bell.wait(max(0.0, instant - self.now()))
-        self._bell.clear()
+        with contextlib.suppress(queue.Empty):
+            self._bell.get(timeout=max(0.0, instant - self.now()))
+            while True:
+                self._bell.get_nowait()

@@ -1,8 +1,8 @@
 """engine.ports.Cluster over a Connection: one namespace, seven kinds, everything that is looked at often kept by watches.
 
 The first observe() lists, then watches follow; what this process writes is known from the write's own answer, and an older
-version that a watch delivers late never replaces a newer one. After a Conflict the object is read afresh before anybody
-looks again, so that a driver does not repeat itself on a stale view.
+version that a watch or a list delivers late never replaces a newer one, nor brings back what was deleted. After a Conflict
+the object is read afresh before anybody looks again, so that a driver does not repeat itself on a stale view.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class KubeCluster:
         self._lock = threading.Lock()
         self._kept: dict[str, dict[str, Object]] = {}
         self._stale: set[Ref] = set()
+        self._deleted: set[str] = set()  # uids
         self._app = ""
         self._watches: list[Watch] = []
 
@@ -81,7 +82,10 @@ class KubeCluster:
             self._stale.add(effect.ref)
             raise
         with self._lock:
-            self._kept.get(effect.ref.kind, {}).pop(effect.ref.name, None)
+            self._deleted.add(effect.uid)
+            known = self._kept.get(effect.ref.kind, {}).get(effect.ref.name)
+            if known is not None and known["metadata"]["uid"] == effect.uid:
+                del self._kept[effect.ref.kind][effect.ref.name]
 
     def read(self, ref: Ref) -> Object | None:
         try:
@@ -148,9 +152,8 @@ class KubeCluster:
         self._kept = kept
         for kind in _KEPT:
             if KINDS[kind].watched and versions[kind]:
-                watch = Watch(
-                    self.connection, self._path(kind), self._selects(kind), versions[kind], _Keeper(self, kind)
-                )
+                collection = (self._path(kind), self._selects(kind))
+                watch = Watch(self.connection, collection, versions[kind], _Keeper(self, kind))
                 self._watches.append(watch)
                 watch.start()
 
@@ -160,10 +163,10 @@ class KubeCluster:
         return {"labelSelector": f"docc.dev/app={self._app}"}
 
     def keep(self, kind: str, body: Object) -> None:
-        """Remembers an object unless a newer version of it is known."""
+        """Remembers an object unless a newer version of it is known, or that it was deleted."""
         name = body["metadata"]["name"]
         with self._lock:
-            if kind not in self._kept:
+            if kind not in self._kept or body["metadata"].get("uid") in self._deleted:
                 return
             known = self._kept[kind].get(name)
             if known is not None and _version(known) > _version(body):
@@ -178,15 +181,18 @@ class KubeCluster:
                 del self._kept[kind][body["metadata"]["name"]]
         self._ring()
 
-    def replace(self, kind: str, items: list[Object]) -> None:
+    def replace(self, kind: str, items: list[Object], version: int) -> None:
+        """By a list of that version: what this process has written since then stays."""
         with self._lock:
-            self._kept[kind] = {item["metadata"]["name"]: item for item in items}
+            found = {item["metadata"]["name"]: item for item in items if item["metadata"]["uid"] not in self._deleted}
+            newer = {name: known for name, known in self._kept[kind].items() if _version(known) > version > 0}
+            self._kept[kind] = {**found, **newer}
         self._ring()
 
     def _write(self, ref: Ref, request: Request) -> Object:
         try:
             answer = self.connection.send(request)
-        except (Conflict, Unreachable):
+        except (Conflict, Gone, Unreachable):
             self._stale.add(ref)
             raise
         self.keep(ref.kind, answer)
@@ -197,11 +203,11 @@ class KubeCluster:
             self._stale.discard(ref)
             return
         found = self.read(ref)
-        with self._lock:
-            if found is None:
+        if found is not None:
+            self.keep(ref.kind, found)
+        else:
+            with self._lock:
                 self._kept[ref.kind].pop(ref.name, None)
-            else:
-                self._kept[ref.kind][ref.name] = found
         self._stale.discard(ref)
 
     def _path(self, kind: str, name: str = "") -> str:
@@ -221,8 +227,8 @@ class _Keeper:
     def deleted(self, body: Object) -> None:
         self._cluster.forget(self._kind, body)
 
-    def replaced(self, items: list[Object]) -> None:
-        self._cluster.replace(self._kind, items)
+    def replaced(self, items: list[Object], version: str) -> None:
+        self._cluster.replace(self._kind, items, int(version) if version.isdigit() else 0)
 
 
 def _version(body: Object) -> int:

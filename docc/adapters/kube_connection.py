@@ -1,16 +1,17 @@
-"""Which cluster, as whom, and one bounded request to it. The kubernetes library does kubeconfig, exec plugins and TLS; the
-requests carry plain JSON to known paths, so that none is spent on discovery and no typed model is loaded.
+"""One bounded request to the API server: plain JSON to known paths, so that none is spent on discovery and no typed model is
+loaded. Which cluster and as whom is kube_login's; what a refusal means is kube_errors'.
 
-Target precedence: --kubeconfig, KUBECONFIG (a list is merged), ~/.kube/config, in-cluster. Namespace: --namespace,
-DOCC_NAMESPACE, the manifest, the context, the in-cluster file, "default".
+Namespace: --namespace, DOCC_NAMESPACE, the manifest, the context, the in-cluster file, "default".
 """
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import json
 import os
+import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,12 +21,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from docc import __version__
-from docc.adapters.kube_errors import no_answer, refusal
-from docc.model.errors import CredentialsError, UsageError
+from docc.adapters.kube_errors import foreign, no_answer, refusal
+from docc.adapters.kube_login import SERVICE_ACCOUNT, Login, log_in
+from docc.model.errors import UnusableError, UsageError
 from docc.model.moves import Object
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
-_IN_CLUSTER_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+WHOLE = 3
+"""An answer must be whole within so many times the seconds that it may be silent."""
+BYTES_MAX, TEXT_BYTES_MAX = 64 << 20, 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ _METHODS = {"get": "GET", "list": "GET", "watch": "GET", "create": "POST", "patc
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """verb: as Kubernetes counts it. form: the body's media type behind "application/"."""
+    """verb: as Kubernetes counts it. form: the body's media type behind "application/". read_seconds: the longest silence."""
 
     verb: str
     path: str
@@ -60,115 +64,91 @@ class Connection:
     """Requests to one API server. Thread-safe. `requests` counts them by Kubernetes verb; `on_date` gets each answer's Date
     (unix seconds, whole ones)."""
 
-    def __init__(self, *, kubeconfig: str | None = None, context: str | None = None) -> None:
+    def __init__(
+        self, *, kubeconfig: str | None = None, context: str | None = None, service_account: Path = SERVICE_ACCOUNT
+    ) -> None:
         """Reads the kubeconfig; no request. Raises CredentialsError, UsageError."""
-        self._kubeconfig, self._context = kubeconfig, context
-        self.context_name = "in-cluster"
-        self.context_namespace: str | None = None
-        self._client = self._load()
-        self._lock = threading.Lock()
+        self._log_in: Callable[[], Login] = lambda: log_in(kubeconfig, context, service_account)
+        self._login = self._log_in()
+        self.context_name, self.context_namespace = self._login.context, self._login.namespace
+        self._renewal, self._counting = threading.Lock(), threading.Lock()
         self.requests: Counter[str] = Counter()
         self.on_date: Callable[[float], None] = lambda instant: None
 
     @property
     def server(self) -> str:
-        return str(self._client.configuration.host)
-
-    def _load(self) -> Any:
-        import urllib3
-        from kubernetes.client.api_client import ApiClient
-        from kubernetes.config import ConfigException, incluster_config, kube_config
-
-        # Who writes insecure-skip-tls-verify into a kubeconfig knows it; a warning at every request would tell nobody more.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        path = self._kubeconfig or os.environ.get("KUBECONFIG") or ""
-        if not path and not Path("~/.kube/config").expanduser().exists():
-            if os.environ.get("KUBERNETES_SERVICE_HOST"):
-                incluster_config.load_incluster_config()
-                if _IN_CLUSTER_NAMESPACE.exists():
-                    self.context_namespace = _IN_CLUSTER_NAMESPACE.read_text(encoding="utf-8").strip()
-                return ApiClient()
-            raise CredentialsError(
-                "no cluster is configured",
-                why="$KUBECONFIG is not set, ~/.kube/config does not exist, and this is no pod",
-                state="nothing was touched",
-                fix="docc sandbox up, or --kubeconfig FILE, or doctl kubernetes cluster kubeconfig save NAME",
-            )
-        try:
-            contexts, active = kube_config.list_kube_config_contexts(config_file=path or None)
-            chosen = self._choose(contexts, active)
-            client = kube_config.new_client_from_config(config_file=path or None, context=chosen["name"])
-        except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-            raise CredentialsError(
-                "the kubeconfig cannot be used",
-                where=path or "~/.kube/config",
-                why=str(error).splitlines()[0][:300],
-                state="nothing was touched",
-                fix="kubectl config view; --kubeconfig FILE chooses another",
-            ) from error
-        self.context_name = str(chosen["name"])
-        self.context_namespace = chosen.get("context", {}).get("namespace")
-        return client
-
-    def _choose(self, contexts: list[dict[str, Any]], active: dict[str, Any]) -> dict[str, Any]:
-        if self._context is None:
-            return active
-        names = [str(entry["name"]) for entry in contexts]
-        if self._context in names:
-            return contexts[names.index(self._context)]
-        near = difflib.get_close_matches(self._context, names, 1)
-        raise UsageError(
-            f'the kubeconfig has no context "{self._context}"' + (f', did you mean "{near[0]}"?' if near else ""),
-            why=f"it has {', '.join(names)}",
-            state="nothing was touched",
-        )
+        """Without a name and password, should the kubeconfig have put them there."""
+        return re.sub(r"//[^/@]*@", "//", self._login.server)
 
     def send(self, request: Request) -> Object:
         """The answer's JSON. Raises the DoccErrors of kube_errors; a 401 is tried once more with credentials read anew."""
-        with self._answer(request) as response:
-            data = response.read(64 << 20, decode_content=True)
-        found: Object = json.loads(data) if data else {}
+        status, data = self.exchange(request)
+        if status >= 300:
+            raise self._refusal(status, data, request)
+        try:
+            found = json.loads(data) if data else {}
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise foreign(self.server, f"{request.verb} {request.path}", status, data)
         return found
 
     def text(self, request: Request) -> str:
-        """The answer's text (a pod's log)."""
-        with self._answer(request) as response:
-            return str(response.read(1 << 20, decode_content=True), "utf-8", "replace")
+        """The answer's text (a pod's log), as much of it as is bearable."""
+        status, data = self.exchange(request, cut=TEXT_BYTES_MAX)
+        if status >= 300:
+            raise self._refusal(status, data, request)
+        return str(data, "utf-8", "replace")
+
+    def exchange(self, request: Request, *, cut: int = 0) -> tuple[int, bytes]:
+        """HTTP status and body, whatever they are. cut: bytes of which the rest is left out; too long an answer is an error
+        otherwise. Raises Unreachable, CredentialsError, UnusableError."""
+        with self._open(request) as response:
+            return response.status, self._body(response, request, cut)
 
     def stream(self, request: Request) -> Any:
         """An open watch: urllib3's response, to be read piece by piece and closed."""
-        return self._answer(request)
-
-    def _answer(self, request: Request) -> Any:
-        response = self._once(request)
-        if response.status == 401:
-            response.drain_conn()
-            response.release_conn()
-            with self._lock:
-                self._client = self._load()
-            response = self._once(request)
+        response = self._open(request)
         if response.status >= 300:
             with response:
-                data = response.read(1 << 20, decode_content=True)
-            raise refusal(response.status, data, request.verb, request.path)
+                data = self._body(response, request, TEXT_BYTES_MAX)
+            raise self._refusal(response.status, data, request)
         return response
 
-    def _once(self, request: Request) -> Any:
+    def _refusal(self, status: int, data: bytes, request: Request) -> Exception:
+        secret = (self._login.authorization() or "").partition(" ")[2]
+        if secret:  # a proxy in between may echo what it was sent
+            data = data.replace(secret.encode(), b"***")
+        return refusal(self.server, status, data, request.verb, request.path)
+
+    def _open(self, request: Request) -> Any:
+        login = self._login
+        response = self._once(login, request)
+        if response.status == 401:
+            response.close()
+            response = self._once(self._renewed(login), request)
+        return response
+
+    def _renewed(self, old: Login) -> Login:
+        """Once for all threads that were refused with the same credentials."""
+        with self._renewal:
+            if self._login is old:
+                self._login = self._log_in()
+            return self._login
+
+    def _once(self, login: Login, request: Request) -> Any:
         import urllib3
 
-        client = self._client
         headers = {"Accept": "application/json", "User-Agent": f"docc/{__version__}"}
-        for setting in client.configuration.auth_settings().values():
-            if setting["in"] == "header" and setting["value"]:
-                headers[setting["key"]] = setting["value"]
+        if authorization := login.authorization():
+            headers["Authorization"] = authorization
         if request.body is not None:
             headers["Content-Type"] = f"application/{request.form}"
-        url = client.configuration.host + request.path
-        if request.query:
-            url += "?" + urlencode(request.query)
-        self.requests[request.verb] += 1
+        url = login.server + request.path + (f"?{urlencode(request.query)}" if request.query else "")
+        with self._counting:
+            self.requests[request.verb] += 1
         try:
-            response = client.rest_client.pool_manager.request(
+            response = login.client.rest_client.pool_manager.request(
                 request.method,
                 url,
                 body=None if request.body is None else json.dumps(request.body),
@@ -178,10 +158,27 @@ class Connection:
                 preload_content=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise no_answer(self.server, error) from error
-        if date := response.headers.get("Date"):
-            self.on_date(parsedate_to_datetime(date).timestamp())
+            raise no_answer(self.server, f"{request.verb} {request.path}", error) from error
+        with contextlib.suppress(ValueError, TypeError, OverflowError):  # a Date that is none tells nothing
+            self.on_date(parsedate_to_datetime(response.headers.get("Date", "")).timestamp())
         return response
+
+    def _body(self, response: Any, request: Request, cut: int) -> bytes:
+        import urllib3
+
+        pieces, size, end = [], 0, time.monotonic() + WHOLE * request.read_seconds
+        try:
+            while (piece := response.read1(1 << 16, decode_content=True)) and not (cut and size >= cut):
+                pieces.append(piece)
+                size += len(piece)
+                if size > BYTES_MAX:
+                    why = f"it is longer than {BYTES_MAX >> 20} MiB"
+                    raise UnusableError("the answer is not usable", where=f"{request.verb} {request.path}", why=why)
+                if time.monotonic() > end:
+                    raise TimeoutError(f"the answer was not whole within {WHOLE * request.read_seconds:g} s")
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise no_answer(self.server, f"{request.verb} {request.path}", error) from error
+        return b"".join(pieces)[: cut or None]
 
 
 def choose_namespace(flag: str | None, manifest: str | None, context: str | None) -> str:

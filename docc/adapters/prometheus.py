@@ -1,38 +1,48 @@
-"""engine.ports.Metrics over Prometheus' HTTP API (GET /api/v1/query). Failing queries are answers, never exceptions.
+"""engine.ports.Metrics over Prometheus' HTTP API (/api/v1/query). Failing queries are answers, never exceptions.
 
 Asked by URL with httpx, or as a Service through the API server's proxy. All queries of one look go out together and must be
-answered within one bound.
+answered within one bound. What is told of an answer is Prometheus' own words, or a name for its kind; never a secret.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from docc.adapters.kube_connection import Connection, Request
+from docc.adapters.kube_errors import clean
 from docc.core.verdict import Answer, Series
-from docc.model.errors import CredentialsError, DoccError, UnusableError
+from docc.model.errors import CredentialsError, DoccError, UnusableError, UsageError
 from docc.model.manifest import PrometheusSource
 
 ANSWER_SECONDS_MAX = 3.0
 BYTES_MAX = 10 << 20
-TRIES = 3
+TRIES, QUERIES_AT_ONCE = 3, 8
 Fetch = Callable[[str], tuple[int, bytes]]
 """A PromQL text -> HTTP status and body. Raises OSError-like errors for no answer."""
+_TOO_LONG = f"its answer is longer than {BYTES_MAX >> 20} MiB"
+_TOO_SLOW = f"no whole answer within {ANSWER_SECONDS_MAX:g} s"
 
 
 class PrometheusMetrics:
-    def __init__(self, name: str, fetch: Fetch) -> None:
-        """name: how people know it, without secrets."""
-        self.name, self._fetch = name, fetch
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="prometheus")
+    def __init__(self, name: str, fetch: Fetch, release: Callable[[], None] = lambda: None) -> None:
+        """name: how people know it, without secrets. release: gives back what fetch holds."""
+        self.name, self._fetch, self._release = name, fetch, release
+        self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE, thread_name_prefix="prometheus")
 
     def ask(self, queries: Sequence[str]) -> Mapping[str, Answer]:
-        return dict(zip(queries, self._pool.map(self._ask, queries), strict=True))
+        asked = {query: self._pool.submit(self._ask, query) for query in dict.fromkeys(queries)}
+        done, late = wait(asked.values(), timeout=ANSWER_SECONDS_MAX)
+        for future in late:
+            future.cancel()
+        silence = Answer(error=f"{self.name} did not answer: {_TOO_SLOW}")
+        return {query: future.result() if future in done else silence for query, future in asked.items()}
 
     def _ask(self, query: str) -> Answer:
         try:
@@ -59,43 +69,73 @@ class PrometheusMetrics:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._release()
 
 
 def by_url(url: str, token_env: str | None) -> PrometheusMetrics:
-    """Raises CredentialsError if the token's variable is not set."""
+    """Raises CredentialsError if the token's variable is not usable, UsageError if the URL is not."""
     import httpx
 
-    headers = {}
-    if token_env:
-        token = os.environ.get(token_env)
-        if not token:
-            fix = f"export {token_env}=..."
-            raise CredentialsError(
-                f"${token_env} is not set; it must hold Prometheus' token", state="nothing was touched", fix=fix
-            )
-        headers["Authorization"] = f"Bearer {token}"
-    client = httpx.Client(headers=headers, timeout=ANSWER_SECONDS_MAX, follow_redirects=False)
-    address = httpx.URL(url)
-    endpoint = address.copy_with(path=address.path.rstrip("/") + "/api/v1/query")
+    try:
+        address = httpx.URL(url.strip())
+    except httpx.InvalidURL as error:
+        raise _no_url(str(error)) from None
+    if address.scheme not in ("http", "https") or not address.host or (address.port or 0) > 65535:
+        raise _no_url("it must be http:// or https://, a host, and its port if it has one")
+    headers = {"Authorization": f"Bearer {_token(token_env)}"} if token_env else {}
+    try:
+        client = httpx.Client(headers=headers, timeout=ANSWER_SECONDS_MAX, follow_redirects=False)
+    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+        raise UsageError(
+            "Prometheus cannot be asked in this environment",
+            why=_cause(error),
+            state="nothing was touched",
+            fix="look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE",
+        ) from None
+    endpoint = address.copy_with(path=address.path.rstrip("/") + "/api/v1/query", fragment=None)
 
     def fetch(query: str) -> tuple[int, bytes]:
+        end = time.monotonic() + ANSWER_SECONDS_MAX
         with client.stream("POST", endpoint, data={"query": query}) as response:
             pieces, size = [], 0
             for piece in response.iter_bytes():
                 size += len(piece)
                 if size > BYTES_MAX:
-                    raise OSError(f"the answer is longer than {BYTES_MAX >> 20} MiB")
+                    raise OSError(_TOO_LONG)
+                if time.monotonic() > end:
+                    raise OSError(_TOO_SLOW)
                 pieces.append(piece)
             return response.status_code, b"".join(pieces)
 
-    return PrometheusMetrics(str(address.copy_with(userinfo=b"", query=None)), fetch)
+    return PrometheusMetrics(str(address.copy_with(userinfo=b"", query=None, fragment=None)), fetch, client.close)
+
+
+def _no_url(why: str) -> UsageError:
+    """Without the URL itself: it may hold a password."""
+    fix = "--prometheus-url http://HOST:9090, DOCC_PROMETHEUS_URL, or deployment_strategy.prometheus"
+    return UsageError("the URL of Prometheus is not one", why=why, state="nothing was touched", fix=fix)
+
+
+def _token(variable: str) -> str:
+    token = os.environ.get(variable, "").strip()
+    if not token:
+        what = f"${variable} is not set; it must hold Prometheus' token"
+    elif not (token.isascii() and token.isprintable()):
+        what = f"${variable} holds characters that cannot be sent; a token is printable ASCII"
+    else:
+        return token
+    raise CredentialsError(what, state="nothing was touched", fix=f"export {variable}=...")
 
 
 def by_service(connection: Connection, namespace: str, name: str, port: int) -> PrometheusMetrics:
     path = f"/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy/api/v1/query"
 
     def fetch(query: str) -> tuple[int, bytes]:
-        return 200, json.dumps(connection.send(Request("get", path, {"query": query}))).encode()
+        asked = Request("get", path, {"query": query}, read_seconds=ANSWER_SECONDS_MAX)
+        status, body = connection.exchange(asked, cut=BYTES_MAX + 1)
+        if len(body) > BYTES_MAX:
+            raise OSError(_TOO_LONG)
+        return status, body
 
     return PrometheusMetrics(f"Service {namespace}/{name}:{port}", fetch)
 
@@ -112,6 +152,8 @@ def choose(flag: str | None, source: PrometheusSource | None, connection: Connec
 
 def read_answer(name: str, status: int, body: bytes) -> Answer:
     """An HTTP answer of /api/v1/query as series, or the sentence that says why there are none."""
+    if 300 <= status < 400:
+        return Answer(error=f"{name} answered HTTP {status}, a redirect; is that its own address?")
     try:
         found: Any = json.loads(body)
     except (ValueError, RecursionError):
@@ -119,26 +161,43 @@ def read_answer(name: str, status: int, body: bytes) -> Answer:
     if not isinstance(found, dict):
         return Answer(error=f"{name} answered HTTP {status} with something that is not Prometheus' format")
     if status != 200 or found.get("status") != "success":
-        words = str(found.get("error") or found.get("message") or "no reason given")[:300]
+        words = clean(str(found.get("error") or found.get("message") or "no reason given"))[:300]
         return Answer(error=f"{name} answered HTTP {status}: {words}")
     try:
-        return Answer(_series(found["data"]))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        return Answer(error=f"{name} answered with something that is not an instant vector: {str(error)[:100]}")
+        return Answer(_series(found.get("data")))
+    except ValueError as error:
+        return Answer(error=f"{name} answered with something that is not an instant vector: {error}")
 
 
 def _series(data: Any) -> tuple[Series, ...]:
-    if data["resultType"] == "scalar":
-        return (Series((), float(data["result"][1])),)
-    if data["resultType"] != "vector":
-        raise ValueError(f"resultType {data['resultType']}")
-    return tuple(
-        Series(tuple(sorted((str(k), str(v)) for k, v in item["metric"].items())), float(item["value"][1]))
-        for item in data["result"]
-    )
+    """Raises ValueError with a word for what it is instead."""
+    form, result = (data.get("resultType"), data.get("result")) if isinstance(data, dict) else (None, None)
+    if form == "scalar":
+        return (Series((), _number(result)),)
+    if form != "vector" or not isinstance(result, list):
+        raise ValueError(f"resultType {form}" if isinstance(form, str) else "no result")
+    return tuple(_one(item) for item in result)
+
+
+def _one(item: Any) -> Series:
+    if not isinstance(item, dict) or not isinstance(item.get("metric"), dict):
+        raise ValueError("a series without labels")
+    if "histogram" in item:
+        raise ValueError("a native histogram; histogram_quantile() makes a number of it")
+    return Series(tuple(sorted((str(k), str(v)) for k, v in item["metric"].items())), _number(item.get("value")))
+
+
+def _number(pair: Any) -> float:
+    if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], str)):
+        raise ValueError("a value that is not [time, number as text]")
+    try:
+        return float(pair[1])
+    except ValueError:
+        raise ValueError("a value that is no number") from None
 
 
 def _cause(error: Exception) -> str:
     if isinstance(error, DoccError):
-        return error.what
-    return (str(error) or type(error).__name__)[:200]
+        return f"{error.what}: {error.why}" if error.why else error.what
+    words = re.sub(r"//[^/@\s]*@", "//", str(error)) or type(error).__name__
+    return clean(words)[:200]
