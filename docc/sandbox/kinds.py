@@ -61,6 +61,11 @@ number_or_text: Schema = {"type": ["integer", "string"]}
 strings = mapping(text)
 name_of_object: Schema = {"type": "string", "pattern": r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?\Z", "maxLength": 253}
 port_number = integer(1, 65535)
+hostname: Schema = {
+    "type": "string",
+    "pattern": r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z",
+    "maxLength": 253,
+}
 
 METADATA = obj(
     name=name_of_object, generateName=text, namespace=text, labels=strings, annotations=strings, uid=text,
@@ -125,10 +130,9 @@ _backend = obj(
     filters=many(_filter, 16),
 )  # fmt: skip
 _parent = obj(("name",), group=text, kind=text, namespace=text, name=name_of_object, sectionName=text, port=port_number)
-_HOST = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z"
 HTTP_ROUTE = obj(
     parentRefs=many(_parent, 32),
-    hostnames=many({"type": "string", "pattern": _HOST}, 16),
+    hostnames=many(hostname, 16),
     rules=many(obj(
         name=text,
         matches=many(obj(
@@ -154,7 +158,7 @@ _namespaces["properties"] = {
 }  # fmt: skip
 _listener = obj(
     ("name", "port", "protocol"),
-    name=name_of_object, hostname=text, port=port_number, protocol=one_of("HTTP"),
+    name=name_of_object, hostname=hostname, port=port_number, protocol=one_of("HTTP"),
     allowedRoutes=obj(kinds=many(obj(("kind",), group=text, kind=text)), namespaces=_namespaces),
 )  # fmt: skip
 GATEWAY = obj(

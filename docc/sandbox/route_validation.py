@@ -68,7 +68,10 @@ def _match(match: Object, place: str) -> Iterator[Object]:
 
 
 def _expression(text: str, field: str) -> Iterator[Object]:
-    """Each by RE2 itself, which is what Envoy has."""
+    """Read by RE2 itself, which is what Envoy has; an empty one Envoy does not take."""
+    if not text:
+        yield _wrong(field, text, "Envoy takes no empty regular expression")
+        return
     quiet = re2.Options()
     quiet.log_errors = False
     try:
@@ -111,6 +114,8 @@ def _filters(filters: list[Object], place: str) -> Iterator[Object]:
             for field, name, value in named:
                 if not _HEADER_NAME.fullmatch(name):
                     yield _wrong(field, name, "must be a header's name: letters, digits and !#$%&'*+-.^_`|~")
+                elif name.lower() == "host":
+                    yield _wrong(field, name, "Envoy lets no header modifier touch Host")
                 if not _HEADER_VALUE.fullmatch(value):
                     yield _wrong(field, value, "must have at most 4096 characters, none of them a control character")
 
