@@ -40,6 +40,8 @@ def problems(body: Object) -> Iterator[Object]:
         yield from _timeouts(rule.get("timeouts", {}), f"{place}.timeouts")
         yield from _filters(rule.get("filters", []), f"{place}.filters")
         for number, backend in enumerate(rule.get("backendRefs", [])):
+            if (backend.get("group", ""), backend.get("kind", "Service")) == ("", "Service") and "port" not in backend:
+                yield _wrong(f"{place}.backendRefs[{number}]", backend, "Must have port for Service reference")
             yield from _filters(backend.get("filters", []), f"{place}.backendRefs[{number}].filters")
 
 

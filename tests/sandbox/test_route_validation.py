@@ -15,12 +15,13 @@ from docc.sandbox.route_validation import seconds
 from tests.sandbox.local_world import empty_store, gateway, world
 
 Object = dict[str, Any]
+V1 = {"name": "v1", "port": 80}
 FIRST = "spec.rules[0]"
 NO_PATHS = ("", "a", "/a//b", "/a/./b", "/a/../b", "/a/..", "/a/.", "/a%2Fb", "/a#b", "/a?b", "/a b", "/é", "/" * 1025)
 
 
 def refusal(rule: Object) -> StoreError | None:
-    spec = {"parentRefs": [{"name": "sandbox"}], "rules": [{"backendRefs": [{"name": "v1", "port": 80}], **rule}]}
+    spec = {"parentRefs": [{"name": "sandbox"}], "rules": [{"backendRefs": [V1], **rule}]}
     try:
         empty_store().create("HTTPRoute", {"metadata": {"name": "shop", "namespace": "default"}, "spec": spec})
     except StoreError as error:
@@ -117,7 +118,7 @@ def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> Non
         (edit("set", {"name": "Host", "value": "x"}), "filters[0].requestHeaderModifier.set[0]"),
         (edit("remove", "host"), "filters[0].requestHeaderModifier.remove[0]"),
         (edit("remove", "a b"), "filters[0].requestHeaderModifier.remove[0]"),
-        ({"backendRefs": [{"name": "v1", **edit("remove", "\0")}]}, "backendRefs[0].filters[0].requestHeaderModifier.remove[0]"),
+        ({"backendRefs": [{**V1, **edit("remove", "\0")}]}, "backendRefs[0].filters[0].requestHeaderModifier.remove[0]"),
         ({"matches": [{"method": "GET"}] * 64 , "backendRefs": []}, ""),
     ],
 )  # fmt: skip
