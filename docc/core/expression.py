@@ -26,6 +26,7 @@ from docc.core.promql_text import (
     variables,
     write,
 )
+from docc.promql import parse as parse_promql
 
 OUTCOME_LABELS = frozenset(
     {
@@ -40,6 +41,8 @@ VARIABLES = ("app", "namespace", "canary", "stable", "revision")
 WINDOW_SECONDS_MIN = 30.0
 LENGTH_MAX = 4096
 """A chain of thousands of operators overflows the parser library's stack and would end the process."""
+DEPTH_MAX = 100
+"""Trees are walked recursively, by docc as by the servers that it asks."""
 NO_STABLE = "no-stable-revision"
 """What $stable is bound to on a first deploy: no object can have this name, since names end in -vN."""
 
@@ -159,13 +162,8 @@ def _tree(expression: str, window: float) -> Node:
     if len(text) > LENGTH_MAX:
         raise ExpressionError(f"it is longer than {LENGTH_MAX} characters")
     try:
-        return promql.parse(text)
-    except BaseException as error:
-        # Some texts ("a offset Inf") make the library panic; its PanicException is no Exception, and has no importable name.
-        if type(error).__name__ == "PanicException":
-            raise ExpressionError("it is not PromQL") from error
-        if not isinstance(error, ValueError):
-            raise
+        tree = parse_promql(text)
+    except ValueError as error:
         if "$window" in text:
             raise ExpressionError("$window stands only as a range, as in rate(x[$window])") from error
         if "unexpected character: '$'" in str(error):
@@ -175,6 +173,12 @@ def _tree(expression: str, window: float) -> Node:
         if "scalars must use BOOL" in str(error):
             raise ExpressionError("it compares numbers only and selects no metric") from error
         raise ExpressionError(f"it is not PromQL: {error}") from error
+    level = [tree]
+    for _ in range(DEPTH_MAX):
+        level = [child for node in level for child in children(node)]
+    if level:
+        raise ExpressionError(f"it is nested more than {DEPTH_MAX} deep")
+    return tree
 
 
 def _inside(node: Node) -> Node:

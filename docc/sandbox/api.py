@@ -1,16 +1,10 @@
 """The Store over HTTP, in the API server's words. What it does not speak it refuses with a sentence: 404, 405 or 415.
 
-    application(store, token=..., audit=..., logs=..., proxies=...) -> aiohttp.web.Application
-
-token: what `Authorization: Bearer` must carry. audit: called with (verb, resource, code) of each request. logs: a pod's log,
-(namespace, pod, container, previous, lines) -> text. proxies: "namespace/name:port" of a Service -> base URL behind it.
+application(Setting(store, token, audit, logs, proxies)) -> aiohttp.web.Application
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -18,18 +12,23 @@ from typing import Any
 
 from aiohttp import ClientSession, web
 
+from docc.sandbox import discovery, scale, watch
+from docc.sandbox.bodies import SPOKEN, read_object, read_patch
 from docc.sandbox.kinds import KINDS, Kind, by_path
-from docc.sandbox.store import Change, Object, Store, StoreError
+from docc.sandbox.refusals import StoreError, bad, cause, invalid
+from docc.sandbox.selection import chooser, page
+from docc.sandbox.store import Object, Store
 
-WATCH_SECONDS_MAX = 300.0
-BOOKMARK_SECONDS = 30.0
 BODY_MAX = 3 << 20
-SPOKEN = "the sandbox speaks get, list, watch, create, merge patch, JSON patch and delete"
-_FORMS = {"application/merge-patch+json": "merge", "application/json-patch+json": "json"}
+_POLICIES = ("Background", "Foreground")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
+    """token: what `Authorization: Bearer` must carry. audit: called with verb, resource, code, name and agent of each request.
+    logs: a pod's log, (namespace, pod, container, previous, lines) -> text. proxies: "namespace/name:port" of a Service -> base
+    URL behind it."""
+
     store: Store
     token: str
     audit: Callable[[Mapping[str, Any]], None]
@@ -43,13 +42,7 @@ SETTING: web.AppKey[Setting] = web.AppKey("setting", Setting)
 def application(setting: Setting) -> web.Application:
     app = web.Application(client_max_size=BODY_MAX, middlewares=[_outermost])
     app[SETTING] = setting
-    app.router.add_get("/readyz", _ready)
-    app.router.add_get("/version", _version)
-    app.router.add_get("/api", _core_versions)
-    app.router.add_get("/apis", _groups)
-    app.router.add_get("/api/v1", _resources)
-    app.router.add_get("/apis/{group}/{version}", _resources)
-    app.router.add_post("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", _rules_review)
+    app.add_routes(discovery.routes())
     app.router.add_get("/api/v1/namespaces/{namespace}/services/{service}/proxy/{path:.*}", _proxy)
     for prefix in ("/api/{version:v1}", "/apis/{group}/{version}"):
         for scope in ("/namespaces/{namespace}", ""):  # the longer one first: both would match
@@ -70,9 +63,10 @@ async def _outermost(request: web.Request, handler: Any) -> web.StreamResponse:
     except StoreError as error:
         response = _status(error)
     except web.HTTPException as error:
-        response = _status(StoreError(error.status, error.reason.replace(" ", ""), f"{request.path}: {SPOKEN}"))
-    except (ValueError, KeyError, TypeError) as error:
-        response = _status(StoreError(400, "BadRequest", f"the request cannot be understood: {error}"))
+        message = f"{request.method} {request.path}: {error.reason.lower()}; {SPOKEN}"
+        response = _status(StoreError(error.status, error.reason.replace(" ", ""), message))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        response = _status(bad(f"the request cannot be understood: {error}"))
     if not response.prepared:
         response.headers["Date"] = formatdate(usegmt=True)
     _audit(setting, request, response.status)
@@ -81,57 +75,81 @@ async def _outermost(request: web.Request, handler: Any) -> web.StreamResponse:
 
 def _audit(setting: Setting, request: web.Request, code: int) -> None:
     names = request.match_info
-    verbs = {"GET": "get" if "name" in names else "list", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
-    verb = "watch" if request.query.get("watch") in ("true", "1") else verbs.get(request.method, request.method.lower())
+    verbs = {"GET": "get" if "name" in names else "list", "POST": "create", "PUT": "update"}
+    verb = "watch" if _watches(request) else verbs.get(request.method, request.method.lower())
     entry = {"verb": verb, "resource": names.get("plural", request.path.rsplit("/", 1)[-1]), "code": code}
     entry |= {"name": names.get("name", ""), "agent": request.headers.get("User-Agent", "")}
     setting.audit(entry)
 
 
 def _status(error: StoreError) -> web.Response:
-    details: Object = {"causes": list(error.causes)} if error.causes else {}
-    if error.code == 404 and '"' in str(error):
-        details["name"] = str(error).split('"')[1]
-    body = {
-        "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": str(error), "reason": error.reason,
-        "details": details, "code": error.code,
-    }  # fmt: skip
-    return web.json_response(body, status=error.code)
+    return web.json_response(error.status, status=error.code)
+
+
+def _watches(request: web.Request) -> bool:
+    return request.query.get("watch") in ("true", "1")
 
 
 def _kind(request: web.Request) -> Kind:
     names = request.match_info
     found = by_path(names.get("group", ""), names["version"], names["plural"])
-    if found is None:
+    if found is None or ("namespace" in names and not found.namespaced):
         spoken = ", ".join(kind.plural for kind in KINDS)
-        raise StoreError(404, "NotFound", f"the sandbox has no such resource; it has {spoken}")
+        raise StoreError(404, "NotFound", f"{request.path}: the sandbox has no such resource; it has {spoken}")
     return found
+
+
+def _written(request: web.Request, options: Mapping[str, Any] | None = None) -> Store:
+    """Where a write goes: with dryRun=All to a store that is forgotten afterwards."""
+    store, asked = (
+        request.app[SETTING].store,
+        [*request.query.getall("dryRun", []), *((options or {}).get("dryRun") or [])],
+    )
+    if set(asked) - {"All"}:
+        raise invalid(
+            None, "", [cause("dryRun", "FieldValueNotSupported", 'Unsupported value: supported values: "All"')]
+        )
+    return store.rehearsal() if asked else store
 
 
 async def _collection(request: web.Request) -> web.StreamResponse:
     store, kind = request.app[SETTING].store, _kind(request)
     namespace = request.match_info.get("namespace")
     if request.method == "POST":
-        body = await request.json()
-        if kind.namespaced:
-            body.setdefault("metadata", {}).setdefault("namespace", namespace or "default")
-            if namespace is not None and body["metadata"]["namespace"] != namespace:
-                raise StoreError(400, "BadRequest", "the namespace of the object does not match the request's")
-        if (body.get("apiVersion"), body.get("kind")) != (kind.api_version, kind.kind):
-            raise StoreError(400, "BadRequest", f"the object is not a {kind.api_version} {kind.kind}")
-        return web.json_response(store.create(kind.kind, body), status=201)
+        body = await read_object(request)
+        _addressed(kind, body, namespace or ("default" if kind.namespaced else None), None)
+        return web.json_response(_written(request).create(kind.kind, body), status=201)
     if request.method != "GET":
         raise StoreError(405, "MethodNotAllowed", f"{request.method} of a collection: {SPOKEN}")
-    chosen = _selection(request, namespace)
-    if request.query.get("watch") in ("true", "1"):
-        return await _watch(request, kind, chosen)
-    items = [body for body in store.select(kind.kind, namespace) if chosen(body)]
-    listing = {
-        "kind": f"{kind.kind}List",
-        "apiVersion": kind.api_version,
-        "metadata": {"resourceVersion": str(store.version)},
-    }
-    return web.json_response({**listing, "items": items})
+    chosen = chooser(kind, namespace, request.query)
+    if _watches(request):
+        return await watch.answer(request, store, kind, chosen, watch.terms(request.query, store.version))
+    version = watch.version_of(request.query, store.version)
+    if request.query.get("resourceVersionMatch") == "Exact" and version != store.version:
+        raise StoreError(
+            410, "Expired", f"the sandbox keeps no old lists: {version} is not the current {store.version}"
+        )
+    items, more = page(
+        [body for body in store.select(kind.kind, namespace) if chosen(body)], store.version, request.query
+    )
+    listing = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version}
+    return web.json_response({**listing, "metadata": {"resourceVersion": str(store.version), **more}, "items": items})
+
+
+def _addressed(kind: Kind, body: Object, namespace: str | None, name: str | None) -> None:
+    """The object is of the kind, the namespace and the name that the path says; what it leaves out is filled in."""
+    given = (body.setdefault("apiVersion", kind.api_version), body.setdefault("kind", kind.kind))
+    if given != (kind.api_version, kind.kind):
+        raise bad(
+            f"the object provided is unrecognized: it is {given[0]} {given[1]}, not {kind.api_version} {kind.kind}"
+        )
+    meta = body.setdefault("metadata", {})
+    if not isinstance(meta, dict):
+        raise bad("metadata must be an object")
+    if namespace is not None and meta.setdefault("namespace", namespace) != namespace:
+        raise bad("the namespace of the provided object does not match the namespace sent on the request")
+    if name is not None and meta.setdefault("name", name) != name:
+        raise bad(f"the name of the object ({meta['name']}) does not match the name on the URL ({name})")
 
 
 async def _object(request: web.Request) -> web.StreamResponse:
@@ -139,202 +157,99 @@ async def _object(request: web.Request) -> web.StreamResponse:
     place = (kind.kind, names.get("namespace"), names["name"])
     if request.method == "GET":
         return web.json_response(store.get(*place))
-    if request.method == "PATCH":
-        return web.json_response(store.patch(*place, await request.json(), form=_form(request)))
+    if request.method in ("PATCH", "PUT"):
+        return web.json_response(await _changed(request, kind, ""))
     if request.method == "DELETE":
-        wanted = ((await request.json()) if request.can_read_body else {}).get("preconditions") or {}
-        gone = store.delete(*place, uid=wanted.get("uid"), resource_version=wanted.get("resourceVersion"))
+        options = (await read_object(request)) if request.can_read_body else {}
+        wanted = _delete_options(request, kind, options)
+        gone = _written(request, options).delete(
+            *place, uid=wanted.get("uid"), resource_version=wanted.get("resourceVersion")
+        )
         return web.json_response(gone)
     raise StoreError(405, "MethodNotAllowed", f"{request.method} of an object: {SPOKEN}")
+
+
+async def _changed(request: web.Request, kind: Kind, subresource: str) -> Object:
+    names = request.match_info
+    place = (kind.kind, names.get("namespace"), names["name"])
+    if request.method == "PATCH":
+        patch, form = await read_patch(request)
+        return _written(request).patch(*place, patch, form=form, subresource=subresource)
+    body = await read_object(request)
+    _addressed(kind, body, names.get("namespace"), names["name"])
+    return _written(request).replace(kind.kind, body, subresource=subresource)
+
+
+def _delete_options(request: web.Request, kind: Kind, options: Object) -> Object:
+    """Its preconditions. What would be done otherwise than asked is refused."""
+    policy = options.get("propagationPolicy") or request.query.get("propagationPolicy") or "Background"
+    if policy not in _POLICIES or options.get("orphanDependents"):
+        raise bad(
+            f"the sandbox deletes what an object owned with it: propagationPolicy {' or '.join(_POLICIES)}, not {policy}"
+        )
+    if options.get("gracePeriodSeconds") is not None or "gracePeriodSeconds" in request.query:
+        raise bad(
+            "the sandbox gives a pod its own terminationGracePeriodSeconds; gracePeriodSeconds is not spoken here"
+        )
+    if kind.kind == "Namespace" and request.match_info["name"] == "default":
+        message = 'namespaces "default" is forbidden: this namespace may not be deleted'
+        raise StoreError(403, "Forbidden", message)
+    found = options.get("preconditions") or {}
+    if not isinstance(found, dict):
+        raise bad("preconditions must be an object")
+    return found
 
 
 async def _subresource(request: web.Request) -> web.StreamResponse:
     setting, kind, names = request.app[SETTING], _kind(request), request.match_info
     place = (kind.kind, names.get("namespace"), names["name"])
-    which = names["subresource"]
-    if which == "status" and kind.has_status and request.method == "PATCH":
-        patched = setting.store.patch(*place, await request.json(), form=_form(request), subresource="status")
-        return web.json_response(patched)
-    if which == "status" and request.method == "GET":
-        return web.json_response(setting.store.get(*place))
-    if which == "scale" and kind.kind == "Deployment" and request.method in ("GET", "PATCH"):
-        return web.json_response(
-            _scale(setting.store, place, await request.json() if request.method == "PATCH" else None)
+    match names["subresource"], request.method:
+        case "status", "GET" if kind.has_status:
+            return web.json_response(setting.store.get(*place))
+        case "status", "PATCH" | "PUT" if kind.has_status:
+            return web.json_response(await _changed(request, kind, "status"))
+        case "scale", "GET" if kind.kind == "Deployment":
+            return web.json_response(scale.of(setting.store.get(*place)))
+        case "scale", "PATCH" if kind.kind == "Deployment":
+            patch, form = await read_patch(request)
+            return web.json_response(scale.patch(_written(request), place, patch, form))
+        case "scale", "PUT" if kind.kind == "Deployment":
+            return web.json_response(scale.replace(_written(request), place, await read_object(request)))
+        case "log", "GET" if kind.kind == "Pod":
+            return _log(request, setting)
+        case (("status" | "scale" | "log"), _) if names["subresource"] in _subresources(kind):
+            raise StoreError(405, "MethodNotAllowed", f"{request.method} of {names['subresource']} is not spoken here")
+    raise StoreError(404, "NotFound", f"{request.path}: the sandbox has no {names['subresource']} of {kind.plural}")
+
+
+def _subresources(kind: Kind) -> tuple[str, ...]:
+    own = {"Deployment": ("scale",), "Pod": ("log",)}.get(kind.kind, ())
+    return (*own, *(("status",) if kind.has_status else ()))
+
+
+def _log(request: web.Request, setting: Setting) -> web.Response:
+    namespace, name = request.match_info.get("namespace") or "default", request.match_info["name"]
+    if "follow" in request.query and request.query["follow"] not in ("false", "0"):
+        raise bad("the sandbox does not follow logs")
+    pod = setting.store.get("Pod", namespace, name)
+    known = [container["name"] for container in pod["spec"]["containers"]]
+    container = request.query.get("container") or known[0]
+    if container not in known:
+        raise bad(f"container {container} is not valid for pod {name}")
+    lines = request.query.get("tailLines")
+    if lines is not None and not lines.isdecimal():
+        raise invalid(
+            None, name, [cause("tailLines", "FieldValueInvalid", f"Invalid value: {lines}: must be 0 or more")]
         )
-    if which == "log" and kind.kind == "Pod" and request.method == "GET":
-        pod = setting.store.get(*place)
-        container = request.query.get("container") or pod["spec"]["containers"][0]["name"]
-        lines = int(request.query["tailLines"]) if "tailLines" in request.query else None
-        previous = request.query.get("previous") == "true"
-        return web.Response(text=setting.logs(place[1] or "default", place[2], container, previous, lines))
-    raise StoreError(404, "NotFound", f"the sandbox has no {which} of {kind.plural}")
-
-
-def _scale(store: Store, place: tuple[str, str | None, str], patch: Object | None) -> Object:
-    if patch is not None:
-        store.patch(*place, {"spec": {"replicas": patch["spec"]["replicas"]}}, form="merge")
-    found = store.get(*place)
-    meta = {k: found["metadata"][k] for k in ("name", "namespace", "uid", "resourceVersion")}
-    counts = {"replicas": (found.get("status") or {}).get("replicas", 0)}
-    return {
-        "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": meta, "spec": {"replicas": found["spec"]["replicas"]},
-        "status": counts,
-    }  # fmt: skip
-
-
-def _form(request: web.Request) -> str:
-    form = _FORMS.get(request.content_type)
-    if form is None:
-        raise StoreError(415, "UnsupportedMediaType", f"{request.content_type} is not spoken here; {SPOKEN}")
-    return form
-
-
-def _selection(request: web.Request, namespace: str | None) -> Callable[[Object], bool]:
-    fields = dict(
-        pair.split("=", 1) for pair in request.query.get("fieldSelector", "").replace("==", "=").split(",") if pair
-    )
-    labels = [term.strip() for term in request.query.get("labelSelector", "").split(",") if term.strip()]
-    known = {"metadata.name", "metadata.namespace", "involvedObject.name"}
-    if set(fields) - known:
-        raise StoreError(400, "BadRequest", f"field selectors of the sandbox: {', '.join(sorted(known))}")
-    terms = [_term(term) for term in labels]
-
-    def chosen(body: Object) -> bool:
-        meta = body["metadata"]
-        if namespace is not None and meta.get("namespace") != namespace:
-            return False
-        for field, value in fields.items():
-            part, name = field.split(".")
-            if (body.get(part) or {}).get(name) != value:
-                return False
-        return all(term(meta.get("labels") or {}) for term in terms)
-
-    return chosen
-
-
-def _term(term: str) -> Callable[[Mapping[str, str]], bool]:
-    if any(mark in term for mark in ("(", " in ", " notin ")):
-        raise StoreError(400, "BadRequest", "label selectors of the sandbox: key=value, key!=value, key, !key")
-    if "!=" in term:
-        key, value = term.split("!=", 1)
-        return lambda labels: labels.get(key) != value
-    if "=" in term:
-        key, value = term.replace("==", "=").split("=", 1)
-        return lambda labels: labels.get(key) == value
-    if term.startswith("!"):
-        return lambda labels: term[1:] not in labels
-    return lambda labels: term in labels
-
-
-async def _watch(request: web.Request, kind: Kind, chosen: Callable[[Object], bool]) -> web.StreamResponse:
-    store = request.app[SETTING].store
-    version = int(request.query.get("resourceVersion") or store.version)
-    limit = min(float(request.query.get("timeoutSeconds") or WATCH_SECONDS_MAX), WATCH_SECONDS_MAX)
-    bookmarks = request.query.get("allowWatchBookmarks") in ("true", "1")
-    response = web.StreamResponse(headers={"Content-Type": "application/json", "Date": formatdate(usegmt=True)})
-    response.enable_chunked_encoding()
-    await response.prepare(request)
-    with contextlib.suppress(ConnectionResetError):  # the watcher has gone: nobody is left to be told
-        await _follow(response, store, kind, chosen, (version, _now() + limit, bookmarks))
-        await response.write_eof()
-    return response
-
-
-async def _follow(
-    response: web.StreamResponse,
-    store: Store,
-    kind: Kind,
-    chosen: Callable[[Object], bool],
-    terms: tuple[int, float, bool],
-) -> None:
-    """terms: from which version, until when (loop time), with bookmarks."""
-    version, end, bookmarks = terms
-    while (left := end - _now()) > 0:
-        try:
-            changes = store.changes_since(version)
-        except StoreError as error:
-            status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": error.code}
-            await _send(response, "ERROR", {**status, "reason": error.reason, "message": str(error)})
-            break
-        for change in changes:
-            version = change.version
-            if change.kind == kind.kind and (told := _seen_by(change, chosen)):
-                await _send(response, told, change.object)
-        if not await store.changed(version, min(left, BOOKMARK_SECONDS)) and bookmarks:
-            body = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": {"resourceVersion": str(version)}}
-            await _send(response, "BOOKMARK", body)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _seen_by(change: Change, chosen: Callable[[Object], bool]) -> str:
-    """The event's type for a watch with a selector: an object may come into its sight, or leave it."""
-    now = chosen(change.object)
-    before = change.before is not None and chosen(change.before)
-    if change.type != "MODIFIED":
-        return change.type if now else ""
-    return {(True, True): "MODIFIED", (False, True): "ADDED", (True, False): "DELETED"}.get((before, now), "")
-
-
-async def _send(response: web.StreamResponse, kind: str, body: Object) -> None:
-    await response.write(json.dumps({"type": kind, "object": body}).encode() + b"\n")
+    previous = request.query.get("previous") in ("true", "1")
+    return web.Response(text=setting.logs(namespace, name, container, previous, None if lines is None else int(lines)))
 
 
 async def _proxy(request: web.Request) -> web.StreamResponse:
     names = request.match_info
     base = request.app[SETTING].proxies.get(f"{names['namespace']}/{names['service']}")
     if base is None:
-        raise StoreError(
-            503, "ServiceUnavailable", f"the sandbox proxies {', '.join(request.app[SETTING].proxies) or 'nothing'}"
-        )
+        known = ", ".join(request.app[SETTING].proxies) or "nothing"
+        raise StoreError(503, "ServiceUnavailable", f"the sandbox proxies {known}")
     async with ClientSession() as session, session.get(f"{base}/{names['path']}", params=request.query) as answer:
         return web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)
-
-
-async def _ready(request: web.Request) -> web.Response:
-    return web.Response(text="ok")
-
-
-async def _version(request: web.Request) -> web.Response:
-    return web.json_response({"major": "1", "minor": "36", "gitVersion": "v1.36.0-docc-sandbox", "platform": "linux"})
-
-
-async def _core_versions(request: web.Request) -> web.Response:
-    return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
-
-
-async def _groups(request: web.Request) -> web.Response:
-    groups = []
-    for group, version in sorted({(kind.group, kind.version) for kind in KINDS if kind.group}):
-        spoken = {"groupVersion": f"{group}/{version}", "version": version}
-        groups.append({"name": group, "versions": [spoken], "preferredVersion": spoken})
-    return web.json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
-
-
-async def _resources(request: web.Request) -> web.Response:
-    group, version = request.match_info.get("group", ""), request.match_info.get("version", "v1")
-    verbs = ["get", "list", "watch", "create", "patch", "delete"]
-    found = [
-        {"name": k.plural, "singularName": k.kind.lower(), "namespaced": k.namespaced, "kind": k.kind, "verbs": verbs}
-        for k in KINDS
-        if (k.group, k.version) == (group, version)
-    ]
-    if not found:
-        raise StoreError(404, "NotFound", f"the sandbox has no API group {group}/{version}")
-    spoken = f"{group}/{version}" if group else version
-    return web.json_response(
-        {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": spoken, "resources": found}
-    )
-
-
-async def _rules_review(request: web.Request) -> web.Response:
-    """Whoever has the token may do everything that the sandbox speaks."""
-    body = await request.json()
-    verbs = ["get", "list", "watch", "create", "patch", "delete"]
-    rules = [
-        {"apiGroups": [kind.group], "resources": [kind.plural, f"{kind.plural}/log"], "verbs": verbs} for kind in KINDS
-    ]
-    status = {"resourceRules": rules, "nonResourceRules": [], "incomplete": False}
-    return web.json_response({**body, "status": status}, status=201)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from docc.sandbox.store import Store, StoreError
+from docc.sandbox.refusals import StoreError
+from docc.sandbox.store import Store
 
 Object = dict[str, Any]
 PORTS_ANNOTATION = "sandbox.docc.dev/ports"

@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """generation: counts spec changes (Kubernetes does so for kinds with a status that controllers write)."""
+    """generation: the kind counts the changes of what is wanted. unconditional: a PUT needs no resourceVersion."""
 
     group: str
     version: str
@@ -21,14 +21,17 @@ class Kind:
     schema: Schema
     namespaced: bool = True
     has_status: bool = False
+    generation: bool = False
+    unconditional: bool = True
+
+    @property
+    def resource(self) -> str:
+        """As the API server names it in its refusals: deployments.apps."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def prefix(self) -> str:
-        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
 
 def obj(required: tuple[str, ...] = (), **fields: Schema) -> Schema:
@@ -56,8 +59,13 @@ flag: Schema = {"type": "boolean"}
 inert: Schema = {}
 number_or_text: Schema = {"type": ["integer", "string"]}
 strings = mapping(text)
-name_of_object: Schema = {"type": "string", "pattern": "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", "maxLength": 253}
+name_of_object: Schema = {"type": "string", "pattern": r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?\Z", "maxLength": 253}
 port_number = integer(1, 65535)
+hostname: Schema = {
+    "type": "string",
+    "pattern": r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z",
+    "maxLength": 253,
+}
 
 METADATA = obj(
     name=name_of_object, generateName=text, namespace=text, labels=strings, annotations=strings, uid=text,
@@ -122,10 +130,9 @@ _backend = obj(
     filters=many(_filter, 16),
 )  # fmt: skip
 _parent = obj(("name",), group=text, kind=text, namespace=text, name=name_of_object, sectionName=text, port=port_number)
-_HOST = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 HTTP_ROUTE = obj(
     parentRefs=many(_parent, 32),
-    hostnames=many({"type": "string", "pattern": _HOST}, 16),
+    hostnames=many(hostname, 16),
     rules=many(obj(
         name=text,
         matches=many(obj(
@@ -151,7 +158,7 @@ _namespaces["properties"] = {
 }  # fmt: skip
 _listener = obj(
     ("name", "port", "protocol"),
-    name=name_of_object, hostname=text, port=port_number, protocol=one_of("HTTP"),
+    name=name_of_object, hostname=hostname, port=port_number, protocol=one_of("HTTP"),
     allowedRoutes=obj(kinds=many(obj(("kind",), group=text, kind=text)), namespaces=_namespaces),
 )  # fmt: skip
 GATEWAY = obj(
@@ -171,17 +178,19 @@ def _with_spec(spec: Schema, *required: str) -> Schema:
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "Namespace", "namespaces", _with_spec(obj(finalizers=inert)), namespaced=False, has_status=True),
-    Kind("apps", "v1", "Deployment", "deployments", _with_spec(DEPLOYMENT, "spec"), has_status=True),
-    Kind("", "v1", "Pod", "pods", _with_spec(POD_SPEC, "spec"), has_status=True),
+    Kind("apps", "v1", "Deployment", "deployments", _with_spec(DEPLOYMENT, "spec"), has_status=True, generation=True),
+    Kind("", "v1", "Pod", "pods", _with_spec(POD_SPEC, "spec"), has_status=True, generation=True),
     Kind("", "v1", "Service", "services", _with_spec(SERVICE), has_status=True),
     Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices",
          obj(("metadata", "addressType"), apiVersion=text, kind=text, metadata=METADATA, addressType=one_of("IPv4"),
-             endpoints=many(_whole), ports=many(_whole))),
+             endpoints=many(_whole), ports=many(_whole)), generation=True),
     Kind("", "v1", "ConfigMap", "configmaps",
          obj(("metadata",), apiVersion=text, kind=text, metadata=METADATA, data=strings, binaryData=strings, immutable=flag)),
-    Kind("coordination.k8s.io", "v1", "Lease", "leases", _with_spec(LEASE)),
-    Kind(GATEWAY_GROUP, "v1", "Gateway", "gateways", _with_spec(GATEWAY, "spec"), has_status=True),
-    Kind(GATEWAY_GROUP, "v1", "HTTPRoute", "httproutes", _with_spec(HTTP_ROUTE, "spec"), has_status=True),
+    Kind("coordination.k8s.io", "v1", "Lease", "leases", _with_spec(LEASE), unconditional=False),
+    Kind(GATEWAY_GROUP, "v1", "Gateway", "gateways", _with_spec(GATEWAY, "spec"), has_status=True, generation=True,
+         unconditional=False),
+    Kind(GATEWAY_GROUP, "v1", "HTTPRoute", "httproutes", _with_spec(HTTP_ROUTE, "spec"), has_status=True, generation=True,
+         unconditional=False),
     Kind("", "v1", "Event", "events",
          obj(("metadata", "involvedObject"), apiVersion=text, kind=text, metadata=METADATA, involvedObject=_whole,
              reason=text, message=text, type=text, source=_whole, firstTimestamp=text, lastTimestamp=text,

@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections import deque
 
-from docc.sandbox.store import StoreError
+from docc.sandbox.refusals import StoreError
 
 LINES_MAX = 500
 LINE_BYTES_MAX = 16 << 10

@@ -46,7 +46,15 @@ def json_patch(document: dict[str, Any], operations: list[dict[str, Any]]) -> di
     return result
 
 
-def merge_patch(document: Any, patch: Any) -> Any:
+def merge_patch(document: dict[str, Any], patch: Any) -> dict[str, Any]:
+    """Raises ValueError for a patch that is no object: it would put itself in the document's place."""
+    if not isinstance(patch, dict):
+        raise ValueError("a merge patch of an object is an object")
+    merged: dict[str, Any] = _merged(document, patch)
+    return merged
+
+
+def _merged(document: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
@@ -55,5 +63,5 @@ def merge_patch(document: Any, patch: Any) -> Any:
         if value is None:
             result.pop(key, None)
         else:
-            result[key] = merge_patch(result.get(key), value)
+            result[key] = _merged(result.get(key), value)
     return result

@@ -12,6 +12,7 @@ from docc.sandbox.store import Store, rfc3339
 Object = dict[str, Any]
 CONTROLLER = "docc.dev/sandbox"
 _NEVER = rfc3339(0)
+_HTTP_ROUTE = {"group": GATEWAY_GROUP, "kind": "HTTPRoute"}
 
 
 def reconcile_gateways(store: Store) -> None:
@@ -24,16 +25,25 @@ def reconcile_gateways(store: Store) -> None:
                 _condition("Programmed", "Programmed", "", meta["generation"]),
             ],
             "listeners": [
-                {
-                    "name": listener["name"],
-                    "supportedKinds": [{"group": GATEWAY_GROUP, "kind": "HTTPRoute"}],
-                    "attachedRoutes": sum(1 for route in routes if _attached(store, route, gateway, listener)),
-                    "conditions": [_condition("Accepted", "Accepted", "", meta["generation"])],
-                }
-                for listener in gateway["spec"]["listeners"]
+                _listener_status(store, gateway, listener, routes) for listener in gateway["spec"]["listeners"]
             ],
         }
         store.set_status("Gateway", meta["namespace"], meta["name"], status)
+
+
+def _listener_status(store: Store, gateway: Object, listener: Object, routes: list[Object]) -> Object:
+    generation = gateway["metadata"]["generation"]
+    foreign = [kind["kind"] for kind in _kinds(listener) if not _is_http_route(kind)]
+    resolved = ("InvalidRouteKinds", f"not known: {', '.join(foreign)}") if foreign else ("ResolvedRefs", "")
+    return {
+        "name": listener["name"],
+        "supportedKinds": [_HTTP_ROUTE] if any(map(_is_http_route, _kinds(listener))) else [],
+        "attachedRoutes": sum(1 for route in routes if _attached(store, route, gateway, listener)),
+        "conditions": [
+            _condition("Accepted", "Accepted", "", generation),
+            _condition("ResolvedRefs", *resolved, generation, good=not foreign),
+        ],
+    }
 
 
 def reconcile_routes(store: Store) -> None:
@@ -41,6 +51,8 @@ def reconcile_routes(store: Store) -> None:
         meta = route["metadata"]
         parents = []
         for parent in route["spec"].get("parentRefs") or []:
+            if _gateway_of(store, route, parent) is None:
+                continue
             accepted = acceptance(store, route, parent)
             resolved = resolution(store, route)
             conditions = [
@@ -55,22 +67,15 @@ def reconcile_routes(store: Store) -> None:
 
 def acceptance(store: Store, route: Object, parent: Object) -> tuple[str, str] | None:
     """(reason, message) of a refusal, None when the parent takes the route."""
-    if (parent.get("group", GATEWAY_GROUP), parent.get("kind", "Gateway")) != (GATEWAY_GROUP, "Gateway"):
-        return "InvalidKind", "the sandbox attaches routes to Gateways only"
-    home = parent.get("namespace") or route["metadata"]["namespace"]
-    gateway = store.find("Gateway", home, parent["name"])
+    gateway = _gateway_of(store, route, parent)
     if gateway is None:
-        return "NoMatchingParent", f"Gateway {home}/{parent['name']} does not exist"
-    named = [
-        listener
-        for listener in gateway["spec"]["listeners"]
-        if parent.get("sectionName") in (None, listener["name"]) and parent.get("port") in (None, listener["port"])
-    ]
+        return "NoMatchingParent", f"there is no Gateway {parent['name']}"
+    named = [listener for listener in gateway["spec"]["listeners"] if _named(parent, listener)]
     if not named:
         return "NoMatchingParent", "the Gateway has no such listener"
     allowing = [listener for listener in named if _allows(store, route, gateway, listener)]
     if not allowing:
-        return "NotAllowedByListeners", f"no listener allows routes from namespace {route['metadata']['namespace']}"
+        return "NotAllowedByListeners", f"no listener allows HTTPRoutes from namespace {route['metadata']['namespace']}"
     if not any(hosts_of(listener, route) for listener in allowing):
         return "NoMatchingListenerHostname", "the route's hostnames and the listeners' have nothing in common"
     return None
@@ -85,8 +90,11 @@ def resolution(store: Store, route: Object) -> tuple[str, str] | None:
                 return "InvalidKind", f"backend kind {backend.get('kind')} is not known"
             if backend.get("namespace", home) != home:
                 return "RefNotPermitted", f"no ReferenceGrant allows namespace {backend['namespace']}"
-            if store.find("Service", home, backend["name"]) is None:
+            service = store.find("Service", home, backend["name"])
+            if service is None:
                 return "BackendNotFound", f"Service {home}/{backend['name']} does not exist"
+            if backend["port"] not in [port["port"] for port in service["spec"].get("ports") or []]:
+                return "BackendNotFound", f"Service {home}/{backend['name']} has no port {backend['port']}"
     return None
 
 
@@ -95,37 +103,52 @@ def listeners_of(store: Store, route: Object, gateway: Object) -> list[Object]:
     return [listener for listener in gateway["spec"]["listeners"] if _attached(store, route, gateway, listener)]
 
 
+def _gateway_of(store: Store, route: Object, parent: Object) -> Object | None:
+    """The Gateway that a parentRef means; None if it is of another kind, or not there: then nobody here speaks for it, and the
+    route's status says nothing of it (Gateway API, RouteStatus.parents)."""
+    if (parent.get("group", GATEWAY_GROUP), parent.get("kind", "Gateway")) != (GATEWAY_GROUP, "Gateway"):
+        return None
+    return store.find("Gateway", parent.get("namespace") or route["metadata"]["namespace"], parent["name"])
+
+
+def _named(parent: Object, listener: Object) -> bool:
+    return parent.get("sectionName") in (None, listener["name"]) and parent.get("port") in (None, listener["port"])
+
+
 def _attached(store: Store, route: Object, gateway: Object, listener: Object) -> bool:
-    meta = gateway["metadata"]
     for parent in route["spec"].get("parentRefs") or []:
-        home = parent.get("namespace") or route["metadata"]["namespace"]
-        if (home, parent["name"]) != (meta["namespace"], meta["name"]):
-            continue
-        if parent.get("sectionName") not in (None, listener["name"]) or parent.get("port") not in (
-            None,
-            listener["port"],
-        ):
+        meant = _gateway_of(store, route, parent)
+        if meant is None or meant["metadata"]["uid"] != gateway["metadata"]["uid"] or not _named(parent, listener):
             continue
         if _allows(store, route, gateway, listener) and hosts_of(listener, route):
             return True
     return False
 
 
+def _kinds(listener: Object) -> list[Object]:
+    """What the listener takes: none named means what its protocol takes, for HTTP that is HTTPRoute."""
+    return (listener.get("allowedRoutes") or {}).get("kinds") or [_HTTP_ROUTE]
+
+
+def _is_http_route(kind: Object) -> bool:
+    return (kind.get("group", GATEWAY_GROUP), kind["kind"]) == (GATEWAY_GROUP, "HTTPRoute")
+
+
 def _allows(store: Store, route: Object, gateway: Object, listener: Object) -> bool:
-    allowed = listener.get("allowedRoutes") or {}
-    kinds = allowed.get("kinds")
-    if kinds and not any(kind["kind"] == "HTTPRoute" for kind in kinds):
+    if not any(map(_is_http_route, _kinds(listener))):
         return False
-    rule, home = allowed.get("namespaces") or {}, route["metadata"]["namespace"]
+    rule, home = (listener.get("allowedRoutes") or {}).get("namespaces") or {}, route["metadata"]["namespace"]
     origin = rule.get("from", "Same")
     if origin == "Selector":
         namespace = store.find("Namespace", None, home) or {"metadata": {}}
-        return selects(rule.get("selector") or {}, namespace["metadata"].get("labels") or {})
+        return selects(rule.get("selector"), namespace["metadata"].get("labels") or {})
     return bool(origin == "All" or home == gateway["metadata"]["namespace"])
 
 
-def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """A LabelSelector on labels."""
+def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """A LabelSelector on labels: an empty one selects everything, an absent one nothing."""
+    if selector is None:
+        return False
     if not (selector.get("matchLabels") or {}).items() <= labels.items():
         return False
     tests = {

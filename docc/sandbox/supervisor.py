@@ -30,7 +30,6 @@ from docc.sandbox.tsdb import Tsdb
 
 GATEWAY_PORT = 80
 PROMETHEUS_PORT = 9090
-CANCEL_AGAIN_SECONDS = 1.5
 SCRAPE_SECONDS = float(os.environ.get("DOCC_SANDBOX_SCRAPE_SECONDS", "1"))
 
 
@@ -74,13 +73,10 @@ async def main(folder: Path) -> None:
 
 
 async def stop(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancels until they have ended. Python 3.11's wait_for forgets a cancellation that comes together with its result: so not
-    in the same breath as a change of the store, and again if it has happened all the same."""
-    while left := [task for task in tasks if not task.done()]:
-        await asyncio.sleep(0.01)
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
+    """Cancels them and waits until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 def _begin(store: Store) -> None:

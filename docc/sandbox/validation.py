@@ -1,17 +1,30 @@
-"""What is wrong with an object: fields that the sandbox does not know (400), and values that it does not allow (422)."""
+"""What is wrong with an object, as kube-apiserver would tell it: fields that the sandbox does not know, values that it does not
+allow, and what may not change. Pure; what is wrong with a route is in route_validation.py.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from jsonschema import Draft7Validator, validators
+from jsonschema import Draft7Validator, ValidationError, validators
 from jsonschema.protocols import Validator
 
+from docc.sandbox import route_validation
 from docc.sandbox.kinds import by_kind
+from docc.sandbox.refusals import cause
 
 Object = dict[str, Any]
-MATCHES_MAX = 128
+_SHOWN_MAX = 200
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_NAMES: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "Namespace": (_LABEL, "a lowercase RFC 1123 label"),
+    "Service": (re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"), "a DNS-1035 label"),
+}
+"""Kinds whose names are shorter words than those of others."""
 
 
 @cache
@@ -23,7 +36,7 @@ def _validator(kind: str) -> Validator:
     return strict(by_kind(kind).schema)
 
 
-def problems(kind: str, body: Object) -> tuple[list[str], tuple[Object, ...]]:
+def problems(kind: str, body: Object) -> tuple[list[str], list[Object]]:
     """(unknown fields, causes of a Status)."""
     unknown: list[str] = []
     causes: list[Object] = []
@@ -35,24 +48,80 @@ def problems(kind: str, body: Object) -> tuple[list[str], tuple[Object, ...]]:
                 f'unknown field "{f"{path}.{key}" if path else key}"' for key in error.instance if key not in known
             ]
         else:
-            causes.append({"reason": "FieldValueInvalid", "message": error.message[:300], "field": path or "object"})
+            causes += _causes(error, path)
     if not unknown and not causes:
-        causes = _semantics(kind, body)
-    return unknown, tuple(causes)
+        causes = [*_names(kind, body), *_SEMANTICS.get(kind, _nothing)(body)]
+    return unknown, causes
 
 
-def _semantics(kind: str, body: Object) -> list[Object]:
-    causes: list[Object] = []
-    spec = body.get("spec", {})
-    if kind == "HTTPRoute" and sum(len(rule.get("matches", [])) for rule in spec.get("rules", [])) > MATCHES_MAX:
-        causes.append({"reason": "FieldValueInvalid", "message": "too many matches", "field": "spec.rules"})
+def immutable(kind: str, before: Object, after: Object) -> list[Object]:
+    """Causes for what an update would change and may not."""
+    causes = [
+        cause(f"metadata.{name}", "FieldValueInvalid", f"Invalid value: {_shown(new)}: field is immutable")
+        for name in ("name", "namespace", "uid")
+        if (new := after["metadata"].get(name, before["metadata"].get(name))) != before["metadata"].get(name)
+    ]
     if kind == "Deployment":
-        wanted = (spec.get("selector") or {}).get("matchLabels") or {}
-        labels = (spec["template"].get("metadata") or {}).get("labels") or {}
-        if not wanted or not wanted.items() <= labels.items():
-            message = "`selector` does not match template `labels`"
-            causes.append({"reason": "FieldValueInvalid", "message": message, "field": "spec.template.metadata.labels"})
+        if after["spec"]["selector"] != before["spec"]["selector"]:
+            message = f"Invalid value: {_shown(after['spec']['selector'])}: field is immutable"
+            causes.append(cause("spec.selector", "FieldValueInvalid", message))
+        if after["spec"]["template"] != before["spec"]["template"]:
+            message = "Forbidden: the sandbox does not roll a changed template out; docc never changes one"
+            causes.append(cause("spec.template", "FieldValueForbidden", message))
+    if kind == "ConfigMap" and before.get("immutable"):
+        causes += [
+            cause(name, "FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set")
+            for name in ("data", "binaryData", "immutable")
+            if after.get(name) != before.get(name)
+        ]
     return causes
+
+
+def _causes(error: ValidationError, path: str) -> list[Object]:
+    rule: Any = error.validator_value
+    if error.validator == "required" and isinstance(error.instance, dict):
+        missing = [name for name in rule if name not in error.instance]
+        return [cause(f"{path}.{name}" if path else name, "FieldValueRequired", "Required value") for name in missing]
+    if error.validator == "enum":
+        known = ", ".join(json.dumps(value) for value in rule)
+        message = f"Unsupported value: {_shown(error.instance)}: supported values: {known}"
+        return [cause(path, "FieldValueNotSupported", message)]
+    said = error.message.removeprefix(repr(error.instance)).strip()[:_SHOWN_MAX]
+    return [cause(path or "object", "FieldValueInvalid", f"Invalid value: {_shown(error.instance)}: {said}")]
+
+
+def _names(kind: str, body: Object) -> Iterator[Object]:
+    meta = body["metadata"]
+    if not meta.get("name"):
+        yield cause("metadata.name", "FieldValueRequired", "Required value: name or generateName is required")
+    elif kind in _NAMES and not _NAMES[kind][0].fullmatch(meta["name"]):
+        message = f"Invalid value: {_shown(meta['name'])}: it is not {_NAMES[kind][1]} of at most 63 characters"
+        yield cause("metadata.name", "FieldValueInvalid", message)
+    if meta.get("finalizers"):
+        message = "Forbidden: the sandbox would delete the object without waiting for them"
+        yield cause("metadata.finalizers", "FieldValueForbidden", message)
+
+
+def _deployment(body: Object) -> Iterator[Object]:
+    wanted = body["spec"]["selector"].get("matchLabels") or {}
+    labels = (body["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    if not wanted or not wanted.items() <= labels.items():
+        message = f"Invalid value: {_shown(labels)}: `selector` does not match template `labels`"
+        yield cause("spec.template.metadata.labels", "FieldValueInvalid", message)
+
+
+def _nothing(body: Object) -> Iterator[Object]:
+    yield from ()
+
+
+_SEMANTICS: Mapping[str, Callable[[Object], Iterator[Object]]] = {
+    "Deployment": _deployment,
+    "HTTPRoute": route_validation.problems,
+}
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value)[:_SHOWN_MAX]
 
 
 def _path(parts: Any) -> str:

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from docc.sandbox.route_status import acceptance, hosts_of, listeners_of
+from docc.sandbox.route_validation import PROGRAM_MAX, seconds
 from docc.sandbox.store import Store
 
 Object = dict[str, Any]
 Listener = tuple[str, str, int]
 """A port of a Gateway: (namespace, Gateway, port)."""
 UNRESOLVED = "unresolved"
-_DURATION = re.compile(r"(\d+)(ms|h|m|s)")
 _TO_PATH = re.compile(r"[/:]")
 _TYPE = "type.googleapis.com/envoy"
 _MANAGER = f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -101,8 +101,10 @@ def _routes(store: Store, listener: Listener) -> Object:
 
 def bootstrap(folder: str) -> Object:
     """The admin port is the kernel's choice; Envoy writes it where --admin-address-path says."""
+    limits = {"re2.max_program_size.error_level": PROGRAM_MAX}
     return {
         "node": {"id": "sandbox", "cluster": "sandbox"},
+        "layered_runtime": {"layers": [{"name": "limits", "static_layer": limits}]},
         "admin": {"address": _address("127.0.0.1", 0)},
         "dynamic_resources": {"lds_config": _file(folder, "lds.json"), "cds_config": _file(folder, "cds.json")},
     }
@@ -260,14 +262,8 @@ def _cluster_of(store: Store, home: str, backend: Object) -> str:
 
 def _timeout(timeouts: Object) -> str:
     """The shorter one of both, in Envoy's words: there are no retries, so one attempt is the whole request. 0 is none."""
-    given = [seconds for key in ("request", "backendRequest") if (seconds := _seconds(timeouts.get(key, "")))]
+    given = [found for key in ("request", "backendRequest") if (found := seconds(timeouts.get(key, "")))]
     return f"{min(given, default=0.0):.3f}s"
-
-
-def _seconds(duration: str) -> float:
-    """A Gateway API duration (GEP-2257): 1h2m3s4ms."""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-    return sum(int(amount) * units[unit] for amount, unit in _DURATION.findall(duration))
 
 
 def _header_edits(filters: list[Object]) -> Object:

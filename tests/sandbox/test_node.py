@@ -20,7 +20,7 @@ from docc.sandbox import processes
 from docc.sandbox.addresses import Addresses, listenable
 from docc.sandbox.logs import LINE_BYTES_MAX, LINES_MAX, Logs, collect
 from docc.sandbox.probes import Tally
-from docc.sandbox.store import StoreError
+from docc.sandbox.refusals import StoreError
 from tests.sandbox.local_world import World, world
 
 HTTP: dict[str, Any] = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1}

@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -158,3 +159,17 @@ def test_a_name_cannot_lead_elsewhere(name: str) -> None:
 def test_folders_are_by_name_below_the_state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert session.folder_of("default") == tmp_path / "docc" / "sandbox" / "default"
+
+
+def test_a_query_that_the_parser_cannot_bear_is_bad_data_and_leaves_no_trace(folder: Path) -> None:
+    running = session.up(folder)
+    for query in ("a offset Inf", "a offset NaN", "rate(a[1e30])", "a @ inf", "a[9999999y]", "a offset 9e13"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(
+                f"{running.prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}", timeout=10
+            )
+        with refused.value as answer:
+            body = json.load(answer)
+        assert (refused.value.code, body["errorType"]) == (400, "bad_data") and "out of range" in body["error"]
+    log = (folder / "supervisor.log").read_text(encoding="utf-8")
+    assert "panicked" not in log and "Traceback" not in log

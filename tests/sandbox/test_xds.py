@@ -113,11 +113,10 @@ def test_weights_are_passed_on_and_zero_keeps_its_cluster_but_gets_nothing() -> 
     [
         {"name": "nobody", "port": 80},
         {"name": "v1", "port": 81},
-        {"name": "v1"},
         {"name": "v1", "port": 80, "namespace": "other"},
         {"name": "v1", "port": 80, "kind": "Bucket", "group": "cloud.example.com"},
     ],
-    ids=["no Service", "no such port", "no port", "another namespace", "another kind"],
+    ids=["no Service", "no such port", "another namespace", "another kind"],
 )
 def test_a_backend_that_cannot_be_referred_to_keeps_its_share_and_has_no_cluster(backend: Object) -> None:
     store = empty_store()

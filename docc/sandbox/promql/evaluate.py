@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import promql_parser as ast
 
+from docc.promql import parse
 from docc.sandbox.promql import operators, rates, selectors
 from docc.sandbox.promql.aggregations import AGGREGATIONS, Grouping, aggregate
 from docc.sandbox.promql.operators import Matching
@@ -40,13 +41,9 @@ def evaluate(query: str, at_ms: int, storage: Storage) -> Value:
 
 def _parsed(query: str) -> ast.Expr:
     try:
-        return ast.parse(query)
+        tree: ast.Expr = parse(query)
+        return tree
     except ValueError as error:
-        raise BadQuery(f'invalid parameter "query": parse error: {error}') from error
-    except BaseException as error:
-        # Some nonsense (`a offset Inf`) makes the native parser panic. Its exception is no Exception and cannot be imported.
-        if type(error).__name__ != "PanicException":
-            raise
         raise BadQuery(f'invalid parameter "query": parse error: {error}') from error
 
 
