@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cluster.build import builder
+from tests.cluster.build.builder import BuildFailed, of_the_cluster
 from tests.cluster.rig import session
 
 
@@ -23,7 +23,7 @@ def main() -> int:
     folder = given.folder.absolute()
     try:
         return _run(given.command, folder, given.scrape_seconds)
-    except (session.Unusable, builder.BuildFailed) as error:
+    except (session.Unusable, BuildFailed) as error:
         _say(f"{error}")
         return 1
 
@@ -31,11 +31,11 @@ def main() -> int:
 def _run(command: str, folder: Path, scrape_seconds: float) -> int:
     if command == "build":
         session.require()
-        builder.build(_say)
+        of_the_cluster().build(_say)
         return 0
     if command == "up":
         session.require()
-        builder.build(_say)
+        of_the_cluster().build(_say)
         _show(session.up(folder, scrape_seconds))
         return 0
     if command == "down":

@@ -21,7 +21,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
 BUILD_SECONDS_MAX = 45 * 60
 PROGRESS_SECONDS = 15.0
 Say = Callable[[str], None]
@@ -68,45 +67,54 @@ PARTS = (
 )
 
 
-def missing() -> list[str]:
-    """The parts that are not built yet."""
-    return [part.name for part in PARTS if not _place(part).exists()]
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """modules: the folder with each part's module. cache: where the results are kept."""
+
+    parts: tuple[Part, ...]
+    modules: Path
+    cache: Path
+
+    def missing(self) -> list[str]:
+        """The parts that are not built yet."""
+        return [part.name for part in self.parts if not self._place(part).exists()]
+
+    def folder(self, name: str) -> Path:
+        """Where a built part is. Raises BuildFailed when it is not."""
+        (part,) = (part for part in self.parts if part.name == name)
+        place = self._place(part)
+        if not place.exists():
+            raise BuildFailed(f"{name} is not built: python -m tests.cluster build")
+        return place
+
+    def build(self, say: Say) -> None:
+        """Whatever is missing, one after the other: each link alone needs gigabytes. Raises BuildFailed."""
+        for part in self.parts:
+            place = self._place(part)
+            if place.exists():
+                continue
+            with _alone(place.with_name(f"{part.name}.lock")):
+                if not place.exists():  # somebody else may have built it while we waited
+                    _build(part, self.modules / part.name, place, say)
+
+    def _place(self, part: Part) -> Path:
+        return self.cache / f"{part.name}-{_key(part, self.modules / part.name)}"
 
 
-def folder(name: str) -> Path:
-    """Where a built part is. Raises BuildFailed when it is not."""
-    (part,) = (part for part in PARTS if part.name == name)
-    place = _place(part)
-    if not place.exists():
-        raise BuildFailed(f"{name} is not built: python -m tests.cluster build")
-    return place
-
-
-def build(say: Say) -> None:
-    """Whatever is missing, one after the other: each link alone needs gigabytes. Raises BuildFailed."""
-    for part in PARTS:
-        place = _place(part)
-        if place.exists():
-            continue
-        with _alone(place.with_name(f"{part.name}.lock")):
-            if not place.exists():  # somebody else may have built it while we waited
-                _build(part, place, say)
-
-
-def _place(part: Part) -> Path:
+def of_the_cluster() -> Builder:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute()
-    return cache / "docc" / "testcluster" / f"{part.name}-{_key(part)}"
+    return Builder(PARTS, Path(__file__).resolve().parent, cache / "docc" / "testcluster")
 
 
-def _key(part: Part) -> str:
+def _key(part: Part, module: Path) -> str:
     digest = hashlib.sha256(f"{part} {platform.machine()}".encode())
-    for path in sorted((HERE / part.name).iterdir()):
+    for path in sorted(module.iterdir()):
         if path.suffix in (".go", ".mod", ".sum"):
             digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _build(part: Part, place: Path, say: Say) -> None:
+def _build(part: Part, module: Path, place: Path, say: Say) -> None:
     if shutil.which("go") is None:
         raise BuildFailed(f"Go is missing: the test cluster's {part.name} has to be built from its Go module")
     say(f"building {part.name} (minutes, once: it is kept in {place})")
@@ -114,22 +122,22 @@ def _build(part: Part, place: Path, say: Say) -> None:
     with tempfile.TemporaryDirectory(prefix=f"{part.name}-", dir=place.parent) as scratch:
         fresh = Path(scratch) / "whole"
         fresh.mkdir()
-        command = ["go", "build", "-v", "-trimpath", "-ldflags", _linked(part), "-o", str(fresh / part.name)]
-        _compile([*command, *(["-tags", part.tags] if part.tags else []), part.package], part, say)
+        command = ["go", "build", "-v", "-trimpath", "-ldflags", _linked(part, module), "-o", str(fresh / part.name)]
+        _compile([*command, *(["-tags", part.tags] if part.tags else []), part.package], module, say)
         for link in part.links:
             (fresh / link).symlink_to(part.name)
-        for target, (module, pattern) in part.files.items():
-            _copy(fresh / target, _module(part, module), pattern)
+        for target, (needed, pattern) in part.files.items():
+            _copy(fresh / target, _dependency(module, needed), pattern)
         fresh.rename(place)
     say(f"{part.name} is built: {time.monotonic() - began:.0f} s")
 
 
-def _compile(command: list[str], part: Part, say: Say) -> None:
+def _compile(command: list[str], module: Path, say: Say) -> None:
     """`go build -v` names each package that it compiles: that is the progress."""
     began = said = time.monotonic()
     count, last = 0, ""
     process = subprocess.Popen(
-        command, cwd=HERE / part.name, env=_environment(), text=True, stdin=subprocess.DEVNULL,
+        command, cwd=module, env=_environment(), text=True, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     with process:
@@ -140,12 +148,12 @@ def _compile(command: list[str], part: Part, say: Say) -> None:
             now = time.monotonic()
             if now - began > BUILD_SECONDS_MAX:
                 process.kill()
-                raise BuildFailed(f"{part.name} was not built within {BUILD_SECONDS_MAX // 60} minutes")
+                raise BuildFailed(f"{module.name} was not built within {BUILD_SECONDS_MAX // 60} minutes")
             if now - said > PROGRESS_SECONDS:
                 said = now
-                say(f"  {part.name}: {now - began:.0f} s, {count} packages, {last}")
+                say(f"  {module.name}: {now - began:.0f} s, {count} packages, {last}")
     if process.returncode != 0:
-        raise BuildFailed("\n".join([f"{part.name} cannot be built:", *words[-15:]]))
+        raise BuildFailed("\n".join([f"{module.name} cannot be built:", *words[-15:]]))
 
 
 def _environment() -> dict[str, str]:
@@ -153,26 +161,27 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOWORK": "off"}
 
 
-def _linked(part: Part) -> str:
+def _linked(part: Part, module: Path) -> str:
     """The linker's flags: no symbols, and what a release of Kubernetes has written into it."""
     flags = ["-s", "-w"]
     if part.kubernetes_version:
-        text = (HERE / part.name / "go.mod").read_text(encoding="utf-8")
+        text = (module / "go.mod").read_text(encoding="utf-8")
         found = re.search(r"k8s\.io/kubernetes (v(\d+)\.(\d+)\.\d+)", text)
         if found is None:
-            raise BuildFailed(f"{part.name}/go.mod names no version of k8s.io/kubernetes")
+            raise BuildFailed(f"{module.name}/go.mod names no version of k8s.io/kubernetes")
         values = {"gitVersion": found[1], "gitMajor": found[2], "gitMinor": found[3], "gitTreeState": "clean"}
         flags += [f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items()]
     return " ".join(flags)
 
 
-def _module(part: Part, module: str) -> Path:
+def _dependency(module: Path, name: str) -> Path:
+    """The folder of a module that this one needs."""
     done = subprocess.run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", module], cwd=HERE / part.name, env=_environment(), text=True,
+        ["go", "list", "-m", "-f", "{{.Dir}}", name], cwd=module, env=_environment(), text=True,
         capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode != 0 or not done.stdout.strip():
-        raise BuildFailed(f"{part.name}: module {module} is not there: {done.stderr.strip()}")
+        raise BuildFailed(f"{module.name}: module {name} is not there: {done.stderr.strip()}")
     return Path(done.stdout.strip())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cluster.build import builder
+from tests.cluster.build.builder import of_the_cluster
 from tests.cluster.rig.credentials import write_users
 from tests.cluster.rig.layout import (
     API_PORT,
@@ -45,11 +45,11 @@ def keys(layout: Layout) -> tuple[str, ...]:
 
 
 def kubectl(layout: Layout) -> tuple[str, ...]:
-    return (str(builder.folder("controlplane") / "kubectl"), "--kubeconfig", str(layout.kubeconfig))
+    return (str(of_the_cluster().folder("controlplane") / "kubectl"), "--kubeconfig", str(layout.kubeconfig))
 
 
 def crds() -> Path:
-    return builder.folder("istiod") / "crds"
+    return of_the_cluster().folder("istiod") / "crds"
 
 
 def etcd(layout: Layout) -> Component:
@@ -136,11 +136,11 @@ def prometheus(layout: Layout, scrape_seconds: float) -> Component:
 
 
 def _executable(part: str) -> str:
-    return str(builder.folder(part) / part)
+    return str(of_the_cluster().folder(part) / part)
 
 
 def _link(name: str) -> str:
-    return str(builder.folder("controlplane") / name)
+    return str(of_the_cluster().folder("controlplane") / name)
 
 
 def _write(layout: Layout, name: str, content: object) -> Path:

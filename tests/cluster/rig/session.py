@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.build import builder
+from tests.cluster.build.builder import of_the_cluster
 from tests.cluster.rig.layout import Layout
 
 UP_SECONDS_MAX = 180.0
@@ -93,7 +93,7 @@ def status(folder: Path) -> Session | None:
 def up(folder: Path, scrape_seconds: float = SCRAPE_SECONDS) -> Session:
     """Starts a cluster, or returns the one that runs. Raises Unusable, also when its programs are not built."""
     require()
-    if missing := builder.missing():
+    if missing := of_the_cluster().missing():
         raise Unusable(f"{', '.join(missing)} not built: python -m tests.cluster build")
     with _alone(folder):
         if (running := status(folder)) is not None:
