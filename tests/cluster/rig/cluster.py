@@ -38,8 +38,8 @@ class Refused(AssertionError):
     """The API server's answer was not a good one."""
 
     def __init__(self, answer: httpx.Response) -> None:
-        super().__init__(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text}")
-        self.code, self.message = answer.status_code, str(answer.json().get("message", ""))
+        self.code, self.message = answer.status_code, _message(answer)
+        super().__init__(f"{answer.request.method} {answer.request.url.path}: {self.code} {self.message}")
 
 
 class Api:
@@ -86,6 +86,13 @@ class Api:
             raise Refused(answer)
         found: Object = answer.json()
         return found
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text
 
 
 def path(plural: str, namespace: str, name: str = "") -> str:

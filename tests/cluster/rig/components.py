@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.cluster.build.builder import of_the_cluster
+from tests.cluster.rig import gateway, prometheus
 from tests.cluster.rig.credentials import write_users
 from tests.cluster.rig.layout import (
     API_PORT,
     ISTIOD_PORT,
     NODE_ADDRESS,
-    PROMETHEUS_PORT,
     SERVICE_ADDRESSES,
     Layout,
 )
-from tests.cluster.rig.prometheus import scraping
+from tests.cluster.rig.objects import make
 
 _ISTIO_ONLY = {
     # Filters that only Istio's own build of Envoy has.
@@ -124,15 +124,13 @@ def istiod(layout: Layout) -> Component:
     )  # fmt: skip
 
 
-def prometheus(layout: Layout, scrape_seconds: float) -> Component:
-    config = _write(layout, "prometheus.json", scraping(layout.kubeconfig_of("prometheus"), scrape_seconds))
-    return Component(
-        "prometheus",
-        (
-            _executable("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={layout.folder / 'tsdb'}",
-            f"--web.listen-address={NODE_ADDRESS}:{PROMETHEUS_PORT}", "--scrape.discovery-reload-interval=1s",
-        ),
-    )  # fmt: skip
+def objects(layout: Layout, scrape_seconds: float) -> Path:
+    """A file with what runs as pods, and the Gateway."""
+    scraping = prometheus.scraping(layout.kubeconfig_of("prometheus"), scrape_seconds)
+    config = _write(layout, "prometheus.json", scraping)
+    pods = prometheus.objects(_executable("prometheus"), config, layout.folder / "tsdb")
+    items = [make("v1", "Namespace", "", "istio-system"), *pods, *gateway.objects()]
+    return _write(layout, "objects.json", {"apiVersion": "v1", "kind": "List", "items": items})
 
 
 def _executable(part: str) -> str:

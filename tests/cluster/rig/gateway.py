@@ -18,11 +18,8 @@ from tests.cluster.rig.layout import (
     MESH,
     MESH_CLIENT,
     MESH_PROXY_PORT,
-    MONITORING,
-    NODE_ADDRESS,
-    PROMETHEUS_NAME,
-    PROMETHEUS_PORT,
 )
+from tests.cluster.rig.objects import deployment, make, probe, service
 
 Object = dict[str, Any]
 _ISTIO_VERSION = "1.28.0"
@@ -31,19 +28,14 @@ _ISTIO_VERSION = "1.28.0"
 
 def objects() -> list[Object]:
     """In the order in which they can be applied."""
-    labels = {"gateway.networking.k8s.io/gateway-name": GATEWAY_NAME}
+    public, client = {"gateway.networking.k8s.io/gateway-name": GATEWAY_NAME}, {"app": MESH_CLIENT}
     return [
-        *(_object("v1", "Namespace", "", name) for name in (INGRESS, MESH, MONITORING, "istio-system")),
-        *_prometheus(),
+        make("v1", "Namespace", "", INGRESS),
+        make("v1", "Namespace", "", MESH),
         _gateway(),
-        _service(INGRESS, GATEWAY_NAME, GATEWAY_PORT, selector=labels),
-        _envoy(INGRESS, GATEWAY_NAME, labels, _bootstrap("router", INGRESS, GATEWAY_NAME, labels, {})),
-        _envoy(
-            MESH,
-            MESH_CLIENT,
-            {"app": MESH_CLIENT},
-            _bootstrap("sidecar", MESH, MESH_CLIENT, {"app": MESH_CLIENT}, _SIDECAR),
-        ),
+        service(INGRESS, GATEWAY_NAME, public, 80, GATEWAY_PORT),
+        _envoy(INGRESS, GATEWAY_NAME, public, _bootstrap("router", INGRESS, GATEWAY_NAME, public, {})),
+        _envoy(MESH, MESH_CLIENT, client, _bootstrap("sidecar", MESH, MESH_CLIENT, client, _SIDECAR)),
     ]
 
 
@@ -59,17 +51,7 @@ def _gateway() -> Object:
         "addresses": [{"type": "Hostname", "value": f"{GATEWAY_NAME}.{INGRESS}.svc.cluster.local"}],
         "listeners": [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everyone}],
     }
-    return {**_object("gateway.networking.k8s.io/v1", "Gateway", INGRESS, GATEWAY_NAME), "spec": spec}
-
-
-def _prometheus() -> list[Object]:
-    """So that it can be asked through the API server, as Service monitoring/prometheus:9090. It is no pod."""
-    endpoints = _object("v1", "Endpoints", MONITORING, PROMETHEUS_NAME)
-    port = {"name": "http", "port": PROMETHEUS_PORT}
-    endpoints["subsets"] = [{"addresses": [{"ip": NODE_ADDRESS}], "ports": [port]}]
-    service = _object("v1", "Service", MONITORING, PROMETHEUS_NAME)
-    service["spec"] = {"ports": [{**port, "targetPort": PROMETHEUS_PORT}]}
-    return [service, endpoints]
+    return make("gateway.networking.k8s.io/v1", "Gateway", INGRESS, GATEWAY_NAME, spec=spec)
 
 
 def _envoy(namespace: str, name: str, labels: Object, bootstrap: Object) -> Object:
@@ -83,17 +65,9 @@ def _envoy(namespace: str, name: str, labels: Object, bootstrap: Object) -> Obje
         ],
         "env": [{"name": "PROXY", "value": f"{namespace}/{name}"}],
         "ports": [{"containerPort": ENVOY_ADMIN_PORT, "name": "http-admin"}],
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": ENVOY_ADMIN_PORT}, "periodSeconds": 1},
+        "readinessProbe": probe("/ready", ENVOY_ADMIN_PORT),
     }  # fmt: skip
-    spec = {"automountServiceAccountToken": False, "terminationGracePeriodSeconds": 1, "containers": [container]}
-    template = {"metadata": {"labels": labels, "annotations": notes}, "spec": spec}
-    whole = _object("apps/v1", "Deployment", namespace, name)
-    return {**whole, "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}}
-
-
-def _service(namespace: str, name: str, target: int, selector: Object) -> Object:
-    spec = {"selector": selector, "ports": [{"name": "http", "port": 80, "targetPort": target}]}
-    return {**_object("v1", "Service", namespace, name), "spec": spec}
+    return deployment(namespace, name, labels, container, notes)
 
 
 def _bootstrap(role: str, namespace: str, name: str, labels: Object, more: Object) -> Object:
@@ -130,8 +104,3 @@ def _istiod() -> Object:
 
 def _address(host: str, port: int) -> Object:
     return {"socket_address": {"address": host, "port_value": port}}
-
-
-def _object(api_version: str, kind: str, namespace: str, name: str) -> Object:
-    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}

@@ -1,13 +1,38 @@
-"""What Prometheus scrapes: every TCP port of every running pod, with the labels by which conditions tell revisions apart."""
+"""Prometheus, as a pod: the API server's proxy leads to pods only. What it scrapes is every TCP port of every running pod, with
+the labels by which conditions tell revisions apart. Pure.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.rig.layout import MONITORING, NODE_ADDRESS, PROMETHEUS_NAME, PROMETHEUS_PORT
+from tests.cluster.rig.objects import deployment, make, probe, service
+
 Object = dict[str, Any]
 _POD = "__meta_kubernetes_pod_"
 _ANNOTATION = f"{_POD}annotation_prometheus_io_"
+
+
+def objects(executable: str, config: Path, data: Path) -> list[Object]:
+    """In the order in which they can be applied."""
+    labels = {"app": PROMETHEUS_NAME}
+    container = {
+        "name": "prometheus",
+        "image": "prometheus:3",
+        "command": [
+            executable, f"--config.file={config}", f"--storage.tsdb.path={data}", "--scrape.discovery-reload-interval=1s",
+            *(f"--web.listen-address={host}:{PROMETHEUS_PORT}" for host in ("$(HOST)", NODE_ADDRESS)),
+        ],
+        "ports": [{"containerPort": PROMETHEUS_PORT, "name": "http"}],
+        "readinessProbe": probe("/-/ready", PROMETHEUS_PORT),
+    }  # fmt: skip
+    return [
+        make("v1", "Namespace", "", MONITORING),
+        service(MONITORING, PROMETHEUS_NAME, labels, PROMETHEUS_PORT, PROMETHEUS_PORT),
+        deployment(MONITORING, PROMETHEUS_NAME, labels, container),
+    ]
 
 
 def scraping(kubeconfig: Path, scrape_seconds: float) -> Object:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from docc.sandbox import processes
 from docc.sandbox.supervisor import stop
-from tests.cluster.rig import components, gateway, kubelet, layout
+from tests.cluster.rig import components, kubelet, layout
 from tests.cluster.rig.apiclient import ApiClient
 from tests.cluster.rig.components import Component
 from tests.cluster.rig.layout import Layout
@@ -50,13 +50,12 @@ async def main(where: Layout, scrape_seconds: float) -> None:
             await _until("kube-apiserver", lambda: kubelet.ready(api))
             begin(components.controller_manager(where))
             begin(components.scheduler(where))
-            begin(components.prometheus(where, scrape_seconds))
             node = kubelet.Kubelet(api, where)
             await node.register()
             parts.append(group.create_task(node.run()))
             await _apply_crds(where)
             begin(components.istiod(where))
-            await _apply_gateway(where)
+            await _apply(where, scrape_seconds)
             where.session.write_text(json.dumps(session(where)), encoding="utf-8")
             await ended.wait()
             await stop(parts)
@@ -84,17 +83,17 @@ async def _apply_crds(where: Layout) -> None:
     await _done((*kubectl, "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"))
 
 
-async def _apply_gateway(where: Layout) -> None:
-    path = where.folder / "objects.json"
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": gateway.objects()}), encoding="utf-8")
+async def _apply(where: Layout, scrape_seconds: float) -> None:
+    """The pods and the Gateway, and waits until they work."""
     kubectl = components.kubectl(where)
-    await _done((*kubectl, "apply", "--server-side", "-f", str(path)))
-    for namespace, what in (
-        (layout.INGRESS, ("--for=condition=Programmed", f"gateway/{layout.GATEWAY_NAME}")),
-        (layout.INGRESS, ("--for=condition=Available", f"deployment/{layout.GATEWAY_NAME}")),
-        (layout.MESH, ("--for=condition=Available", f"deployment/{layout.MESH_CLIENT}")),
+    await _done((*kubectl, "apply", "--server-side", "-f", str(components.objects(where, scrape_seconds))))
+    for namespace, condition, what in (
+        (layout.INGRESS, "Programmed", f"gateway/{layout.GATEWAY_NAME}"),
+        (layout.INGRESS, "Available", f"deployment/{layout.GATEWAY_NAME}"),
+        (layout.MESH, "Available", f"deployment/{layout.MESH_CLIENT}"),
+        (layout.MONITORING, "Available", f"deployment/{layout.PROMETHEUS_NAME}"),
     ):
-        await _done((*kubectl, "--namespace", namespace, "wait", "--timeout=60s", *what))
+        await _done((*kubectl, "--namespace", namespace, "wait", f"--for=condition={condition}", what, "--timeout=60s"))
 
 
 async def _keep(where: Layout, component: Component) -> None:
