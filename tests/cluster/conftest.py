@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -13,11 +14,12 @@ from tests.cluster.rig.cluster import Cluster
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The developer's own if it is up, and then left so; else one that ends with the tests."""
+    """The developer's own if it is up, and then left so; else one that ends with the tests, however they end."""
     folder = session.default_folder()
     theirs = session.status(folder)
-    running = theirs or session.up(folder)
+    lifeline, held = os.pipe()
     try:
+        running = theirs or session.up(folder, lifeline=lifeline)
         with session.inside(running):
             found = Cluster(running)
             try:
@@ -27,6 +29,8 @@ def cluster() -> Iterator[Cluster]:
     finally:
         if theirs is None:
             session.down(folder)
+        os.close(held)
+        os.close(lifeline)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from pathlib import Path
 from tests.cluster.build.builder import of_the_cluster
 from tests.cluster.rig.layout import Layout
 
-UP_SECONDS_MAX = 180.0
+UP_SECONDS_MAX = 100.0
 DOWN_SECONDS_MAX = 15.0
 SCRAPE_SECONDS = 1.0
 ROOT = Path(__file__).resolve().parents[3]
@@ -81,30 +81,33 @@ def require() -> None:
 
 def status(folder: Path) -> Session | None:
     """The cluster that runs in this folder; None if none does, also when it is not ready or has died."""
+    keeper = _keeper(folder)
+    first = _first_process(keeper) if keeper is not None else None
     try:
-        pid = int((folder / "pid").read_text(encoding="utf-8"))
         found = json.loads(Layout(folder).session.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    first = _first_process(pid, folder)
     return None if first is None else Session(folder, first, **found)
 
 
-def up(folder: Path, scrape_seconds: float = SCRAPE_SECONDS) -> Session:
-    """Starts a cluster, or returns the one that runs. Raises Unusable, also when its programs are not built."""
+def up(folder: Path, scrape_seconds: float = SCRAPE_SECONDS, lifeline: int | None = None) -> Session:
+    """Starts a cluster, or returns the one that runs. Raises Unusable, also when its programs are not built.
+
+    lifeline: the reading end of a pipe. A cluster that is started with one ends when nobody holds the other end any more.
+    """
     require()
     if missing := of_the_cluster().missing():
         raise Unusable(f"{', '.join(missing)} not built: python -m tests.cluster build")
     with _alone(folder):
         if (running := status(folder)) is not None:
             return running
-        shutil.rmtree(folder, ignore_errors=True)  # what a dead one has left
+        _clear(folder)  # what a dead one has left, or one whose start was broken off
         folder.mkdir(parents=True, mode=0o700)
-        pid = _start(folder, scrape_seconds)
+        keeper = _start(folder, scrape_seconds, lifeline)
         try:
-            return _until_ready(folder, pid)
+            return _until_ready(folder, keeper)
         except BaseException:
-            _end(pid, folder)
+            _end(keeper, folder)
             raise
 
 
@@ -113,11 +116,7 @@ def down(folder: Path) -> bool:
     if not folder.exists():
         return False
     with _alone(folder):
-        running = status(folder)
-        if running is not None:
-            _end(int((folder / "pid").read_text(encoding="utf-8")), folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        return running is not None
+        return _clear(folder)
 
 
 @contextlib.contextmanager
@@ -142,23 +141,32 @@ def _enter(descriptor: int) -> None:
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def _start(folder: Path, scrape_seconds: float) -> int:
+def _clear(folder: Path) -> bool:
+    keeper = _keeper(folder)
+    if keeper is not None:
+        _end(keeper, folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    return keeper is not None
+
+
+def _start(folder: Path, scrape_seconds: float, lifeline: int | None) -> int:
     """The pid of the process that keeps the namespaces; the supervisor is its only child."""
-    command = [*_NAMESPACES, sys.executable, "-m", _SUPERVISOR, str(folder), str(scrape_seconds)]
-    done = subprocess.run(
-        ["sh", "-c", 'setsid "$@" >"$0" 2>&1 </dev/null & echo $!', str(folder / "supervisor.log"), *command],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+    given = [str(folder), str(scrape_seconds), *([] if lifeline is None else [str(lifeline)])]
+    # The shell's child belongs to nobody when it returns, and has told its pid before it can be killed.
+    detached = 'setsid "$@" >"$0/supervisor.log" 2>&1 </dev/null & echo $! >"$0/pid"'
+    subprocess.run(
+        ["sh", "-c", detached, str(folder), *_NAMESPACES, sys.executable, "-m", _SUPERVISOR, *given],
+        cwd=ROOT, check=True, pass_fds=() if lifeline is None else (lifeline,),
     )  # fmt: skip
-    (folder / "pid").write_text(done.stdout, encoding="utf-8")
-    return int(done.stdout)
+    return int((folder / "pid").read_text(encoding="utf-8"))
 
 
-def _until_ready(folder: Path, pid: int) -> Session:
+def _until_ready(folder: Path, keeper: int) -> Session:
     limit = time.monotonic() + UP_SECONDS_MAX
     while time.monotonic() < limit:
         if (running := status(folder)) is not None:
             return running
-        if not _is_ours(pid, folder):
+        if not _is_ours(keeper, folder):
             break
         time.sleep(0.05)
     log = folder / "supervisor.log"
@@ -167,11 +175,20 @@ def _until_ready(folder: Path, pid: int) -> Session:
     raise Unusable(f"the cluster did not start: {why} (see {log})")
 
 
-def _first_process(pid: int, folder: Path) -> int | None:
-    """The keeper's child."""
-    if not _is_ours(pid, folder):
+def _keeper(folder: Path) -> int | None:
+    try:
+        pid = int((folder / "pid").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+    return pid if _is_ours(pid, folder) else None
+
+
+def _first_process(keeper: int) -> int | None:
+    """The keeper's child."""
+    try:
+        children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text(encoding="utf-8").split()
+    except OSError:
+        return None
     return int(children[0]) if children else None
 
 
@@ -189,7 +206,7 @@ def _end(keeper: int, folder: Path) -> None:
     with contextlib.suppress(ProcessLookupError):
         handle = os.pidfd_open(keeper)
         try:
-            first = _first_process(keeper, folder)
+            first = _first_process(keeper)
             if first is not None:
                 os.kill(first, signal.SIGTERM)
                 if select.select([handle], [], [], DOWN_SECONDS_MAX)[0]:

@@ -1,8 +1,8 @@
-"""The cluster's one process: `python -m tests.cluster.rig.supervisor FOLDER SCRAPE_SECONDS`, as the first process of its own
-process, network and mount namespaces (session.py). Starts the parts in their order and says where they are.
+"""The cluster's one process: `python -m tests.cluster.rig.supervisor FOLDER SCRAPE_SECONDS [LIFELINE]`, as the first process of
+its own process, network and mount namespaces (session.py). Starts the parts in their order and says where they are.
 
-FOLDER/session.json appears when everything answers. SIGTERM ends it; and because it is its namespace's first process, the
-kernel ends everything in there with it, whatever ends it.
+FOLDER/session.json appears when everything answers. SIGTERM ends it, or the end of the pipe LIFELINE; and because it is its
+namespace's first process, the kernel ends everything in there with it, whatever ends it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,14 @@ class PartFailed(Exception):
     """A sentence that names the part and quotes its last words."""
 
 
-async def main(where: Layout, scrape_seconds: float) -> None:
-    """Until SIGTERM. Raises ExceptionGroup when a part fails: half a cluster would lie."""
-    ended = asyncio.Event()
+async def main(where: Layout, scrape_seconds: float, lifeline: int | None) -> None:
+    """Until it is told to end. Raises ExceptionGroup when a part fails: half a cluster would lie."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        loop.add_signal_handler(number, ended.set)
+    if lifeline is not None:
+        os.set_inheritable(lifeline, False)
+        loop.add_reader(lifeline, ended.set)  # nobody writes into it: it is readable at its end
     await _network()
     await _done(components.keys(where))
     async with asyncio.TaskGroup() as group:
@@ -139,7 +142,8 @@ def _first(error: BaseException) -> BaseException:
 
 if __name__ == "__main__":
     try:
-        asyncio.run(main(Layout(Path(sys.argv[1])), float(sys.argv[2])))
+        pipe = int(sys.argv[3]) if len(sys.argv) > 3 else None
+        asyncio.run(main(Layout(Path(sys.argv[1])), float(sys.argv[2]), pipe))
     except Exception as error:
         traceback.print_exception(error)
         sys.exit(f"{_first(error)}")  # the last line of the log is what session.up shows
