@@ -3,13 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fix docs picture lock clean
+.PHONY: demo test test-cluster cluster-up cluster-shell cluster-down fix docs picture lock clean
 
 demo: $(VENV)/run
 	$(BIN)/python -m docc demo
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -n 2
+
+# A real control plane in a network namespace: needs root, and Go where it is not built yet (tests/cluster/README.md).
+test-cluster: $(VENV)/dev
+	$(BIN)/python -m tests.cluster build
+	$(BIN)/python -m pytest tests/cluster
+
+cluster-up cluster-shell cluster-down: $(VENV)/dev
+	$(BIN)/python -m tests.cluster $(@:cluster-%=%)
 
 fix: $(VENV)/dev
 	$(BIN)/ruff check --fix .

@@ -27,7 +27,7 @@ BACKOFF_SECONDS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Before each restart; a run of twice the last one begins anew. As in Kubernetes, the first restart does not wait."""
 KILL_SECONDS = 1.0
 """A container's grace when the sandbox itself ends."""
-_STANDIN = (sys.executable, "-S", "-E", str(Path(__file__).with_name("standin.py")))
+STANDIN = (sys.executable, "-S", "-E", str(Path(__file__).with_name("standin.py")))
 _REFERENCE = re.compile(r"\$(\$|\((\w+)\))")
 
 
@@ -122,7 +122,7 @@ class Container:
         env = self._environment(defaults)
         command = [_expand(word, env) for word in [*(self._spec.get("command") or []), *(self._spec.get("args") or [])]]
         if not self._spec.get("command"):
-            command = list(_STANDIN)  # arguments would go to the image's own entry point, which is not here
+            command = list(STANDIN)  # arguments would go to the image's own entry point, which is not here
         pipe, end_of_process = os.pipe()
         place = (self._pod.namespace, self._pod.name, self.name)
         run = self._pod.logs.begin(place)

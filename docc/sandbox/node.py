@@ -1,4 +1,4 @@
-"""Plays the kubelet of one node: a task per pod. What a pod is made of: pods.py, containers.py, probes.py."""
+"""Plays the kubelet of one node: a task per pod. What a pod is made of: pods.py, containers.py, probes.py, registry.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from docc.sandbox.addresses import Addresses
+from docc.sandbox.addresses import Addresses, listenable
 from docc.sandbox.logs import Logs
-from docc.sandbox.pods import Pod
+from docc.sandbox.pods import Pod, ports_of
+from docc.sandbox.registry import StoreRegistry
 from docc.sandbox.store import Store
 
 
@@ -35,7 +36,10 @@ class Node:
             self._addresses.close()
 
     async def _live(self, body: dict[str, Any]) -> None:
+        address, registry = self._addresses.next(), StoreRegistry(self._store, body, self._clock)
         try:
-            await Pod(self._store, body, self._addresses.next(), self.logs, self._clock).live()
+            ports = ports_of(body["spec"], lambda port: listenable(address, port))
+            registry.note_ports(ports)
+            await Pod(body, registry, address, ports, self.logs, self._clock).live()
         finally:
             self._living.discard(body["metadata"]["uid"])

@@ -1,41 +1,53 @@
-"""One pod: its containers, its status as on the wire, its events, its end."""
+"""One pod: its containers, its status as on the wire, its end. Where it is on record is a Registry: the sandbox's own store
+(registry.py), or, in the project's test cluster, a real API server."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from docc.sandbox.addresses import listenable
 from docc.sandbox.containers import Container
-from docc.sandbox.endpoints import PORTS_ANNOTATION
 from docc.sandbox.logs import Logs
-from docc.sandbox.store import Store, rfc3339
+from docc.sandbox.store import rfc3339
 
 Object = dict[str, Any]
+
+
+class Registry(Protocol):
+    """The record of one pod."""
+
+    def set_status(self, status: Object) -> None:
+        """Without effect when the pod is gone, or nothing differs."""
+
+    def add_event(self, reason: str, message: str) -> None:
+        """A repeated one is counted, not written anew."""
+
+    async def deletion(self) -> float | None:
+        """Returns when somebody has deleted the pod: the grace that they gave it in seconds, None for the pod's own."""
+
+    def finish_delete(self) -> None:
+        """Everything of it has ended."""
 
 
 class Pod:
     """Satisfies containers.Surroundings."""
 
-    def __init__(self, store: Store, body: Object, address: str, logs: Logs, clock: Callable[[], float]) -> None:
-        """clock: unix seconds."""
-        self._store, self._clock, self.logs, self.address = store, clock, logs, address
-        meta, self._spec = body["metadata"], body["spec"]
-        self.name, self.namespace, self.uid = str(meta["name"]), str(meta["namespace"]), str(meta["uid"])
-        self.ports: Mapping[str, int] = _ports(self._spec, address)
-        self.grace_seconds = float(self._spec["terminationGracePeriodSeconds"])
+    def __init__(
+        self, body: Object, registry: Registry, address: str, ports: Mapping[str, int], logs: Logs,
+        clock: Callable[[], float],
+    ) -> None:  # fmt: skip
+        """ports: where each is really listened on (ports_of). clock: unix seconds."""
+        self._registry, self._clock, self.logs, self.address, self.ports = registry, clock, logs, address, ports
+        meta, spec = body["metadata"], body["spec"]
+        self.name, self.namespace = str(meta["name"]), str(meta["namespace"])
+        self.grace_seconds = float(spec["terminationGracePeriodSeconds"])
         self._started = self.now()
         self._flags: dict[str, tuple[bool, str]] = {}
-        self._told: dict[tuple[str, str], tuple[str, int]] = {}
-        self._containers = [Container(spec, self) for spec in self._spec["containers"]]
+        self._containers = [Container(each, self) for each in spec["containers"]]
 
     async def live(self) -> None:
         """Until it is deleted and everything of it has ended; cancelled, that happens at once."""
-        numbers = {name: port for name, port in self.ports.items() if name.isdigit()}
-        note = {"metadata": {"annotations": {PORTS_ANNOTATION: json.dumps(numbers)}}}
-        self._store.patch("Pod", self.namespace, self.name, note, form="merge")
         self.tell()
         running = [asyncio.create_task(container.run()) for container in self._containers]
         try:
@@ -46,46 +58,30 @@ class Pod:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
             self.logs.forget(self.namespace, self.name)
-            self._store.finish_delete("Pod", self.namespace, self.name, self.uid)
+            self._registry.finish_delete()
 
     async def _deleted(self, running: list[asyncio.Task[None]]) -> None:
         """Returns when somebody has deleted the pod. A container's task ends before that only by a bug: it is raised."""
-        while True:
-            version, found = self._store.version, self._store.find("Pod", self.namespace, self.name)
-            if found is None or found["metadata"]["uid"] != self.uid or "deletionTimestamp" in found["metadata"]:
-                return
-            change = asyncio.create_task(self._store.changed(version, 3600))
-            try:
-                await asyncio.wait([change, *running], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                change.cancel()
-            for task in running:
-                if task.done():
-                    task.result()
+        deletion = asyncio.create_task(self._registry.deletion())
+        try:
+            while not deletion.done():
+                await asyncio.wait([deletion, *running], return_when=asyncio.FIRST_COMPLETED)
+                for task in running:
+                    if task.done():
+                        task.result()
+        finally:
+            deletion.cancel()
+        if (grace_seconds := deletion.result()) is not None:
+            self.grace_seconds = grace_seconds
 
     def now(self) -> str:
         return rfc3339(self._clock())
 
     def event(self, reason: str, message: str) -> None:
-        """A repeated one is counted, not written anew."""
-        name, count = self._told.get((reason, message), ("", 0))
-        known = self._store.find("Event", self.namespace, name) if name else None
-        if known is not None:
-            note = {"count": count + 1, "lastTimestamp": self.now()}
-            self._store.patch("Event", self.namespace, name, note, form="merge")
-        else:
-            about = {"kind": "Pod", "namespace": self.namespace, "name": self.name, "uid": self.uid}
-            body = {"involvedObject": about, "reason": reason, "message": message, "type": "Warning", "count": 1}
-            body |= {"firstTimestamp": self.now(), "lastTimestamp": self.now()}
-            meta = {"generateName": f"{self.name}.", "namespace": self.namespace}
-            name = self._store.create("Event", {"metadata": meta, **body})["metadata"]["name"]
-        self._told[(reason, message)] = (name, count + 1)
+        self._registry.add_event(reason, message)
 
     def tell(self) -> None:
-        """Writes the pod's status, if it differs."""
-        found = self._store.find("Pod", self.namespace, self.name)
-        if found is not None and found["metadata"]["uid"] == self.uid:
-            self._store.set_status("Pod", self.namespace, self.name, self._status())
+        self._registry.set_status(self._status())
 
     def _status(self) -> Object:
         unready = [container.name for container in self._containers if not container.ready]
@@ -106,12 +102,12 @@ class Pod:
         }  # fmt: skip
 
 
-def _ports(spec: Object, address: str) -> dict[str, int]:
-    """Where each TCP port of the pod is really listened on, by its number and by its name."""
+def ports_of(spec: Object, listened: Callable[[int], int]) -> dict[str, int]:
+    """Where each TCP port of a pod is really listened on, by its number and by its name."""
     found: dict[str, int] = {}
     for container in spec["containers"]:
         for port in container.get("ports") or []:
             if port.get("protocol", "TCP") == "TCP":
-                real = listenable(address, port["containerPort"])
+                real = listened(port["containerPort"])
                 found |= {str(port["containerPort"]): real, **({port["name"]: real} if port.get("name") else {})}
     return found

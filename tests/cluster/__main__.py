@@ -1,0 +1,78 @@
+"""`python -m tests.cluster build | up | down | status | env | shell`: the test cluster as a developer's tool."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cluster.build.builder import BuildFailed, of_the_cluster
+from tests.cluster.rig import session
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("command", choices=("build", "up", "down", "status", "env", "shell"))
+    parser.add_argument("--folder", type=Path, default=session.default_folder(), help="several can run side by side")
+    parser.add_argument("--scrape-seconds", type=float, default=session.SCRAPE_SECONDS)
+    given = parser.parse_args()
+    folder = given.folder.absolute()
+    try:
+        return _run(given.command, folder, given.scrape_seconds)
+    except (session.Unusable, BuildFailed) as error:
+        _say(f"{error}")
+        return 1
+
+
+def _run(command: str, folder: Path, scrape_seconds: float) -> int:
+    if command == "build":
+        session.require()
+        of_the_cluster().build(_say)
+        return 0
+    if command == "up":
+        session.require()
+        of_the_cluster().build(_say)
+        _show(session.up(folder, scrape_seconds))
+        return 0
+    if command == "down":
+        _say("the cluster has ended" if session.down(folder) else "no cluster was running")
+        return 0
+    running = session.status(folder)
+    if running is None:
+        _say("no cluster is running: python -m tests.cluster up")
+        return 1
+    if command == "status":
+        _show(running)
+        return 0
+    if command == "env":
+        rows = [f"export {name}={shlex.quote(value)}" for name, value in running.env.items()]
+        sys.stdout.write("\n".join([*rows, ""]))
+        return 0
+    return _shell(running)
+
+
+def _shell(running: session.Session) -> int:
+    """With kubectl and docc at hand."""
+    path = os.pathsep.join([str(Path(running.kubectl).parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    shell = [os.environ.get("SHELL", "sh")]
+    _say("a shell in the cluster's network; kubectl and docc are on the PATH, $GATEWAY and $PROMETHEUS are set")
+    return subprocess.run(
+        [*session.entering(running), *shell], env={**os.environ, **running.env, "PATH": path}
+    ).returncode
+
+
+def _show(running: session.Session) -> None:
+    sys.stdout.write(json.dumps({**running.env, "ENTER": shlex.join(session.entering(running))}, indent=2) + "\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
