@@ -48,7 +48,12 @@ class Api:
     def __init__(self, kubeconfig: Path, certificate: Path, agent: str = AGENT) -> None:
         headers = {"Authorization": f"Bearer {token_of(kubeconfig)}", "User-Agent": agent}
         verify = ssl.create_default_context(cafile=str(certificate))
-        self._http = httpx.Client(base_url=layout.API_URL, headers=headers, verify=verify, timeout=30, trust_env=False)
+        self._settings: Object = {"base_url": layout.API_URL, "headers": headers, "verify": verify, "trust_env": False}
+        self._http = httpx.Client(timeout=30, **self._settings)
+
+    def streaming(self, silence_seconds: float = 2.0) -> httpx.Client:
+        """A client of its own for watches, to be closed; a stream that is silent for so long raises httpx.ReadTimeout."""
+        return httpx.Client(timeout=httpx.Timeout(30, read=silence_seconds), **self._settings)
 
     def close(self) -> None:
         self._http.close()

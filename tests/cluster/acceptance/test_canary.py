@@ -1,0 +1,116 @@
+"""Acceptance: a canary that goes right, one that comes back, and what users see meanwhile. Numbers as in docs/testing.md."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+
+from tests.cluster.acceptance.app import App
+from tests.cluster.acceptance.conftest import Figure
+from tests.cluster.rig.cluster import Cluster
+
+
+def test_case_01_a_first_deploy_serves_at_once_and_nothing_is_judged(app: App, cluster: Cluster) -> None:
+    ended = app.deploy("demo:v1")
+    assert ended.code == 0, ended
+    assert ended.document["result"] == "promoted" and ended.document["checks"] == []
+    assert [step["weight"] for step in ended.document["weights"]] == [100]
+    assert app.weights == {"v1": 100} and app.front_selects() == "v1" and app.record["phase"] == "succeeded"
+    assert {condition["status"] for condition in _conditions(app)} == {"True"}
+    assert app.deployment(1)["status"]["readyReplicas"] == 2
+    app.until(lambda: cluster.fetch(app.host, 1) == Counter({(200, "v1"): 1}))
+
+
+def _conditions(app: App) -> list[dict[str, str]]:
+    app.until(lambda: app.route["status"]["parents"])
+    return [condition for parent in app.route["status"]["parents"] for condition in parent["conditions"]]
+
+
+def test_case_02_a_healthy_image_takes_every_step_in_one_write_each(app: App) -> None:
+    app.strategy["canary"] = {"increment": 20, "interval": 2}
+    app.serves()
+    with app.traffic() as seen:
+        ended = app.deploy("demo:v2")
+    assert ended.code == 0, ended
+    assert seen.watch.steps("shop-v2") == [20, 40, 60, 80, 100]
+    assert all(sum(sight.weights.values()) == 100 for sight in seen.watch.sights)
+    record = app.record
+    assert (record["phase"], record["stable"], record["previous"]) == (
+        "succeeded",
+        2,
+        1,
+    ) and app.front_selects() == "v2"
+    assert app.weights == {"v1": 0, "v2": 100} and len(app.pods(1)) == 2  # the former version stays warm
+    assert seen.account.answers["v1"] > 0 and seen.account.answers["v2"] > 0
+
+
+def test_case_03_a_breach_takes_all_traffic_back_in_one_write(app: App, figure: Figure) -> None:
+    app.serves()
+    with app.traffic() as seen:
+        ended = app.deploy("demo:v2-err30")
+        app.until(lambda: app.pods(2) == [])
+    assert ended.code == 10, ended
+    assert seen.watch.steps("shop-v2") == [50, 0] and app.weights == {"v1": 100}
+    (check,) = ended.document["checks"]
+    assert check["verdict"] == "FAIL" and check["value"] > 0.05 and check["weight"] == 50
+    assert "Errors is 0." in ended.err and "> 0.05 at 50 %" in ended.err and "v1 serves 100 %" in ended.err
+    let_go = next(
+        sight.at
+        for sight in seen.watch.sights
+        if "shop-v2" not in sight.weights and sight.record["phase"] == "reverted"
+    )
+    back = next(sight.at for sight in seen.watch.sights if sight.record["phase"] == "reverting")
+    assert let_go - back >= app.strategy["drain"] - 0.1  # its last requests ended in peace
+    assert 0 < seen.account.answers["v2"] < 500 and seen.exposed("v2") < 10
+    exposed = seen.exposed("v2")
+    figure(f"bad version: {seen.account.answers['v2']} requests, {seen.account.bad['v2']} errors, {exposed:.2f} s")
+
+
+@pytest.mark.parametrize("pod", ["with a preStop hook", "without one"])
+def test_case_05_through_canary_promotion_and_rollback_no_request_is_lost(app: App, cluster: Cluster, pod: str) -> None:
+    app.strategy["canary"] = {"increment": 50, "interval": 2}
+    app.serves()
+    if pod == "without one":
+        _drop_hooks(app, 1)
+    with app.traffic() as seen:
+        good = app.deploy("demo:v2")
+        assert good.code == 0, good
+        if pod == "without one":
+            _drop_hooks(app, 2)
+        back = app.docc("rollback", "shop")
+        assert back.code == 0 and "v1 serves 100 %" in back.err, back
+        bad = app.deploy("demo:v3-err50")
+        assert bad.code == 10, bad
+        app.until(lambda: app.pods(3) == [])
+    assert seen.account.failed == 0 and seen.account.requests > 1000
+    assert app.front_selects() == "v1"
+
+
+def _drop_hooks(app: App, revision: int) -> None:
+    """Takes the preStop hook out of a Deployment, as somebody would who knows better; its pods are replaced."""
+    where = (app.namespace, f"{app.name}-v{revision}")
+    containers = [{**c, "lifecycle": None} for c in app.deployment(revision)["spec"]["template"]["spec"]["containers"]]
+    old = {pod["metadata"]["uid"] for pod in app.pods(revision)}
+    app.cluster.admin.patch("deployments", *where, {"spec": {"template": {"spec": {"containers": containers}}}})
+    app.until(lambda: not old & {pod["metadata"]["uid"] for pod in app.pods(revision)})
+    app.until(lambda: app.deployment(revision)["status"].get("readyReplicas") == 2)
+
+
+def test_case_06_a_step_of_20_percent_is_20_percent_of_the_requests(app: App, figure: Figure) -> None:
+    app.strategy["canary"] = {"increment": 20, "interval": 23}
+    app.strategy["failure_conditions"] = []
+    app.serves()
+    with app.traffic() as seen:
+        driver = app.start("demo:v2")
+        app.until_weight(2, 20)
+        at = next(sight.at for sight in seen.watch.sights if sight.of("shop-v2") == 20)
+        app.until_weight(2, 40)
+        until = next(sight.at for sight in seen.watch.sights if sight.of("shop-v2") == 40)
+        driver.terminate()
+        assert app.ended(driver).code == 143
+    held = [row["version"] for row in seen.rows if at + 0.5 < row["sent"] < until]
+    share, error = held.count("v2") / len(held), math.sqrt(0.2 * 0.8 / len(held))
+    assert len(held) >= 2000 and abs(share - 0.2) <= 4 * error, (share, len(held))
+    figure(f"share at 20 %: {share:.4f} of {len(held)} ({(share - 0.2) / error:+.1f} standard errors)")

@@ -1,0 +1,133 @@
+"""Acceptance: versions that do not come up, die, or cannot be judged."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.cluster.acceptance.app import App
+from tests.cluster.acceptance.conftest import Figure
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ("demo:v2-missing", "not found"),
+        ("demo:v2-crash", "panics: it was told to crash"),
+        ("demo:v2-neverready", "statuscode: 503"),
+    ],
+)
+def test_case_04_an_image_that_never_gets_ready_gets_no_traffic_and_is_told_by_its_cause(
+    app: App, image: str, words: str
+) -> None:
+    app.strategy["progress_deadline"] = 12
+    app.serves()
+    with app.traffic() as seen:
+        ended = app.deploy(image)
+    assert ended.code == 10 and words in ended.err, ended
+    assert seen.watch.steps("shop-v2") == [] and set(seen.account.answers) == {"v1"}
+    assert "had no traffic" in ended.err and app.record["stable"] == 1
+
+
+def test_case_18_a_broken_stable_version_does_not_keep_the_fix_from_going_out(app: App) -> None:
+    """Nobody is served by stable, so there is nothing to protect: the fix takes all as soon as it can."""
+    app.serves()
+    broken = {"spec": {"template": {"spec": {"containers": [{**_container(app), "image": "demo:v1-crash"}]}}}}
+    app.cluster.admin.patch("deployments", app.namespace, "shop-v1", broken)
+    app.cluster.admin.delete("pods", app.namespace, grace_seconds=0)
+    app.until(lambda: not app.deployment(1)["status"].get("readyReplicas"))
+    ended = app.deploy("demo:v2")
+    assert ended.code == 0, ended
+    assert [step["weight"] for step in ended.document["weights"]] == [100] and app.weights["v2"] == 100
+
+
+def _container(app: App) -> dict[str, object]:
+    (container,) = app.deployment(1)["spec"]["template"]["spec"]["containers"]
+    found: dict[str, object] = container
+    return found
+
+
+def test_case_19_bad_after_bad_keeps_who_serves_and_does_not_exit_with_0(app: App) -> None:
+    app.serves()
+    with app.traffic() as seen:
+        first, second = app.deploy("demo:v2-err50"), app.deploy("demo:v3-err60")
+    assert (first.code, second.code) == (10, 10), (first, second)
+    assert seen.watch.steps("shop-v2") == [50, 0] and seen.watch.steps("shop-v3") == [50, 0]
+    assert app.weights == {"v1": 100} and app.record["stable"] == 1 and app.front_selects() == "v1"
+
+
+@pytest.mark.parametrize("how", ["deleted", "scaled to 0"])
+def test_case_21_when_all_pods_of_the_candidate_vanish_its_weight_goes_first(
+    app: App, how: str, figure: Figure
+) -> None:
+    """Envoy answers 503 for a revision without endpoints, from 130 ms on: what users lose here, no tool can save; the
+    rest of the rollout must cost nothing, and it must be over at once."""
+    app.strategy["canary"] = {"increment": 50, "interval": 60}
+    app.strategy["failure_conditions"] = []
+    app.serves()
+    driver = app.start("demo:v2")
+    app.until_weight(2, 50)
+    began = time.monotonic()
+    if how == "deleted":
+        names = [pod["metadata"]["name"] for pod in app.pods(2)]
+        app.cluster.admin.patch("deployments", app.namespace, "shop-v2", {"spec": {"paused": True}})
+        for name in names:
+            app.cluster.admin.delete("pods", app.namespace, name, grace_seconds=0)
+    else:
+        app.cluster.admin.patch("deployments", app.namespace, "shop-v2", {"spec": {"replicas": 0}})
+    app.until(lambda: app.weights.get("v2", 0) == 0, 10)
+    gone = time.monotonic() - began
+    ended = app.ended(driver)
+    assert ended.code == 10 and "lost its last ready endpoint at 50 %" in ended.err, ended
+    figure(f"pods {how}: weight 0 after {gone:.2f} s")
+
+
+@pytest.mark.parametrize(
+    ("expression", "verdict", "words"),
+    [
+        (
+            "sum(rate(nobody_exports_this{revision='$revision'}[4s])) > 1",
+            "NO_DATA",
+            "no series for nobody_exports_this",
+        ),
+        ("rate(http_requests_total{revision='$revision'}[4s]) + on() group_right() vector(1) > 1", "ERROR", ""),
+    ],
+)
+def test_case_22_what_cannot_be_judged_holds_and_is_never_a_pass(
+    app: App, expression: str, verdict: str, words: str
+) -> None:
+    app.strategy |= {"no_data_limit": 5, "failure_conditions": [{"name": "Doubtful", "expression": expression}]}
+    app.serves()
+    with app.traffic() as seen:
+        ended = app.deploy("demo:v2")
+    if verdict == "ERROR":  # told before anything is touched
+        assert ended.code == 5 and "Doubtful cannot be judged" in ended.err, ended
+        assert seen.watch.steps("shop-v2") == []
+        return
+    assert ended.code == 10 and words in ended.err and "never promotes without evidence" in ended.err, ended
+    assert seen.watch.steps("shop-v2") == [50, 0]
+
+
+def test_case_22_without_traffic_there_is_no_evidence(app: App) -> None:
+    app.strategy["no_data_limit"] = 4
+    app.serves()
+    ended = app.deploy("demo:v2")
+    assert ended.code == 10 and "NO-DATA" in ended.err and "docc never promotes without evidence" in ended.err, ended
+
+
+def test_case_22_a_prometheus_that_does_not_answer_is_told_before_anything_is_touched(app: App) -> None:
+    app.serves()
+    before = app.route
+    ended = app.deploy("demo:v2", "--prometheus-url", "http://127.0.0.1:9")
+    assert ended.code == 5 and "127.0.0.1:9" in ended.err and "nothing was touched" in ended.err, ended
+    assert app.route["metadata"]["generation"] == before["metadata"]["generation"] and len(app.pods(2)) == 0
+
+
+def test_case_27_a_deadline_that_passes_keeps_the_old_weight(app: App) -> None:
+    app.strategy["progress_deadline"] = 5
+    app.serves()
+    with app.traffic() as seen:
+        ended = app.deploy("demo:v2-late60")
+    assert ended.code == 10 and "(waited 5 s)" in ended.err and "pods ready" in ended.err, ended
+    assert seen.watch.steps("shop-v2") == [] and set(seen.account.answers) == {"v1"}

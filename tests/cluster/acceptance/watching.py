@@ -1,0 +1,80 @@
+"""What a route says, as an observer of its own sees it by watch: which weights, since when, with which record of docc's."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.cluster.rig.cluster import Cluster, path
+
+Object = dict[str, Any]
+RECORD = "docc.dev/rollout"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """at: unix seconds. weights: by backend, of the first rule with backends."""
+
+    at: float
+    weights: dict[str, int]
+    record: Object
+    route: Object
+
+    def of(self, name: str) -> int:
+        return self.weights.get(name, 0)
+
+
+class RouteWatch:
+    """Every version of one HTTPRoute that the API server tells, with the instant at which it was heard of."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
+        self.sights: list[Sight] = []
+        self.broken: Exception | None = None
+        self._http = cluster.admin.streaming()
+        self._query = {"watch": "true", "fieldSelector": f"metadata.name={name}"}
+        self._path, self._ended = path("httproutes", namespace), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join(3)
+        self._http.close()
+
+    def steps(self, backend: str) -> list[int]:
+        """The weights that the backend had, one after another, each once, without what it began with."""
+        found = [sight.of(backend) for sight in self.sights]
+        return [weight for before, weight in zip([0, *found], found, strict=False) if weight != before]
+
+    def _run(self) -> None:
+        try:
+            while not self._ended.is_set():
+                self._watch()
+        except Exception as error:
+            self.broken = error
+
+    def _watch(self) -> None:
+        seen = {sight.route["metadata"]["resourceVersion"] for sight in self.sights}
+        try:
+            with self._http.stream("GET", self._path, params=self._query) as answer:
+                for line in answer.iter_lines():
+                    route = json.loads(line)["object"]
+                    if route["metadata"]["resourceVersion"] not in seen:
+                        self.sights.append(_sight(time.time(), route))
+                    if self._ended.is_set():
+                        return
+        except httpx.ReadTimeout:
+            return
+
+
+def _sight(at: float, route: Object) -> Sight:
+    rules = route["spec"].get("rules") or []
+    backends: list[Object] = next((rule["backendRefs"] for rule in rules if rule.get("backendRefs")), [])
+    text = (route["metadata"].get("annotations") or {}).get(RECORD)
+    weights = {backend["name"]: backend.get("weight", 1) for backend in backends}
+    return Sight(at, weights, json.loads(text) if text else {}, route)
