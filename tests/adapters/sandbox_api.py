@@ -43,8 +43,15 @@ class SandboxApi:
 
     def down(self) -> None:
         """Every connection ends, and nobody listens."""
+
+        async def end(runner: web.AppRunner) -> None:
+            for site in list(runner.sites):
+                await site.stop()
+            await asyncio.sleep(0.1)  # a connection that was just accepted is known to the runner in a later turn
+            await runner.cleanup()
+
         if self._runner is not None:
-            asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(LIMIT_SECONDS)
+            asyncio.run_coroutine_threadsafe(end(self._runner), self._loop).result(LIMIT_SECONDS)
             self._runner = None
 
     def do(self, act: Callable[[Store], T]) -> T:
