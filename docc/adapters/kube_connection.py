@@ -70,6 +70,7 @@ class Connection:
         """Reads the kubeconfig; no request. Raises CredentialsError, UsageError."""
         self._log_in: Callable[[], Login] = lambda: log_in(kubeconfig, context, service_account)
         self._login = self._log_in()
+        self._secret = b""
         self.context_name, self.context_namespace = self._login.context, self._login.namespace
         self._renewal, self._counting = threading.Lock(), threading.Lock()
         self.requests: Counter[str] = Counter()
@@ -90,7 +91,7 @@ class Connection:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise foreign(self.server, f"{request.verb} {request.path}", status, data)
+            raise foreign(self.server, f"{request.verb} {request.path}", status, self._masked(data))
         return found
 
     def text(self, request: Request) -> str:
@@ -116,10 +117,11 @@ class Connection:
         return response
 
     def _refusal(self, status: int, data: bytes, request: Request) -> Exception:
-        secret = (self._login.authorization() or "").partition(" ")[2]
-        if secret:  # a proxy in between may echo what it was sent
-            data = data.replace(secret.encode(), b"***")
-        return refusal(self.server, status, data, request.verb, request.path)
+        return refusal(self.server, status, self._masked(data), request.verb, request.path)
+
+    def _masked(self, data: bytes) -> bytes:
+        """What stands in between may echo what it was sent."""
+        return data.replace(self._secret, b"***") if self._secret else data
 
     def _open(self, request: Request) -> Any:
         login = self._login
@@ -142,6 +144,7 @@ class Connection:
         headers = {"Accept": "application/json", "User-Agent": f"docc/{__version__}"}
         if authorization := login.authorization():
             headers["Authorization"] = authorization
+            self._secret = authorization.partition(" ")[2].encode()
         if request.body is not None:
             headers["Content-Type"] = f"application/{request.form}"
         url = login.server + request.path + (f"?{urlencode(request.query)}" if request.query else "")

@@ -118,7 +118,7 @@ def _from_files(files: str, wanted: str | None) -> Login:
         _unusable("the kubeconfig cannot be used", files, f'context "{name}": {_cause(error)}')
     if not client.configuration.host:
         _unusable("the kubeconfig cannot be used", files, f'context "{name}": its cluster names no server')
-    login = Login(client, name, entry.get("namespace") or None)
+    login = Login(client, name, str(entry["namespace"]) if entry.get("namespace") else None)
     if words and login.authorization() is None and not client.configuration.cert_file:
         fix = "run the command of the context's user (exec) by hand, or log in again"
         _unusable("the kubeconfig's login command failed", f'{files}, context "{name}"', words[-1], fix)
@@ -136,8 +136,9 @@ def _contexts(read: Mapping[str, Any], files: str) -> dict[str, Mapping[str, Any
     return found
 
 
-def _users(read: Mapping[str, Any]) -> set[Any]:
-    return {user.get("name") for config in read.values() for user in config.get("users") or []}
+def _users(read: Mapping[str, Any]) -> list[Any]:
+    users = [user for config in read.values() for user in config.get("users") or []]
+    return [user.get("name") for user in users if isinstance(user, dict)]
 
 
 def _current(read: Mapping[str, Any]) -> str | None:

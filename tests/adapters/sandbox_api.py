@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -30,22 +31,39 @@ class SandboxApi:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._accepted: list[asyncio.Protocol] = []
         self.up()
 
     def up(self) -> None:
-        async def begin() -> web.AppRunner:
-            runner = web.AppRunner(application(self._setting), shutdown_timeout=0.1)
-            await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", self.port).start()
-            return runner
-
-        self._runner = asyncio.run_coroutine_threadsafe(begin(), self._loop).result(LIMIT_SECONDS)
+        asyncio.run_coroutine_threadsafe(self._begin(), self._loop).result(LIMIT_SECONDS)
 
     def down(self) -> None:
         """Every connection ends, and nobody listens."""
-        if self._runner is not None:
-            asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(LIMIT_SECONDS)
-            self._runner = None
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(LIMIT_SECONDS)
+
+    async def _begin(self) -> None:
+        runner = web.AppRunner(application(self._setting), shutdown_timeout=0.1)
+        await runner.setup()
+
+        def accept() -> asyncio.Protocol:
+            assert runner.server is not None
+            self._accepted.append(runner.server())
+            return self._accepted[-1]
+
+        self._server = await self._loop.create_server(accept, "127.0.0.1", self.port)
+        self._runner = runner
+
+    async def _end(self) -> None:
+        if self._runner is not None and self._server is not None:
+            self._server.close()
+            await asyncio.sleep(0.1)
+            await self._runner.cleanup()
+            for protocol in self._accepted:  # also what was accepted while the runner was ending, unknown to it
+                if isinstance(transport := getattr(protocol, "transport", None), asyncio.WriteTransport):
+                    transport.abort()
+            await asyncio.sleep(0.1)
+        self._runner, self._server, self._accepted = None, None, []
 
     def do(self, act: Callable[[Store], T]) -> T:
         """In the store's own thread."""
@@ -61,6 +79,7 @@ class SandboxApi:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(LIMIT_SECONDS)
         self._loop.close()
+        gc.collect()  # here, and not in a test of something else
 
 
 async def _settle() -> None:

@@ -236,8 +236,9 @@ def test_a_certificate_that_is_not_trusted_is_told_as_that(tmp_path: Path) -> No
         assert type(error) is Unreachable and "TLS failed" in error.what, "https spoken to a server of plain http"
 
 
-def test_what_an_echoing_proxy_says_does_not_tell_the_token(tmp_path: Path) -> None:
-    with serve(lambda x: x.reply(502, f"cannot forward {x.asked.headers}")) as server:
+@pytest.mark.parametrize("code", [200, 302, 400, 403, 502])
+def test_what_an_echoing_proxy_says_does_not_tell_the_token(code: int, tmp_path: Path) -> None:
+    with serve(lambda x: x.reply(code, f"cannot forward {x.asked.headers}")) as server:
         error = raised(connect(tmp_path, server.url))
         assert server.asked[0].headers["authorization"] == f"Bearer {TOKEN}"
     assert "***" in error.why and TOKEN not in words(error)
