@@ -56,13 +56,24 @@ def _run(command: str, folder: Path, scrape_seconds: float) -> int:
 
 
 def _shell(running: session.Session) -> int:
-    """With kubectl and docc at hand."""
-    path = os.pathsep.join([str(Path(running.kubectl).parent), str(Path(sys.executable).parent), os.environ["PATH"]])
-    shell = [os.environ.get("SHELL", "sh")]
-    _say("a shell in the cluster's network; kubectl and docc are on the PATH, $GATEWAY and $PROMETHEUS are set")
-    return subprocess.run(
-        [*session.entering(running), *shell], env={**os.environ, **running.env, "PATH": path}
-    ).returncode
+    path = os.pathsep.join([str(_tools(running)), str(Path(sys.executable).parent), os.environ["PATH"]])
+    shell = [*session.entering(running), os.environ.get("SHELL", "sh")]
+    _say("a shell in the cluster's network; kubectl and docc (of this checkout) are on the PATH; ask env for the rest")
+    modules = os.pathsep.join([str(session.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    env = {**os.environ, **running.env, "PATH": path, "PYTHONPATH": modules}
+    return subprocess.run(shell, env=env, check=False).returncode
+
+
+def _tools(running: session.Session) -> Path:
+    """A folder with kubectl, and docc as it is in this checkout."""
+    folder = running.folder / "bin"
+    folder.mkdir(exist_ok=True)
+    kubectl, docc = folder / "kubectl", folder / "docc"
+    if not kubectl.exists():
+        kubectl.symlink_to(running.kubectl)
+    docc.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m docc "$@"\n', encoding="utf-8")
+    docc.chmod(0o755)
+    return folder
 
 
 def _show(running: session.Session) -> None:
