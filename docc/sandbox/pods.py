@@ -67,7 +67,9 @@ class Pod:
         return rfc3339(self._clock())
 
     def event(self, reason: str, message: str) -> None:
-        """A repeated one is counted, not written anew."""
+        """A repeated one is counted, not written anew. In a namespace that is gone there is no place for it."""
+        if self._store.find("Namespace", None, self.namespace) is None:
+            return
         name, count = self._told.get((reason, message), ("", 0))
         known = self._store.find("Event", self.namespace, name) if name else None
         if known is not None:
