@@ -36,7 +36,7 @@ def _slice(store: Store, service: Object, selector: dict[str, str]) -> Object:
         },
         "addressType": "IPv4",
         "endpoints": [_endpoint(pod) for pod in pods],
-        "ports": [_port(port, pods) for port in service["spec"].get("ports") or []],
+        "ports": [found for port in service["spec"].get("ports") or [] for found in _ports(port, pods)],
     }
 
 
@@ -52,16 +52,26 @@ def _endpoint(pod: Object) -> Object:
     }
 
 
-def _port(port: Object, pods: list[Object]) -> Object:
+def _ports(port: Object, pods: list[Object]) -> list[Object]:
+    """The port as an endpoint's; none for a name that no container has."""
     target = port.get("targetPort", port["port"])
-    for pod in pods:
-        if isinstance(target, str):
-            named = (p for c in pod["spec"]["containers"] for p in c.get("ports") or [] if p.get("name") == target)
-            target = next((p["containerPort"] for p in named), target)
-        mapped = json.loads((pod["metadata"].get("annotations") or {}).get(PORTS_ANNOTATION, "{}"))
-        target = mapped.get(str(target), target)
-        break
-    return {"name": port.get("name", ""), "port": target, "protocol": port.get("protocol", "TCP")}
+    if pods and isinstance(target, str):
+        named = (p for c in pods[0]["spec"]["containers"] for p in c.get("ports") or [] if p.get("name") == target)
+        target = next((p["containerPort"] for p in named), None)
+    if not isinstance(target, int):
+        return []
+    real = mapped_ports(pods[0]).get(str(target), target) if pods else target
+    return [{"name": port.get("name", ""), "port": real, "protocol": port.get("protocol", "TCP")}]
+
+
+def mapped_ports(pod: Object) -> dict[str, int]:
+    """Where the node serves a pod's ports, by their numbers: its annotation, which anybody can write, so only if it is one."""
+    try:
+        found = json.loads((pod["metadata"].get("annotations") or {}).get(PORTS_ANNOTATION, "{}"))
+    except ValueError:
+        return {}
+    ports = found.items() if isinstance(found, dict) else ()
+    return {number: port for number, port in ports if type(port) is int and 0 < port < 65536}
 
 
 def _put(store: Store, wanted: Object) -> None:

@@ -169,10 +169,30 @@ LEASE = obj(
     holderIdentity=text, leaseDurationSeconds=integer(1), acquireTime=text, renewTime=text, leaseTransitions=integer(),
 )  # fmt: skip
 _whole: Schema = {"type": "object"}
+_octet = r"(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+_address: Schema = {"type": "string", "pattern": rf"^({_octet}\.){{3}}{_octet}\Z"}
+_endpoint = obj(
+    ("addresses",),
+    addresses={**many(_address), "minItems": 1}, conditions=obj(ready=flag, serving=flag, terminating=flag),
+    targetRef=_whole, hostname=text, nodeName=text, zone=text, hints=inert,
+)  # fmt: skip
+_endpoint_port = obj(("port",), name=text, port=port_number, protocol=one_of("TCP", "UDP"), appProtocol=text)
+_condition: Schema = {
+    "type": "object", "required": ["type", "status"],
+    "properties": {"type": text, "status": one_of("True", "False", "Unknown"), "reason": text, "message": text},
+}  # fmt: skip
+_status: Schema = {
+    "type": "object",
+    "properties": {
+        "conditions": many(_condition), "podIP": _address, "phase": text, "containerStatuses": many(_whole),
+        "observedGeneration": integer(), "replicas": integer(), "readyReplicas": integer(),
+    },
+}  # fmt: skip
+"""What the sandbox's own parts read in a status; the rest of it is whoever's who writes it."""
 
 
 def _with_spec(spec: Schema, *required: str) -> Schema:
-    return obj(("metadata", *required), apiVersion=text, kind=text, metadata=METADATA, spec=spec, status=inert)
+    return obj(("metadata", *required), apiVersion=text, kind=text, metadata=METADATA, spec=spec, status=_status)
 
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
@@ -183,7 +203,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "Service", "services", _with_spec(SERVICE), has_status=True),
     Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices",
          obj(("metadata", "addressType"), apiVersion=text, kind=text, metadata=METADATA, addressType=one_of("IPv4"),
-             endpoints=many(_whole), ports=many(_whole)), generation=True),
+             endpoints=many(_endpoint), ports=many(_endpoint_port)), generation=True),
     Kind("", "v1", "ConfigMap", "configmaps",
          obj(("metadata",), apiVersion=text, kind=text, metadata=METADATA, data=strings, binaryData=strings, immutable=flag)),
     Kind("coordination.k8s.io", "v1", "Lease", "leases", _with_spec(LEASE), unconditional=False),

@@ -21,7 +21,7 @@ from typing import Any
 from aiohttp import web
 
 from docc.sandbox import api, controllers, processes, query_api
-from docc.sandbox.endpoints import PORTS_ANNOTATION
+from docc.sandbox.endpoints import mapped_ports
 from docc.sandbox.envoy import Envoy
 from docc.sandbox.node import Node
 from docc.sandbox.scrape import scrape_forever
@@ -54,7 +54,7 @@ async def main(folder: Path) -> None:
         proxies = {f"default/prometheus:{PROMETHEUS_PORT}": prometheus_url}
         api_url = await _serve(api.application(api.Setting(store, token, note, node.logs.read, proxies)))
         async with asyncio.TaskGroup() as group:
-            scraping = scrape_forever(tsdb, lambda: _targets(store), SCRAPE_SECONDS, now=now)
+            scraping = scrape_forever(tsdb, lambda: targets(store), SCRAPE_SECONDS, now=now)
             works = (controllers.run(store, now), node.run(), envoy.run(), scraping)
             parts = [group.create_task(work) for work in works]
             await envoy.ready()
@@ -90,11 +90,11 @@ def _begin(store: Store) -> None:
     store.create("Service", {"metadata": {"name": "prometheus", "namespace": "default"}, "spec": spec})
 
 
-def _targets(store: Store) -> Iterator[tuple[str, Mapping[str, str]]]:
+def targets(store: Store) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Each running pod's first port, ready or not, with the labels by which conditions tell revisions apart."""
     for pod in store.select("Pod"):
         meta = pod["metadata"]
-        ports = json.loads((meta.get("annotations") or {}).get(PORTS_ANNOTATION, "{}"))
+        ports = mapped_ports(pod)
         if not ports or (pod.get("status") or {}).get("phase") != "Running":
             continue
         labels = meta.get("labels") or {}

@@ -130,18 +130,24 @@ def _cluster_name(namespace: str, service: str, port: int) -> str:
 def _endpoints(store: Store) -> dict[str, list[tuple[str, int]]]:
     """Ready addresses by cluster."""
     slices = {
-        (piece["metadata"]["namespace"], piece["metadata"]["labels"]["kubernetes.io/service-name"]): piece
+        (
+            piece["metadata"]["namespace"],
+            (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name"),
+        ): piece
         for piece in store.select("EndpointSlice")
     }
     found: dict[str, list[tuple[str, int]]] = {}
     for service in store.select("Service"):
         meta = service["metadata"]
         piece = slices.get((meta["namespace"], meta["name"]), {})
-        targets = {port.get("name", ""): port["port"] for port in piece.get("ports") or []}
-        ready = [e["addresses"][0] for e in piece.get("endpoints") or [] if e["conditions"]["ready"]]
+        targets: dict[str, int] = {port.get("name", ""): port["port"] for port in piece.get("ports") or []}
+        ready = [
+            e["addresses"][0] for e in piece.get("endpoints") or [] if (e.get("conditions") or {}).get("ready", True)
+        ]
         for port in (service.get("spec") or {}).get("ports") or []:
-            target = targets.get(port.get("name", ""), port["port"])
-            found[_cluster_name(meta["namespace"], meta["name"], port["port"])] = [(ip, int(target)) for ip in ready]
+            target = targets.get(port.get("name", ""))
+            addresses = [(ip, target) for ip in ready] if target is not None else []
+            found[_cluster_name(meta["namespace"], meta["name"], port["port"])] = addresses
     return found
 
 
