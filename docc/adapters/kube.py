@@ -65,7 +65,10 @@ class KubeCluster:
 
     def create(self, effect: Create) -> Object:
         path = self._path(effect.ref.kind)
-        return self._write(effect.ref, Request("create", path, _WRITE, effect.body))
+        try:
+            return self._write(effect.ref, Request("create", path, _WRITE, effect.body))
+        except Gone as error:
+            raise self._no_namespace() from error
 
     def patch(self, effect: Patch) -> Object:
         path = self._path(effect.ref.kind, effect.ref.name)
@@ -117,16 +120,16 @@ class KubeCluster:
         return found
 
     def namespace_labels(self) -> dict[str, str]:
-        """Raises NotFound-like UnusableError if the namespace does not exist."""
+        """Raises UnusableError if the namespace does not exist."""
         try:
             found = self.connection.send(Request("get", f"/api/v1/namespaces/{self.namespace}"))
         except Gone as error:
-            raise UnusableError(
-                f'namespace "{self.namespace}" does not exist',
-                state="nothing was touched",
-                fix=f"kubectl create namespace {self.namespace}",
-            ) from error
+            raise self._no_namespace() from error
         return dict(found["metadata"].get("labels") or {})
+
+    def _no_namespace(self) -> UnusableError:
+        fix = f"kubectl create namespace {self.namespace}"
+        return UnusableError(f'namespace "{self.namespace}" does not exist', state="nothing was touched", fix=fix)
 
     def version(self) -> Object:
         return self.connection.send(Request("get", "/version"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from docc.engine.ports import Ports
-from docc.model.errors import Conflict, LockedError, LookAgain
+from docc.model.errors import Conflict, Gone, LockedError, LookAgain
 from docc.model.facts import Waiting
 from docc.model.moves import Create, Object, Operation, Patch, Ref
 
@@ -98,6 +98,8 @@ class Lease:
             found = self.ports.cluster.read(self.ref)
             if found is not None and holder_of(found) != self.me:
                 raise LeaseLost(holder_of(found)) from None
+        except Gone:  # somebody deleted it; if somebody else has made a new one by now, that is found out next time
+            self._take(None, now)
         except LookAgain:
             self.renewed = now - DURATION_SECONDS / 3 + _LOOK_SECONDS
 

@@ -113,13 +113,13 @@ class Unreachable(LookAgain):
     """The answer never came. Whether the write was carried out is unknown."""
 
 
+class Gone(LookAgain):
+    """The object is not there (404 on an object, not on a kind): somebody has deleted it."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
 class Refused(DoccError):
     """The API server refuses the object itself (422 with causes, 400, 403 by admission): never retried."""
 
     exit_code = ExitCode.UNUSABLE
-
-
-class Gone(DoccError):
-    """The object is not there (404 on an object, not on a kind)."""
-
-    exit_code = ExitCode.NOT_FOUND

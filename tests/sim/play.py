@@ -236,7 +236,16 @@ SCENARIOS: dict[str, Callable[[], Play]] = {
         bad_trial,
     )
 }
-FAULTS = ("crash before", "crash after", "answer lost", "unreachable", "foreign edit", "rival rollback", "sleeper")
+FAULTS = (
+    "crash before",
+    "crash after",
+    "answer lost",
+    "unreachable",
+    "foreign edit",
+    "rival rollback",
+    "sleeper",
+    "lease deleted",
+)
 
 
 def no_fault(world: World, effect: Effect, index: int) -> str:
@@ -255,6 +264,9 @@ def crash_at(at: int, kind: str) -> Callable[[World, Effect, int], str]:
             return ""
         if kind == "rival rollback":
             turn_back(world)
+            return ""
+        if kind == "lease deleted":
+            world.objects.pop(("Lease", "docc-shop"), None)
             return ""
         if kind == "sleeper":
             _overtake(world)
