@@ -124,8 +124,11 @@ def _revision(app: str, number: int, objects: Objects) -> Revision:
     pods = [pod for pod in objects.pods.values() if _is_of(pod, number) and not _terminating(pod)]
     crashed_at, crash = _newest_crash(pods)
     meta = deployment["metadata"] if deployment else {}
-    available = int((deployment or {}).get("status", {}).get("availableReplicas") or 0)
-    ready = available if service is None else min(available, _endpoints(name, objects.slices.values()))
+    status = (deployment or {}).get("status") or {}
+    ready = int(status.get("readyReplicas") or 0)
+    if service is not None:
+        ready = min(ready, _endpoints(name, objects.slices.values()))
+    available = min(int(status.get("availableReplicas") or 0), ready)
     return Revision(
         number=number,
         exists=deployment is not None,

@@ -125,11 +125,13 @@ def _get_ready(view: View, plan: Plan) -> Move | None:
 
 
 def _await_pods(view: View, plan: Plan, needed: int, since: float) -> Move | None:
-    """None when enough pods are ready; otherwise what is waited for, and after the deadline the end of the attempt."""
+    """None when enough pods are available; otherwise what is waited for, and after the deadline the end of the attempt."""
     candidate = view.candidate
-    if candidate.ready >= needed:
+    if candidate.available >= needed:
         return None
     why = candidate.trouble.why if candidate.trouble else "its pods are not in the Service's endpoints yet"
+    if candidate.ready >= needed:
+        why = "for a moment only; a version that dies at once must not get traffic"
     text = f"v{candidate.number}: {candidate.ready}/{needed} pods ready: {why}"
     deadline = since + plan.limits.progress
     if view.now >= deadline:

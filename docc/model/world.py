@@ -60,8 +60,9 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision's Deployment, Service and pods. ready: pods that are Available and, where a Service exists, in its
-    endpoints. crashed_at: unix seconds of the newest crash of a container of a living pod; crash says how."""
+    """One revision's Deployment, Service and pods. ready: pods that can serve now: ready and, where a Service exists, in its
+    endpoints. available: those of them that have been so for minReadySeconds, and may get more traffic. crashed_at:
+    unix seconds of the newest crash of a container of a living pod; crash says how."""
 
     number: int
     exists: bool = False

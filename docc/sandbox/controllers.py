@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from docc.sandbox.endpoints import reconcile_endpoints
 from docc.sandbox.route_status import reconcile_gateways, reconcile_routes
@@ -49,10 +49,12 @@ def _deployment(store: Store, deployment: Object, now: float) -> float:
     for pod in surplus[: max(0, len(pods) - spec["replicas"])]:
         store.delete("Pod", meta["namespace"], pod["metadata"]["name"])
         pods.remove(pod)
-    ready = sum(1 for pod in pods if is_ready(pod))
-    status, deadline = _status(deployment, len(pods), ready, now)
+    ready = [pod for pod in pods if is_ready(pod)]
+    settled = [_ready_since(pod, now) + spec.get("minReadySeconds", 0) for pod in ready]
+    counts = _Counts(len(pods), len(ready), sum(1 for at in settled if at <= now))
+    status, deadline = _status(deployment, counts, now)
     store.set_status("Deployment", meta["namespace"], meta["name"], status)
-    return deadline
+    return float(min([deadline, *(at for at in settled if at > now)]))
 
 
 def _pod(deployment: Object) -> Object:
@@ -76,28 +78,37 @@ def _pod(deployment: Object) -> Object:
     }
 
 
-def _status(deployment: Object, total: int, ready: int, now: float) -> tuple[Object, float]:
+class _Counts(NamedTuple):
+    """Pods. available: those that have been ready for the Deployment's minReadySeconds."""
+
+    total: int
+    ready: int
+    available: int
+
+
+def _status(deployment: Object, pods: _Counts, now: float) -> tuple[Object, float]:
     """The status, and when ProgressDeadlineExceeded may become true."""
+    total, ready, settled = pods
     spec, before = deployment["spec"], deployment.get("status") or {}
     wanted = spec["replicas"]
     generation = deployment["metadata"]["generation"]
     known = {condition["type"]: condition for condition in before.get("conditions") or []}
-    progressed = (before.get("observedGeneration"), before.get("readyReplicas", 0)) != (generation, ready)
+    progressed = (before.get("observedGeneration"), before.get("availableReplicas", 0)) != (generation, settled)
     since = now if progressed else _instant(known.get("Progressing", {}).get("lastUpdateTime"), now)
     deadline = since + spec["progressDeadlineSeconds"]
-    late = ready < wanted and now >= deadline
+    late = settled < wanted and now >= deadline
     progressing = ("False", "ProgressDeadlineExceeded") if late else ("True", "NewReplicaSetAvailable")
-    available = "True" if ready >= max(wanted, 1) or wanted == 0 else "False"
+    available = "True" if settled >= max(wanted, 1) or wanted == 0 else "False"
     conditions = [
         _condition(known, "Available", available, "MinimumReplicasAvailable", now),
         {**_condition(known, "Progressing", *progressing, now), "lastUpdateTime": rfc3339(since)},
     ]
-    counts = {"replicas": total, "updatedReplicas": total, "readyReplicas": ready, "availableReplicas": ready}
+    counts = {"replicas": total, "updatedReplicas": total, "readyReplicas": ready, "availableReplicas": settled}
     status: Object = {k: v for k, v in counts.items() if v}
-    if total > ready:
-        status["unavailableReplicas"] = total - ready
+    if total > settled:
+        status["unavailableReplicas"] = total - settled
     status |= {"observedGeneration": generation, "conditions": conditions}
-    return status, deadline if ready < wanted and not late else float("inf")
+    return status, deadline if settled < wanted and not late else float("inf")
 
 
 def _condition(known: dict[str, Object], kind: str, status: str, reason: str, now: float) -> Object:
@@ -109,6 +120,12 @@ def _condition(known: dict[str, Object], kind: str, status: str, reason: str, no
 
 def _instant(text: str | None, otherwise: float) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else otherwise
+
+
+def _ready_since(pod: Object, now: float) -> float:
+    """Whole seconds, as in the API."""
+    conditions = pod["status"]["conditions"]
+    return next((_instant(c.get("lastTransitionTime"), now) for c in conditions if c["type"] == "Ready"), now)
 
 
 def is_ready(pod: Object) -> bool:

@@ -70,7 +70,7 @@ class Auditor:
         _plain(weights.get(f"shop-v{stable}") == 100, f"record says v{stable}, the route says {weights}")
         selector = world.objects[("Service", "shop")]["spec"]["selector"]
         _plain(selector["docc.dev/revision"] == f"v{stable}", f"the front selects {selector}, stable is v{stable}")
-        _plain(world.available(f"shop-v{stable}") > 0, "stable serves nobody")
+        _plain(world.ready(f"shop-v{stable}") > 0, "stable serves nobody")
         if record["phase"] != "parked":
             kept = {f"shop-v{n}" for n in (stable, record.get("previous")) if n is not None}
             for (kind, name), body in world.objects.items():

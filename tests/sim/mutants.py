@@ -47,7 +47,10 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         ),
     ),
     "readiness ignored: weight grows at once": (
-        Edit("docc.core.rollout", "    if candidate.ready >= needed:\n", "    if needed >= 0:\n"),
+        Edit("docc.core.rollout", "    if candidate.available >= needed:\n", "    if needed >= 0:\n"),
+    ),
+    "in haste: weight grows onto pods that have only just become ready": (
+        Edit("docc.core.rollout", "    if candidate.available >= needed:\n", "    if candidate.ready >= needed:\n"),
     ),
     "NO-DATA passes": (
         Edit("docc.core.view", "            if check.verdict is not Verdict.OK:\n", "            if self.now < 0:\n"),

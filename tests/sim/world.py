@@ -20,6 +20,8 @@ from docc.sandbox.patches import FailedTest, json_patch
 
 Object = dict[str, Any]
 
+MIN_READY_SECONDS = 2.0
+
 
 class Crash(BaseException):
     """The driver's process is gone at this very moment."""
@@ -95,27 +97,33 @@ class World:
     def revision(self, name: str) -> int:
         return int(name.rsplit("-v", 1)[1])
 
-    def available(self, name: str) -> int:
+    def ready(self, name: str, *, settled: float = 0.0) -> int:
+        """Pods that have been ready for `settled` seconds."""
         number = self.revision(name)
         if self.now >= self.scenario.dies.get(number, float("inf")):
             return 0
         after = self.scenario.ready_after.get(number, 4.0)
-        return sum(1 for born in self.born.get(name, []) if self.now >= born + after)
+        return sum(1 for born in self.born.get(name, []) if self.now >= born + after + settled)
+
+    def available(self, name: str) -> int:
+        return self.ready(name, settled=MIN_READY_SECONDS)
 
     def next_event(self) -> float:
         """The next instant at which something changes by itself."""
         instants = [*self.scenario.dies.values(), *(instant for instant, _ in self.agenda)]
         for name, births in self.born.items():
-            instants += [born + self.scenario.ready_after.get(self.revision(name), 4.0) for born in births]
+            after = self.scenario.ready_after.get(self.revision(name), 4.0)
+            instants += [born + after + settled for born in births for settled in (0.0, MIN_READY_SECONDS)]
         return min((instant for instant in instants if instant > self.now), default=float("inf"))
 
     def observe(self, app: str) -> Objects:
         deployments, slices = {}, {}
         for (kind, name), body in self.objects.items():
             if kind == "Deployment":
-                available = self.available(name)
-                deployments[name] = {**copy.deepcopy(body), "status": {"availableReplicas": available}}
-                endpoints = [{"conditions": {"ready": True}} for _ in range(available)]
+                ready = self.ready(name)
+                status = {"availableReplicas": self.available(name), "readyReplicas": ready}
+                deployments[name] = {**copy.deepcopy(body), "status": status}
+                endpoints = [{"conditions": {"ready": True}} for _ in range(ready)]
                 meta = {"labels": {"kubernetes.io/service-name": name}}
                 slices[name] = {"metadata": meta, "endpoints": endpoints}
         services = {name: copy.deepcopy(body) for (kind, name), body in self.objects.items() if kind == "Service"}
