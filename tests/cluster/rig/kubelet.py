@@ -31,6 +31,8 @@ class Kubelet:
     def __init__(self, api: ApiClient, layout: Layout) -> None:
         self._api, self._layout, self._logs = api, layout, Logs()
         self._pods: dict[str, ApiRegistry] = {}
+        self._ended: set[str] = set()
+        """Those whose deletion the watch has still to tell of: they are not to be begun again."""
         self._numbers = itertools.count()
 
     async def register(self) -> None:
@@ -53,8 +55,9 @@ class Kubelet:
         await self._serve_logs()
         async with asyncio.TaskGroup() as group:
             async for found in self._api.snapshots("/api/v1/pods", f"spec.nodeName={NODE}"):
+                self._ended &= found.keys()
                 for uid, body in found.items():
-                    if uid not in self._pods:
+                    if uid not in self._pods and uid not in self._ended:
                         self._pods[uid] = ApiRegistry(self._api, body)
                         group.create_task(self._live(uid, body))
                 for uid, registry in self._pods.items():
@@ -62,36 +65,34 @@ class Kubelet:
 
     async def _live(self, uid: str, body: Object) -> None:
         registry, folder = self._pods[uid], self._layout.volumes / uid
-        writing = asyncio.create_task(registry.run())
         try:
-            if reason := volumes.unsupported(body["spec"]):
-                message = f"this cluster's node cannot run it: {reason}"
-                registry.set_status({"phase": "Failed", "reason": "NotSupported", "message": message})
-                await registry.deletion()
-                registry.finish_delete()
-            elif not await self._prepared(registry, body, folder):
-                registry.finish_delete()
-            await writing
+            async with asyncio.TaskGroup() as group:
+                group.create_task(registry.run())
+                if reason := volumes.unsupported(body["spec"]):
+                    message = f"this cluster's node cannot run it: {reason}"
+                    registry.set_status({"phase": "Failed", "reason": "NotSupported", "message": message})
+                    await registry.deletion()
+                    registry.finish_delete()
+                elif (whole := await self._prepared(registry, body, folder)) is not None:
+                    ports = ports_of(whole["spec"], lambda port: port)
+                    await Pod(whole, registry, self._address(), ports, self._logs, time.time).live()
+                else:
+                    registry.finish_delete()
         finally:
-            writing.cancel()
             volumes.forget(folder)
+            self._ended.add(uid)
             del self._pods[uid]
 
-    async def _prepared(self, registry: ApiRegistry, body: Object, folder: Path) -> bool:
-        """Runs the pod to its end; False when it was deleted before its volumes were there."""
+    async def _prepared(self, registry: ApiRegistry, body: Object, folder: Path) -> Object | None:
+        """What is to be run; None when the pod was deleted before its volumes were there."""
         preparing = asyncio.create_task(volumes.as_processes(self._api, body, folder))
         deleting = asyncio.create_task(registry.deletion())
         try:
             await asyncio.wait([preparing, deleting], return_when=asyncio.FIRST_COMPLETED)
-            if deleting.done():
-                return False
-            whole = preparing.result()
+            return None if deleting.done() else preparing.result()
         finally:
             preparing.cancel()
             deleting.cancel()
-        ports = ports_of(whole["spec"], lambda port: port)
-        await Pod(whole, registry, self._address(), ports, self._logs, time.time).live()
-        return True
 
     def _address(self) -> str:
         """The block's first 60000 addresses, in turn; the node's own is none of them."""
