@@ -31,8 +31,6 @@ class Kubelet:
     def __init__(self, api: ApiClient, layout: Layout) -> None:
         self._api, self._layout, self._logs = api, layout, Logs()
         self._pods: dict[str, ApiRegistry] = {}
-        self._ended: set[str] = set()
-        """Those whose deletion the watch has still to tell of: they are not to be begun again."""
         self._numbers = itertools.count()
 
     async def register(self) -> None:
@@ -55,9 +53,8 @@ class Kubelet:
         await self._serve_logs()
         async with asyncio.TaskGroup() as group:
             async for found in self._api.snapshots("/api/v1/pods", f"spec.nodeName={NODE}"):
-                self._ended &= found.keys()
                 for uid, body in found.items():
-                    if uid not in self._pods and uid not in self._ended:
+                    if uid not in self._pods:
                         self._pods[uid] = ApiRegistry(self._api, body)
                         group.create_task(self._live(uid, body))
                 for uid, registry in self._pods.items():
@@ -80,11 +77,11 @@ class Kubelet:
                     registry.finish_delete()
         finally:
             volumes.forget(folder)
-            self._ended.add(uid)
             del self._pods[uid]
 
     async def _prepared(self, registry: ApiRegistry, body: Object, folder: Path) -> Object | None:
-        """What is to be run; None when the pod was deleted before its volumes were there."""
+        """What is to be run; None when the pod is deleted already: before its volumes were there, or it has ended long ago and
+        the watch has not told yet."""
         preparing = asyncio.create_task(volumes.as_processes(self._api, body, folder))
         deleting = asyncio.create_task(registry.deletion())
         try:
