@@ -173,6 +173,18 @@ def test_a_container_that_ignores_sigterm_lives_as_long_as_its_grace(cluster: Cl
     assert time.monotonic() - began > 2.5, "it was not given its grace"
 
 
+def test_no_pod_is_begun_twice_however_many_come_and_go(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    script = f"echo $HOSTNAME >> {begun}; exec sleep 600"
+    cluster.deploy(namespace, "app", "any:1", replicas=15, command=["sh", "-c", script])
+    cluster.until(lambda: cluster.ready(namespace, "app"))
+    for _ in range(2):
+        cluster.admin.delete("pods", namespace, grace_seconds=1)
+        cluster.until(lambda: cluster.ready(namespace, "app"))
+    names = begun.read_text(encoding="utf-8").split()
+    assert len(names) == len(set(names)) == 45
+
+
 def test_a_pod_finds_its_service_accounts_token_and_the_api_server(cluster: Cluster, namespace: str) -> None:
     cluster.service_account(namespace, "worker", [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}])
     pod = {"serviceAccountName": "worker", "automountServiceAccountToken": True}

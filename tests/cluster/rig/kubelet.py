@@ -63,36 +63,34 @@ class Kubelet:
 
     async def _live(self, uid: str, body: Object) -> None:
         registry, folder = self._pods[uid], self._layout.volumes / uid
-        writing = asyncio.create_task(registry.run())
         try:
-            if reason := volumes.unsupported(body["spec"]):
-                message = f"this cluster's node cannot run it: {reason}"
-                registry.set_status({"phase": "Failed", "reason": "NotSupported", "message": message})
-                await registry.deletion()
-                registry.finish_delete()
-            elif not await self._prepared(registry, body, folder):
-                registry.finish_delete()
-            await writing
+            async with asyncio.TaskGroup() as group:
+                group.create_task(registry.run())
+                if reason := volumes.unsupported(body["spec"]):
+                    message = f"this cluster's node cannot run it: {reason}"
+                    registry.set_status({"phase": "Failed", "reason": "NotSupported", "message": message})
+                    await registry.deletion()
+                    registry.finish_delete()
+                elif (whole := await self._prepared(registry, body, folder)) is not None:
+                    ports = ports_of(whole["spec"], lambda port: port)
+                    await Pod(whole, registry, self._address(), ports, self._logs, time.time).live()
+                else:
+                    registry.finish_delete()
         finally:
-            writing.cancel()
             volumes.forget(folder)
             del self._pods[uid]
 
-    async def _prepared(self, registry: ApiRegistry, body: Object, folder: Path) -> bool:
-        """Runs the pod to its end; False when it was deleted before its volumes were there."""
+    async def _prepared(self, registry: ApiRegistry, body: Object, folder: Path) -> Object | None:
+        """What is to be run; None when the pod is deleted already: before its volumes were there, or it has ended long ago and
+        the watch has not told yet."""
         preparing = asyncio.create_task(volumes.as_processes(self._api, body, folder))
         deleting = asyncio.create_task(registry.deletion())
         try:
             await asyncio.wait([preparing, deleting], return_when=asyncio.FIRST_COMPLETED)
-            if deleting.done():
-                return False
-            whole = preparing.result()
+            return None if deleting.done() else preparing.result()
         finally:
             preparing.cancel()
             deleting.cancel()
-        ports = ports_of(whole["spec"], lambda port: port)
-        await Pod(whole, registry, self._address(), ports, self._logs, time.time).live()
-        return True
 
     def _address(self) -> str:
         """The block's first 60000 addresses, in turn; the node's own is none of them."""
