@@ -84,7 +84,7 @@ def test_case_23_a_killed_driver_is_told_and_the_same_deploy_goes_on_where_it_wa
         app.until_weight(2, 30)
         driver.kill()
         app.ended(driver)
-        app.until(lambda: app.status["driver"]["state"] == "lost", 40)
+        app.until(lambda: "nobody watches" in app.docc("status", "shop").out, 40)
         text = app.docc("status", "shop")
         assert "nobody watches" in text.out and "30 %" in text.out, text
         again = app.deploy("demo:v2")

@@ -33,9 +33,9 @@ def test_case_04_an_image_that_never_gets_ready_gets_no_traffic_and_is_told_by_i
 def test_case_18_a_broken_stable_version_does_not_keep_the_fix_from_going_out(app: App) -> None:
     """Nobody is served by stable, so there is nothing to protect: the fix takes all as soon as it can."""
     app.serves()
-    broken = {"spec": {"template": {"spec": {"containers": [{**_container(app), "image": "demo:v1-crash"}]}}}}
+    template = {"spec": {"containers": [{**_container(app), "image": "demo:v1-neverready"}]}}
+    broken = {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}, "template": template}}
     app.cluster.admin.patch("deployments", app.namespace, "shop-v1", broken)
-    app.cluster.admin.delete("pods", app.namespace, grace_seconds=0)
     app.until(lambda: not app.deployment(1)["status"].get("readyReplicas"))
     ended = app.deploy("demo:v2")
     assert ended.code == 0, ended
@@ -79,7 +79,8 @@ def test_case_21_when_all_pods_of_the_candidate_vanish_its_weight_goes_first(
     app.until(lambda: app.weights.get("v2", 0) == 0, 10)
     gone = time.monotonic() - began
     ended = app.ended(driver)
-    assert ended.code == 10 and "lost its last ready endpoint at 50 %" in ended.err, ended
+    reasons = ["v2 lost its last ready endpoint at 50 %", "somebody scaled v2 to 0 at 50 %"]  # what is seen first
+    assert ended.code == 10 and any(reason in ended.err for reason in reasons), ended
     figure(f"pods {how}: weight 0 after {gone:.2f} s")
 
 
@@ -97,8 +98,8 @@ def test_case_21_when_all_pods_of_the_candidate_vanish_its_weight_goes_first(
 def test_case_22_what_cannot_be_judged_holds_and_is_never_a_pass(
     app: App, expression: str, verdict: str, words: str
 ) -> None:
-    app.strategy |= {"no_data_limit": 5, "failure_conditions": [{"name": "Doubtful", "expression": expression}]}
     app.serves()
+    app.strategy |= {"no_data_limit": 5, "failure_conditions": [{"name": "Doubtful", "expression": expression}]}
     with app.traffic() as seen:
         ended = app.deploy("demo:v2")
     if verdict == "ERROR":  # told before anything is touched
@@ -120,7 +121,7 @@ def test_case_22_a_prometheus_that_does_not_answer_is_told_before_anything_is_to
     app.serves()
     before = app.route
     ended = app.deploy("demo:v2", "--prometheus-url", "http://127.0.0.1:9")
-    assert ended.code == 5 and "127.0.0.1:9" in ended.err and "nothing was touched" in ended.err, ended
+    assert ended.code == 5 and "127.0.0.1:9" in ended.err and "no traffic was moved" in ended.err, ended
     assert app.route["metadata"]["generation"] == before["metadata"]["generation"] and len(app.pods(2)) == 0
 
 
