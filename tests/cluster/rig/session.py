@@ -171,8 +171,18 @@ def _until_ready(folder: Path, keeper: int) -> Session:
         time.sleep(0.05)
     log = folder / "supervisor.log"
     words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-    why = words[0] if words else f"it was not ready after {UP_SECONDS_MAX:.0f} s"
+    why = words[0] if words else f"it was not ready after {UP_SECONDS_MAX:.0f} s; {_where(keeper)}"
     raise Unusable(f"the cluster did not start: {why} (see {log})")
+
+
+def _where(keeper: int) -> str:
+    """How far it has come, for those who wonder why it takes so long."""
+    first = _first_process(keeper)
+    try:
+        waits = Path(f"/proc/{first or keeper}/wchan").read_text(encoding="utf-8")
+    except OSError:
+        waits = "nothing that can be told"
+    return f"{'its first process' if first else 'the kernel, which makes its namespaces,'} waits in {waits}"
 
 
 def _keeper(folder: Path) -> int | None:
@@ -194,11 +204,21 @@ def _first_process(keeper: int) -> int | None:
 
 def _is_ours(pid: int, folder: Path) -> bool:
     """Whether this pid is (still) the keeper of this folder's cluster: a pid alone may be anybody's by now."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
+    words = _command_line(pid).split(b"\0")
     return _SUPERVISOR.encode() in words and os.fsencode(folder) in words
+
+
+def _command_line(pid: int) -> bytes:
+    """b"" of a process that is gone. In the middle of an exec a living one's is empty, too, for a moment."""
+    for _ in range(100):
+        try:
+            found = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if found or b") Z " in Path(f"/proc/{pid}/stat").read_bytes():
+                return found
+        except OSError:
+            break
+        time.sleep(0.001)
+    return b""
 
 
 def _end(keeper: int, folder: Path) -> None:

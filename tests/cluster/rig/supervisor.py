@@ -8,6 +8,7 @@ namespace's first process, the kernel ends everything in there with it, whatever
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import os
 import signal
@@ -60,6 +61,7 @@ async def main(where: Layout, scrape_seconds: float, lifeline: int | None) -> No
             begin(components.istiod(where))
             await _apply(where, scrape_seconds)
             where.session.write_text(json.dumps(session(where)), encoding="utf-8")
+            faulthandler.cancel_dump_traceback_later()
             await ended.wait()
             await stop(parts)
 
@@ -141,6 +143,7 @@ def _first(error: BaseException) -> BaseException:
 
 
 if __name__ == "__main__":
+    faulthandler.dump_traceback_later(STEP_SECONDS_MAX)  # a start that hangs tells where
     try:
         pipe = int(sys.argv[3]) if len(sys.argv) > 3 else None
         asyncio.run(main(Layout(Path(sys.argv[1])), float(sys.argv[2]), pipe))
