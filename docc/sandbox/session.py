@@ -128,11 +128,21 @@ def _unusable(folder: Path, words: list[str]) -> UnusableError:
 
 def _is_supervisor(pid: int, folder: Path) -> bool:
     """Whether this pid is (still) the supervisor of this folder: a pid alone may be anybody's by now."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
+    words = command_line(pid).split(b"\0")
     return b"docc.sandbox.supervisor" in words and os.fsencode(folder) in words
+
+
+def command_line(pid: int) -> bytes:
+    """b"" of a process that is gone. In the middle of an exec a living one's is empty, too, for a moment."""
+    for _ in range(100):
+        try:
+            found = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if found or b") Z " in Path(f"/proc/{pid}/stat").read_bytes():
+                return found
+        except OSError:
+            break
+        time.sleep(0.001)
+    return b""
 
 
 def _end(pid: int, folder: Path) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from docc.sandbox.session import command_line
 from tests.cluster.build.builder import of_the_cluster
 from tests.cluster.rig.layout import Layout
 
@@ -204,21 +205,8 @@ def _first_process(keeper: int) -> int | None:
 
 def _is_ours(pid: int, folder: Path) -> bool:
     """Whether this pid is (still) the keeper of this folder's cluster: a pid alone may be anybody's by now."""
-    words = _command_line(pid).split(b"\0")
+    words = command_line(pid).split(b"\0")
     return _SUPERVISOR.encode() in words and os.fsencode(folder) in words
-
-
-def _command_line(pid: int) -> bytes:
-    """b"" of a process that is gone. In the middle of an exec a living one's is empty, too, for a moment."""
-    for _ in range(100):
-        try:
-            found = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if found or b") Z " in Path(f"/proc/{pid}/stat").read_bytes():
-                return found
-        except OSError:
-            break
-        time.sleep(0.001)
-    return b""
 
 
 def _end(keeper: int, folder: Path) -> None:
