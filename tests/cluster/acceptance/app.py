@@ -94,8 +94,8 @@ class App:
 
     def start(self, image: str, *more: str, **env: str) -> subprocess.Popen[str]:
         """A deploy in the background."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(self._command(*self._deploy(image, *more)), text=True, env=self._env(env), **pipes)  # type: ignore[call-overload, no-any-return]
+        command, env = self._command(*self._deploy(image, *more)), self._env(env)
+        return subprocess.Popen(command, text=True, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def ended(self, driver: subprocess.Popen[str], seconds: float = 60) -> Ended:
         out, err = driver.communicate(timeout=seconds)
