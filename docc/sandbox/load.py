@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import secrets
 import select
 import signal
 import time
@@ -72,6 +73,7 @@ class Load:
         self._server, port = address.rsplit(":", 1)
         self._port, self._host, self._out = int(port), host, out
         self._idle: deque[Connection] = deque()
+        self._mark = secrets.token_hex(4)  # several loads may be under way
 
     async def run(self, rate: float, ended: asyncio.Event) -> None:
         """rate: requests per second. A slow answer delays no other request; all answers are waited for."""
@@ -88,7 +90,7 @@ class Load:
     async def _one(self, count: int) -> None:
         method = "POST" if count % POST_EVERY == 7 else "GET"
         # Every second pair: so POSTs, whose numbers are all odd, come on new connections too.
-        new, tag, sent = count // 2 % NEW_EVERY == 0, str(count), time.time()
+        new, tag, sent = count // 2 % NEW_EVERY == 0, f"{self._mark}-{count}", time.time()
         status, version, error = 0, "", ""
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):

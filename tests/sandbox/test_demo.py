@@ -1,0 +1,46 @@
+"""`docc demo -o json`, and an outside observer who knows only the Gateway's address and must have seen the same."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from docc.sandbox import accounts
+
+OBSERVED_RATE = 50
+
+
+def test_the_demo_keeps_its_word_and_an_outside_observer_sees_the_same(tmp_path: Path) -> None:
+    said, observer, seen = "", None, tmp_path / "seen.jsonl"
+    command = [sys.executable, "-m", "docc", "demo", "-o", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None and demo.stderr is not None
+        for line in demo.stderr:
+            said += line
+            if observer is None and (address := re.search(r"curl -i http://([0-9.:]+)/", line)):
+                words = ["-m", "docc.sandbox.load", address[1], str(OBSERVED_RATE), str(seen)]
+                observer = subprocess.Popen([sys.executable, *words])
+            if "What users saw" in line and observer is not None:
+                observer.terminate()
+        told: dict[str, Any] = json.loads(demo.stdout.read())
+    assert observer is not None, said
+    assert (observer.wait(15), demo.returncode) == (0, 0), said
+    assert [outcome["result"] for outcome in told["outcomes"]] == ["promoted", "promoted", "reverted"]
+    assert told["failed_requests"] == 0 and told["counts_agree"] and told["requests"] >= 0.95 * 100 * told["seconds"]
+    assert 0 < told["bad_answers"] < told["bad_version_requests"] and told["api_requests"] > 0
+    agrees([json.loads(row) for row in seen.read_text().splitlines()], told)
+
+
+def agrees(rows: list[dict[str, Any]], told: dict[str, Any]) -> None:
+    """The sandbox is gone when the demo ends: what the observer sent then has no answer, and is nobody's failure."""
+    end = max(row["sent"] for row in rows if row["version"])
+    counted = accounts.of_load([row for row in rows if row["sent"] <= end], [])
+    expected = told["bad_version_requests"] * OBSERVED_RATE / 100
+    assert counted.failed == 0 and counted.answers["v2"] > 100
+    assert abs(counted.answers["v3"] - expected) <= 4 * math.sqrt(expected * 3), (counted.answers, told)
+    assert abs(accounts.exposed_seconds(rows, "v3") - told["seconds_exposed"]) < 1.0
