@@ -106,7 +106,7 @@ def play(stage: Stage) -> dict[str, Any]:
     load = subprocess.Popen([sys.executable, "-m", "docc.sandbox.load", stage.session.gateway, str(RATE), str(answers)])
     try:
         console.err(f"\n   From here on, {RATE} requests/s go through Envoy.")
-        console.err(f"   See for yourself: curl -i http://{stage.session.gateway}/")
+        console.err(f"   See for yourself: curl -i {stage.session.gateway}")
         console.err("\n2. docc deploy manifest.json --image demo:v2         a healthy one", "bold")
         first = stage.deploy("demo:v2")
         console.err("\n3. docc deploy manifest.json --image demo:v3-err30   30 % of its answers fail", "bold")

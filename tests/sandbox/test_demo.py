@@ -22,7 +22,7 @@ def test_the_demo_keeps_its_word_and_an_outside_observer_sees_the_same(tmp_path:
         assert demo.stdout is not None and demo.stderr is not None
         for line in demo.stderr:
             said += line
-            if observer is None and (address := re.search(r"curl -i http://([0-9.:]+)/", line)):
+            if observer is None and (address := re.search(r"curl -i ([0-9.:]+)", line)):
                 words = ["-m", "docc.sandbox.load", address[1], str(OBSERVED_RATE), str(seen)]
                 observer = subprocess.Popen([sys.executable, *words])
             if "What users saw" in line and observer is not None:
