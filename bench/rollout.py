@@ -1,6 +1,6 @@
 """Rollouts on the sandbox, counted by its API server and by the load: `python bench/rollout.py [RUNS]`.
 
-A healthy canary of five steps: API requests by verb (Lease renewals apart, goal 30), seconds beyond the intervals (goal 3).
+A healthy canary of five steps: API requests by verb (Lease renewals apart, goal 30), seconds beyond intervals and drain (goal 3).
 RUNS bad ones, at a random phase against the scrape: seconds from the first answer of Prometheus that shows the breach (asked
 ten times a second by an observer of its own) to the last request that the bad version got (goal: poll + 0.5 s).
 """
@@ -23,7 +23,7 @@ import httpx
 
 from docc.sandbox import session
 
-POLL, INTERVAL, STEPS = 1.0, 4.0, 5
+POLL, INTERVAL, DRAIN, STEPS = 1.0, 4.0, 2.0, 5
 
 
 def ratio(deployment: str) -> str:
@@ -34,7 +34,7 @@ def ratio(deployment: str) -> str:
 def manifest() -> dict[str, Any]:
     container = {"image": "demo:v1", "ports": [{"port": 8080}], "readiness": {"path": "/"}}
     strategy = {
-        "canary": {"increment": 100 // STEPS, "interval": INTERVAL}, "bake": 0, "poll": POLL, "drain": 0,
+        "canary": {"increment": 100 // STEPS, "interval": INTERVAL}, "bake": 0, "poll": POLL, "drain": DRAIN,
         "failure_conditions": [{"name": "Errors", "expression": ratio("$canary") + " > 0.05"}],
     }  # fmt: skip
     return {
@@ -71,14 +71,14 @@ def healthy(world: World) -> None:
     before = len(world.rows(world.session.audit))
     began = time.time()
     world.deploy("demo:v2")
-    beyond = time.time() - began - (STEPS - 1) * INTERVAL
+    beyond = time.time() - began - (STEPS - 1) * INTERVAL - DRAIN
     entries = [e for e in world.rows(world.session.audit)[before:] if e["agent"].startswith("docc/")]
     lease = sum(1 for e in entries if e["resource"] == "leases" and e["verb"] == "patch")
     verbs = Counter(entry["verb"] for entry in entries) - Counter({"patch": lease})
     sys.stdout.write(
         f"healthy canary: {sum(verbs.values())} API requests {dict(verbs)}, and {lease} writes of the Lease\n"
     )
-    sys.stdout.write(f"  seconds beyond the intervals, process start included: {beyond:.1f}\n")
+    sys.stdout.write(f"  seconds beyond intervals and drain, process start included: {beyond:.1f}\n")
 
 
 def bad(world: World, number: int) -> float:

@@ -28,12 +28,16 @@ def _conditions(app: App) -> list[dict[str, str]]:
     return [condition for parent in app.route["status"]["parents"] for condition in parent["conditions"]]
 
 
-def test_case_02_a_healthy_image_takes_every_step_in_one_write_each(app: App) -> None:
+def test_case_02_a_healthy_image_takes_every_step_in_one_write_each(app: App, figure: Figure) -> None:
     app.strategy["canary"] = {"increment": 20, "interval": 2}
     app.serves()
+    before = app.audited()
     with app.traffic() as seen:
         ended = app.deploy("demo:v2")
     assert ended.code == 0, ended
+    asked = app.api_requests(before)
+    figure(f"API requests: {dict(asked)}")
+    assert sum(asked.values()) - asked["renew"] <= 30
     assert seen.watch.steps("shop-v2") == [20, 40, 60, 80, 100]
     assert all(sum(sight.weights.values()) == 100 for sight in seen.watch.sights)
     record = app.record
