@@ -18,7 +18,8 @@ def of(deployment: Object) -> Object:
     labels = deployment["spec"]["selector"].get("matchLabels") or {}
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     status = {"replicas": (deployment.get("status") or {}).get("replicas", 0), "selector": selector}
-    spec = {"replicas": deployment["spec"]["replicas"]}
+    replicas = deployment["spec"]["replicas"]
+    spec = {"replicas": replicas} if replicas else {}  # an API server leaves a 0 out
     return {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": meta, "spec": spec, "status": status}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.contract.api import Ask, Object, path
+from tests.contract.api import JSON_PATCH, Ask, Object, path
 from tests.contract.objects import config_map, deployment, gateway, lease, named, route, service
 from tests.contract.talk import Talk
 
@@ -111,7 +111,7 @@ def a_value_that_is_not_valid_is_422_with_its_field(talk: Talk) -> None:
         ("replicas", "deployments", deployment("shop", replicas=-1)),
         ("a selector that misses its template", "deployments", _with(deployment("shop"), **other)),
         ("no image", "deployments", deployment("shop", image="")),
-        ("a port's number", "services", service("shop", ports=[{"port": 70000}])),
+        ("a port's number", "services", service("shop", ports=[{"port": 70000, "targetPort": 80}])),
         ("two ports without names", "services", service("shop", ports=[{"port": 80}, {"port": 81}])),
         ("a lease of no seconds", "leases", lease("shop", "me", leaseDurationSeconds=0)),
         ("a weight", "httproutes", route("shop", backends=refs)),
@@ -121,12 +121,21 @@ def a_value_that_is_not_valid_is_422_with_its_field(talk: Talk) -> None:
         talk.ask(step, "POST", talk.at(plural), body, **STRICT)
 
 
+def a_patch_that_puts_a_value_of_another_type_is_refused(talk: Talk) -> None:
+    for plural, path in (("deployments", "/spec/replicas"), ("leases", "/spec/renewTime"), ("httproutes", "/spec/hostnames")):
+        talk.make(plural, KINDS[plural])
+        patch = [{"op": "add", "path": path, "value": "two"}]
+        answer = talk.send("PATCH", talk.at(plural, "shop"), patch, JSON_PATCH, **STRICT)
+        talk.note(plural, {"code": answer.code, "causes": bool((answer.body.get("details") or {}).get("causes"))})
+
+
 def a_value_of_another_type_is_refused(talk: Talk) -> None:
     labels: Any = {"n": 1}
     for step, plural, body in (
         ("replicas", "deployments", _with(deployment("shop"), replicas="two")),
         ("labels", "configmaps", config_map("shop", labels=labels)),
         ("renewTime", "leases", lease("shop", "me", renewTime="yesterday")),
+        ("renewTime without microseconds", "leases", lease("shop", "me", renewTime="2026-01-02T03:04:05Z")),
         ("weight", "httproutes", route("shop", backends=[{"name": "shop", "port": 80, "weight": "1"}])),
         ("no JSON", "configmaps", "{"),
     ):

@@ -55,6 +55,18 @@ def a_test_of_null_passes_where_there_are_no_annotations_at_all(talk: Talk) -> N
         _patch(talk, f"{plural}: once more", plural, _op("test", "/metadata/annotations", None), write)
 
 
+def an_emptied_map_of_annotations_is_none(talk: Talk) -> None:
+    for plural, body in (("configmaps", config_map("shop")), ("services", service("shop")), ("httproutes", route("shop"))):
+        body["metadata"] |= {"annotations": {}, "labels": {"x": "1"}}
+        talk.make(plural, body)
+        shown = ("metadata/annotations", "metadata/labels")
+        talk.ask(f"{plural}: born so", "GET", talk.at(plural, "shop"), show=shown)
+        both = (_op("add", "/metadata/annotations", {"docc.dev/rollout": "one"}), _op("remove", "/metadata/labels/x"))
+        _patch(talk, f"{plural}: filled", plural, *both, show=shown)
+        _patch(talk, f"{plural}: emptied", plural, _op("remove", RECORD), show=shown)
+        _patch(talk, f"{plural}: into nothing", plural, _op("add", RECORD, "two"), show=shown)
+
+
 def adding_below_an_absent_map_is_refused(talk: Talk) -> None:
     talk.make("configmaps", config_map("shop"))
     _patch(talk, "annotations", "configmaps", _op("add", RECORD, "one"))
@@ -122,15 +134,18 @@ def an_object_made_invalid_by_a_patch_is_422_with_causes(talk: Talk) -> None:
     talk.make("httproutes", route("shop"))
     _patch(talk, "a weight", "httproutes", _op("add", "/spec/rules/0/backendRefs/0/weight", -1))
     _patch(talk, "no port", "httproutes", _op("remove", "/spec/rules/0/backendRefs/0/port"))
-    talk.make("deployments", deployment("shop"))
+    body = deployment("shop")
+    body["spec"]["template"]["metadata"]["labels"]["tier"] = "x"
+    talk.make("deployments", body)
     _patch(talk, "replicas", "deployments", _op("add", "/spec/replicas", -1))
-    _patch(talk, "the selector", "deployments", _op("add", "/spec/selector", {"matchLabels": {"app": "x"}}))
+    _patch(talk, "the selector", "deployments", _op("add", "/spec/selector", {"matchLabels": {"tier": "x"}}))
 
 
 def what_is_no_json_patch_is_refused(talk: Talk) -> None:
     talk.make("configmaps", config_map("shop"))
     where = talk.at("configmaps", "shop")
-    for step, body in (("an object", {"a": 1}), ("no JSON", "["), ("an unknown operation", [_op("put", "/data", {})])):
+    for step, body in (("an object", {"a": 1}), ("no JSON", "["), ("words", ["put"]),
+                       ("an unknown operation", [_op("put", "/data", {})]), ("no path", [{"op": "remove"}])):  # fmt: skip
         talk.ask(step, "PATCH", where, body, media=JSON_PATCH, words=False)
     talk.ask("another media type", "PATCH", where, {}, media=JSON, words=False)
 

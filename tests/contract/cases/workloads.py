@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from tests.contract.api import Ask, Object
@@ -73,6 +74,14 @@ def a_deployment_that_never_gets_ready_says_so(talk: Talk) -> None:
     _counts(talk, "late", talk.quiet(where))
 
 
+def a_deployments_controller_leaves_a_note_that_is_no_new_generation(talk: Talk) -> None:
+    """So there is always a map of annotations to write an epoch into."""
+    talk.make("deployments", deployment("shop"))
+    found = talk.until(talk.at("deployments", "shop"), lambda found: picked(found, "metadata/annotations") != ABSENT)
+    talk.note("annotations", found["metadata"]["annotations"])
+    talk.show("deployment", talk.quiet(talk.at("deployments", "shop")), "metadata/generation")
+
+
 def a_scale_is_read_and_written_apart(talk: Talk) -> None:
     talk.make("deployments", deployment("shop"))
     where = talk.at("deployments", "shop", "scale")
@@ -91,7 +100,7 @@ def pods_carry_the_templates_labels_and_an_owner(talk: Talk) -> None:
     pod = _pod(talk)
     labels = {name: value for name, value in pod["metadata"]["labels"].items() if name != "pod-template-hash"}
     talk.note("labels", labels)
-    talk.show("pod", pod, "metadata/annotations", "spec/terminationGracePeriodSeconds", "spec/restartPolicy")
+    talk.show("pod", pod, "metadata/annotations/note", "spec/terminationGracePeriodSeconds", "spec/restartPolicy")
     (owner,) = pod["metadata"]["ownerReferences"]
     talk.note("owner", {"controller": owner["controller"], "group": owner["apiVersion"]})
     talk.note("name", pod["metadata"]["name"].startswith("shop-"))
@@ -111,7 +120,7 @@ def a_ready_pods_status_is_whole(talk: Talk) -> None:
 def a_missing_image_is_told_as_waiting(talk: Talk) -> None:
     talk.make("deployments", deployment("shop", "demo:v1-missing", replicas=1))
     for reason in ("ErrImagePull", "ImagePullBackOff"):
-        found = talk.until(talk.at("pods"), lambda found: picked(_container(found), "state/waiting/reason") == reason)  # noqa: B023 - called at once
+        found = talk.until(talk.at("pods"), partial(_waits, reason))
         talk.note(reason, {"message": bool(_container(found)["state"]["waiting"]["message"]), **_brief(found)})
     pod = _pod(talk)["metadata"]["name"]
     selector = {"fieldSelector": f"involvedObject.name={pod}"}
@@ -124,6 +133,10 @@ def a_missing_image_is_told_as_waiting(talk: Talk) -> None:
     talk.note("of another", other["items"])
     answer = talk.send("GET", talk.at("pods", pod, "log"), tailLines="5", container="web")
     talk.note("log", {"code": answer.code, "waits": "is waiting to start" in str(answer.body.get("message"))})
+
+
+def _waits(reason: str, found: Object) -> bool:
+    return bool(picked(_container(found), "state/waiting/reason") == reason)
 
 
 def _brief(found: Object) -> Object:
@@ -140,11 +153,7 @@ def _reasons(found: Object) -> set[str]:
 def a_crash_loop_keeps_how_the_last_run_ended(talk: Talk) -> None:
     script = "echo first; echo last; exit 3"
     talk.make("deployments", deployment("shop", replicas=1, command=["sh", "-c"], args=[script]))
-
-    def loops(found: Object) -> bool:
-        return bool(picked(_container(found), "state/waiting/reason") == "CrashLoopBackOff")
-
-    status = _container(talk.until(talk.at("pods"), loops))
+    status = _container(talk.until(talk.at("pods"), partial(_waits, "CrashLoopBackOff")))
     talk.note("waiting", {"message": bool(status["state"]["waiting"]["message"]), "restarted": status["restartCount"] >= 0})
     talk.show("last", status["lastState"], "terminated/exitCode", "terminated/reason")
     ended = status["lastState"]["terminated"]
