@@ -93,7 +93,9 @@ def _status(deployment: Object, total: int, ready: int, now: float) -> tuple[Obj
     progressing = ("False", "ProgressDeadlineExceeded") if late else ("True", "NewReplicaSetAvailable")
     available = "True" if ready >= max(wanted, 1) or wanted == 0 else "False"
     conditions = [
-        _condition(known, "Available", available, f"MinimumReplicas{'A' if available == 'True' else 'Una'}vailable", now),
+        _condition(
+            known, "Available", available, f"MinimumReplicas{'A' if available == 'True' else 'Una'}vailable", now
+        ),
         {**_condition(known, "Progressing", *progressing, now), "lastUpdateTime": rfc3339(since)},
     ]
     counts = {"replicas": total, "updatedReplicas": total, "readyReplicas": ready, "availableReplicas": ready}

@@ -167,7 +167,8 @@ GATEWAY = obj(
     gatewayClassName=text, addresses=many(obj(type=text, value=text)), listeners={**many(_listener, 64), "minItems": 1},
 )  # fmt: skip
 LEASE = obj(
-    holderIdentity=text, leaseDurationSeconds=integer(1), acquireTime=micro_time, renewTime=micro_time, leaseTransitions=integer(),
+    holderIdentity=text, leaseDurationSeconds=integer(1), acquireTime=micro_time, renewTime=micro_time,
+    leaseTransitions=integer(),
 )  # fmt: skip
 _whole: Schema = {"type": "object"}
 _octet = r"(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"

@@ -59,7 +59,9 @@ def problems(kind: str, body: Object) -> tuple[list[str], list[str], list[Object
                 f'unknown field "{f"{path}.{key}" if path else key}"' for key in error.instance if key not in known
             ]
         elif decoded and error.validator in ("type", "format"):
-            mistyped.append(f"json: cannot unmarshal {_shown(error.instance)} into field {path} ({error.message[:_SHOWN_MAX]})")
+            mistyped.append(
+                f"json: cannot unmarshal {_shown(error.instance)} into field {path} ({error.message[:_SHOWN_MAX]})"
+            )
         else:
             causes += _causes(error, path)
     if not unknown and not mistyped and not causes:

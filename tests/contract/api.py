@@ -40,11 +40,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
+    """media "": what the body is: of a patch, a list is a JSON Patch, and an object a merge patch."""
+
     method: str
     path: str
     body: Any = None
-    media: str = JSON
+    media: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content_type(self) -> str:
+        patch = JSON_PATCH if isinstance(self.body, list) else MERGE
+        return self.media or (patch if self.method == "PATCH" else JSON)
 
 
 class Api:
@@ -91,7 +98,7 @@ class Api:
     def _request(self, ask: Ask, token: str = "") -> httpx.Request:
         headers = {"User-Agent": "contract", "Authorization": f"Bearer {token or self._token}"}
         if ask.body is not None:
-            headers["Content-Type"] = ask.media
+            headers["Content-Type"] = ask.content_type
         content = ask.body if isinstance(ask.body, str) else None if ask.body is None else json.dumps(ask.body)
         return self._http.build_request(ask.method, ask.path, params=dict(ask.query), content=content, headers=headers)
 

@@ -48,7 +48,10 @@ def gateway(name: str, **listener: Any) -> Object:
 
 
 def route(name: str, parents: list[Object] | None = None, backends: list[Object] | None = None, **spec: Any) -> Object:
-    whole: Object = {"rules": [{"backendRefs": [{"name": "shop", "port": 80}] if backends is None else backends}], **spec}
+    whole: Object = {
+        "rules": [{"backendRefs": [{"name": "shop", "port": 80}] if backends is None else backends}],
+        **spec,
+    }
     if parents:
         whole["parentRefs"] = parents
     return {"apiVersion": GATEWAY_API, "kind": "HTTPRoute", **named(name), "spec": whole}

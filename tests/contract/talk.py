@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.contract.api import JSON, Answer, Api, Ask, Object, path
+from tests.contract.api import Answer, Api, Ask, Object, path
 
 _UID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
@@ -36,18 +36,15 @@ class Talk:
         return path(plural, self.namespace, *names)
 
     # --- asking
-    def ask(
-        self, step: str, method: str, where: str, body: Any = None, *, media: str = JSON, show: Sequence[str] = (),
-        words: bool = True, **query: str,
-    ) -> Object:  # fmt: skip
+    def ask(self, step: str, ask: Ask, show: Sequence[str] = (), *, words: bool = True) -> Object:
         """Asks and notes what was answered. show: the paths of an object that matter. words: whether a message does."""
-        answer = self.send(method, where, body, media, **query)
+        answer = self.send(ask)
         self.note(step, self.told(answer, show, words))
         return answer.body
 
-    def send(self, method: str, where: str, body: Any = None, media: str = JSON, **query: str) -> Answer:
+    def send(self, ask: Ask) -> Answer:
         """Not noted."""
-        answer = self.api.send(Ask(method, where, body, media, query))
+        answer = self.api.send(ask)
         self._learn(answer.body)
         return answer
 
@@ -57,9 +54,9 @@ class Talk:
         self._learn(found)
         return found
 
-    def change(self, where: str, patch: Any, media: str = "application/merge-patch+json") -> Object:
-        """The same for a patch."""
-        found = self.api.good(Ask("PATCH", where, patch, media))
+    def change(self, where: str, patch: Any) -> Object:
+        """The same for a patch: a list is a JSON Patch, an object a merge patch."""
+        found = self.api.good(Ask("PATCH", where, patch))
         self._learn(found)
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.contract.api import JSON_PATCH, Ask, Object, path
+from tests.contract.api import Ask, Object, path
 from tests.contract.objects import config_map, deployment, gateway, lease, named, route, service
 from tests.contract.talk import Talk
 
@@ -23,59 +23,63 @@ def a_created_object_has_what_the_server_adds(talk: Talk) -> None:
     for plural, body in KINDS.items():
         shown = ("apiVersion", "kind", "metadata/uid", "metadata/namespace", "metadata/creationTimestamp")
         more = ("metadata/resourceVersion", "metadata/generation")
-        talk.ask(plural, "POST", talk.at(plural), body, show=(*shown, *more), **STRICT)
+        talk.ask(plural, Ask("POST", talk.at(plural), body, query=STRICT), (*shown, *more))
 
 
 def a_second_create_of_the_same_name_is_already_exists(talk: Talk) -> None:
     for plural, body in KINDS.items():
         talk.make(plural, body)
-        talk.ask(plural, "POST", talk.at(plural), body, **STRICT)
+        talk.ask(plural, Ask("POST", talk.at(plural), body, query=STRICT))
 
 
 def a_create_in_a_namespace_that_does_not_exist_is_not_found(talk: Talk) -> None:
     for plural, body in KINDS.items():
-        talk.ask(plural, "POST", path(plural, f"{talk.namespace}-not"), body, **STRICT)
+        talk.ask(plural, Ask("POST", path(plural, f"{talk.namespace}-not"), body, query=STRICT))
 
 
 def a_namespace_that_does_not_exist_is_not_found_and_its_lists_are_empty(talk: Talk) -> None:
-    talk.ask("the namespace", "GET", path("namespaces", "", f"{talk.namespace}-not"))
+    talk.ask("the namespace", Ask("GET", path("namespaces", "", f"{talk.namespace}-not")))
     for plural in KINDS:
-        talk.ask(plural, "GET", path(plural, f"{talk.namespace}-not"), show=("items",))
+        talk.ask(plural, Ask("GET", path(plural, f"{talk.namespace}-not")), ("items",))
 
 
 def a_namespace_carries_its_name_as_a_label(talk: Talk) -> None:
-    talk.ask("the namespace", "GET", path("namespaces", "", talk.namespace), show=("metadata/labels", "status/phase"))
+    talk.ask("the namespace", Ask("GET", path("namespaces", "", talk.namespace)), ("metadata/labels", "status/phase"))
 
 
 def a_missing_object_is_not_found_whatever_is_asked_of_it(talk: Talk) -> None:
     patch = [{"op": "add", "path": "/metadata/labels", "value": {}}]
     for plural in KINDS:
-        talk.ask(f"get of {plural}", "GET", talk.at(plural, "none"))
-        talk.ask(f"patch of {plural}", "PATCH", talk.at(plural, "none"), patch, media="application/json-patch+json")
-        talk.ask(f"delete of {plural}", "DELETE", talk.at(plural, "none"))
+        talk.ask(f"get of {plural}", Ask("GET", talk.at(plural, "none")))
+        talk.ask(f"patch of {plural}", Ask("PATCH", talk.at(plural, "none"), patch))
+        talk.ask(f"delete of {plural}", Ask("DELETE", talk.at(plural, "none")))
 
 
 def a_kind_that_the_server_does_not_know_is_404_without_a_name(talk: Talk) -> None:
-    for where in ("/apis/nothing.example/v1/namespaces/default/things", talk.at("configmapz"), talk.at("configmapz", "x")):
-        answer = talk.send("GET", where)
+    for where in (
+        "/apis/nothing.example/v1/namespaces/default/things",
+        talk.at("configmapz"),
+        talk.at("configmapz", "x"),
+    ):
+        answer = talk.send(Ask("GET", where))
         talk.note("asked", {"code": answer.code, "name": (answer.body.get("details") or {}).get("name", "(absent)")})
 
 
 def a_version_can_not_be_given_to_a_new_object(talk: Talk) -> None:
-    talk.ask("a version", "POST", talk.at("configmaps"), config_map("shop", resourceVersion="1"))
+    talk.ask("a version", Ask("POST", talk.at("configmaps"), config_map("shop", resourceVersion="1")))
 
 
 def an_object_belongs_into_the_namespace_of_its_path(talk: Talk) -> None:
-    talk.ask("another", "POST", talk.at("configmaps"), config_map("shop", namespace="default"))
+    talk.ask("another", Ask("POST", talk.at("configmaps"), config_map("shop", namespace="default")))
 
 
 def what_is_sent_is_of_the_kind_of_its_path(talk: Talk) -> None:
-    talk.ask("another kind", "POST", talk.at("configmaps"), service("shop"), words=False)
-    talk.ask("another name", "PUT", talk.at("configmaps", "other"), config_map("shop"), words=False)
+    talk.ask("another kind", Ask("POST", talk.at("configmaps"), service("shop")), words=False)
+    talk.ask("another name", Ask("PUT", talk.at("configmaps", "other"), config_map("shop")), words=False)
 
 
 def a_name_is_given_or_made_from_a_prefix(talk: Talk) -> None:
-    talk.ask("no name", "POST", talk.at("configmaps"), {"metadata": {}})
+    talk.ask("no name", Ask("POST", talk.at("configmaps"), {"metadata": {}}))
     made = talk.api.good(Ask("POST", talk.at("configmaps"), {"metadata": {"generateName": "shop-"}}))["metadata"]
     rest = made["name"].removeprefix("shop-")
     talk.note("a prefix", {"starts": made["name"].startswith("shop-"), "and then": len(rest), "more": rest.isalnum()})
@@ -84,7 +88,7 @@ def a_name_is_given_or_made_from_a_prefix(talk: Talk) -> None:
 def a_name_that_is_none_is_refused(talk: Talk) -> None:
     for plural, body in KINDS.items():
         for name in ("Shop", "shop_1", "-shop", "s" * 254, *(("1shop", "s" * 64) if plural == "services" else ())):
-            answer = talk.send("POST", talk.at(plural), {**body, **named(name)})
+            answer = talk.send(Ask("POST", talk.at(plural), {**body, **named(name)}))
             said = talk.told(answer, words=False)
             talk.note(f"{plural} {name[:10]}", {key: value for key, value in said.items() if key != "name"})
 
@@ -93,15 +97,15 @@ def an_unknown_field_is_refused_by_name(talk: Talk) -> None:
     """Strict validation, as docc asks for: a built-in kind and one of a CustomResourceDefinition."""
     for plural, spec in (("deployments", "spec"), ("services", "spec"), ("leases", "spec"), ("httproutes", "spec")):
         body: Object = {**KINDS[plural], spec: {**KINDS[plural][spec], "colour": "red"}}
-        talk.ask(plural, "POST", talk.at(plural), body, **STRICT)
-    talk.ask("at the top", "POST", talk.at("configmaps"), {**config_map("shop"), "colour": "red"}, **STRICT)
+        talk.ask(plural, Ask("POST", talk.at(plural), body, query=STRICT))
+    talk.ask("at the top", Ask("POST", talk.at("configmaps"), {**config_map("shop"), "colour": "red"}, query=STRICT))
 
 
 def an_unknown_field_of_a_patch_is_refused_by_name(talk: Talk) -> None:
     patch = [{"op": "add", "path": "/spec/colour", "value": "red"}]
     for plural in ("deployments", "services", "leases", "httproutes"):
         talk.make(plural, KINDS[plural])
-        talk.ask(plural, "PATCH", talk.at(plural, "shop"), patch, media="application/json-patch+json", words=False, **STRICT)
+        talk.ask(plural, Ask("PATCH", talk.at(plural, "shop"), patch, query=STRICT), words=False)
 
 
 def a_value_that_is_not_valid_is_422_with_its_field(talk: Talk) -> None:
@@ -118,14 +122,18 @@ def a_value_that_is_not_valid_is_422_with_its_field(talk: Talk) -> None:
         ("a backend without port", "httproutes", route("shop", backends=[{"name": "shop"}])),
         ("a host", "httproutes", route("shop", hostnames=["no_host"])),
     ):
-        talk.ask(step, "POST", talk.at(plural), body, **STRICT)
+        talk.ask(step, Ask("POST", talk.at(plural), body, query=STRICT))
 
 
 def a_patch_that_puts_a_value_of_another_type_is_refused(talk: Talk) -> None:
-    for plural, path in (("deployments", "/spec/replicas"), ("leases", "/spec/renewTime"), ("httproutes", "/spec/hostnames")):
+    for plural, where in (
+        ("deployments", "/spec/replicas"),
+        ("leases", "/spec/renewTime"),
+        ("httproutes", "/spec/hostnames"),
+    ):
         talk.make(plural, KINDS[plural])
-        patch = [{"op": "add", "path": path, "value": "two"}]
-        answer = talk.send("PATCH", talk.at(plural, "shop"), patch, JSON_PATCH, **STRICT)
+        patch = [{"op": "add", "path": where, "value": "two"}]
+        answer = talk.send(Ask("PATCH", talk.at(plural, "shop"), patch, query=STRICT))
         talk.note(plural, {"code": answer.code, "causes": bool((answer.body.get("details") or {}).get("causes"))})
 
 
@@ -139,21 +147,23 @@ def a_value_of_another_type_is_refused(talk: Talk) -> None:
         ("weight", "httproutes", route("shop", backends=[{"name": "shop", "port": 80, "weight": "1"}])),
         ("no JSON", "configmaps", "{"),
     ):
-        answer = talk.send("POST", talk.at(plural), body, **STRICT)
+        answer = talk.send(Ask("POST", talk.at(plural), body, query=STRICT))
         talk.note(step, {"code": answer.code, "causes": bool((answer.body.get("details") or {}).get("causes"))})
 
 
 def a_dry_run_answers_like_a_run_and_leaves_nothing(talk: Talk) -> None:
     for plural, body in KINDS.items():
-        talk.ask(f"{plural}", "POST", talk.at(plural), body, show=("metadata/name",), dryRun="All", **STRICT)
-        talk.ask(f"{plural}, then", "GET", talk.at(plural, "shop"))
+        talk.ask(f"{plural}", Ask("POST", talk.at(plural), body, query={"dryRun": "All", **STRICT}), ("metadata/name",))
+        talk.ask(f"{plural}, then", Ask("GET", talk.at(plural, "shop")))
     talk.make("configmaps", config_map("shop"))
-    talk.ask("exists", "POST", talk.at("configmaps"), config_map("shop"), dryRun="All")
-    merge, patch = "application/merge-patch+json", {"data": {"a": "2"}}
-    talk.ask("patch", "PATCH", talk.at("configmaps", "shop"), patch, media=merge, show=("data",), dryRun="All")
-    talk.ask("delete", "DELETE", talk.at("configmaps", "shop"), dryRun="All")
-    talk.ask("after all", "GET", talk.at("configmaps", "shop"), show=("data",))
-    talk.ask("half a run", "POST", talk.at("configmaps"), config_map("other"), words=False, dryRun="Some")
+    talk.ask("exists", Ask("POST", talk.at("configmaps"), config_map("shop"), query={"dryRun": "All"}))
+    patch = {"data": {"a": "2"}}
+    talk.ask("patch", Ask("PATCH", talk.at("configmaps", "shop"), patch, query={"dryRun": "All"}), ("data",))
+    talk.ask("delete", Ask("DELETE", talk.at("configmaps", "shop"), query={"dryRun": "All"}))
+    talk.ask("after all", Ask("GET", talk.at("configmaps", "shop")), ("data",))
+    talk.ask(
+        "half a run", Ask("POST", talk.at("configmaps"), config_map("other"), query={"dryRun": "Some"}), words=False
+    )
 
 
 def _with(body: Object, **spec: Any) -> Object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.contract.api import JSON, JSON_PATCH, MERGE, Object
+from tests.contract.api import JSON, JSON_PATCH, Ask, Object
 from tests.contract.objects import config_map, deployment, lease, route, service
 from tests.contract.talk import Talk
 
@@ -17,7 +17,7 @@ def _op(name: str, path: str, value: Any = None) -> Object:
 
 def _patch(talk: Talk, step: str, plural: str, *operations: Object, show: tuple[str, ...] = ()) -> Object:
     query = {"fieldManager": "docc", "fieldValidation": "Strict"}
-    return talk.ask(step, "PATCH", talk.at(plural, "shop"), list(operations), media=JSON_PATCH, show=show, **query)
+    return talk.ask(step, Ask("PATCH", talk.at(plural, "shop"), list(operations), query=query), show)
 
 
 def a_test_that_fails_is_422_without_causes_and_nothing_is_written(talk: Talk) -> None:
@@ -29,7 +29,7 @@ def a_test_that_fails_is_422_without_causes_and_nothing_is_written(talk: Talk) -
         _patch(talk, f"{plural}: null", plural, _op("test", RECORD, None), write)
         _patch(talk, f"{plural}: write first", plural, write, _op("test", RECORD, "one"))
         _patch(talk, f"{plural}: an absent key", plural, _op("test", f"{RECORD}x", "one"), write)
-        talk.ask(plural, "GET", talk.at(plural, "shop"), show=("metadata/annotations",))
+        talk.ask(plural, Ask("GET", talk.at(plural, "shop")), ("metadata/annotations",))
 
 
 def a_test_that_holds_lets_the_patch_through(talk: Talk) -> None:
@@ -39,7 +39,11 @@ def a_test_that_holds_lets_the_patch_through(talk: Talk) -> None:
 
 
 def a_test_of_null_passes_where_the_key_is_absent(talk: Talk) -> None:
-    for plural, body in (("configmaps", config_map("shop")), ("services", service("shop")), ("httproutes", route("shop"))):
+    for plural, body in (
+        ("configmaps", config_map("shop")),
+        ("services", service("shop")),
+        ("httproutes", route("shop")),
+    ):
         body["metadata"]["annotations"] = {"other": "1"}
         talk.make(plural, body)
         write = _op("add", RECORD, "one")
@@ -47,7 +51,11 @@ def a_test_of_null_passes_where_the_key_is_absent(talk: Talk) -> None:
 
 
 def a_test_of_null_passes_where_there_are_no_annotations_at_all(talk: Talk) -> None:
-    for plural, body in (("configmaps", config_map("shop")), ("services", service("shop")), ("httproutes", route("shop"))):
+    for plural, body in (
+        ("configmaps", config_map("shop")),
+        ("services", service("shop")),
+        ("httproutes", route("shop")),
+    ):
         talk.make(plural, body)
         write = _op("add", "/metadata/annotations", {"docc.dev/rollout": "one"})
         _patch(talk, f"{plural}: the key", plural, _op("test", RECORD, None))
@@ -56,11 +64,15 @@ def a_test_of_null_passes_where_there_are_no_annotations_at_all(talk: Talk) -> N
 
 
 def an_emptied_map_of_annotations_is_none(talk: Talk) -> None:
-    for plural, body in (("configmaps", config_map("shop")), ("services", service("shop")), ("httproutes", route("shop"))):
+    for plural, body in (
+        ("configmaps", config_map("shop")),
+        ("services", service("shop")),
+        ("httproutes", route("shop")),
+    ):
         body["metadata"] |= {"annotations": {}, "labels": {"x": "1"}}
         talk.make(plural, body)
         shown = ("metadata/annotations", "metadata/labels")
-        talk.ask(f"{plural}: born so", "GET", talk.at(plural, "shop"), show=shown)
+        talk.ask(f"{plural}: born so", Ask("GET", talk.at(plural, "shop")), shown)
         both = (_op("add", "/metadata/annotations", {"docc.dev/rollout": "one"}), _op("remove", "/metadata/labels/x"))
         _patch(talk, f"{plural}: filled", plural, *both, show=shown)
         _patch(talk, f"{plural}: emptied", plural, _op("remove", RECORD), show=shown)
@@ -77,7 +89,7 @@ def an_operation_on_what_is_not_there_is_refused(talk: Talk) -> None:
     for operation in ("remove", "replace"):
         _patch(talk, operation, "configmaps", _op(operation, "/data/none", "1"))
         _patch(talk, f"{operation} in nothing", "configmaps", _op(operation, "/none/none", "1"))
-    talk.ask("at last", "GET", talk.at("configmaps", "shop"), show=("data",))
+    talk.ask("at last", Ask("GET", talk.at("configmaps", "shop")), ("data",))
 
 
 def a_stale_generation_is_noticed(talk: Talk) -> None:
@@ -92,7 +104,7 @@ def a_stale_generation_is_noticed(talk: Talk) -> None:
 
 
 def _code(talk: Talk, *operations: Object) -> int:
-    return talk.send("PATCH", talk.at("httproutes", "shop"), list(operations), JSON_PATCH).code
+    return talk.send(Ask("PATCH", talk.at("httproutes", "shop"), list(operations))).code
 
 
 def a_stale_version_is_noticed_by_its_test(talk: Talk) -> None:
@@ -118,7 +130,11 @@ def only_a_changed_spec_is_a_new_generation(talk: Talk) -> None:
         marked = _op("add", "/metadata/annotations", {"docc.dev/rollout": "one"})
         _patch(talk, f"{plural}: a record", plural, marked, show=shown)
         _patch(talk, f"{plural}: a spec", plural, spec, show=shown)
-        both = _op("add", "/spec/paused", True) if plural == "deployments" else _op("add", "/spec/hostnames", ["b.example"])
+        both = (
+            _op("add", "/spec/paused", True)
+            if plural == "deployments"
+            else _op("add", "/spec/hostnames", ["b.example"])
+        )
         _patch(talk, f"{plural}: record and spec", plural, _op("add", RECORD, "two"), both, show=shown)
         _patch(talk, f"{plural}: the same again", plural, _op("add", RECORD, "two"), both, show=shown)
 
@@ -146,22 +162,22 @@ def what_is_no_json_patch_is_refused(talk: Talk) -> None:
     where = talk.at("configmaps", "shop")
     for step, body in (("an object", {"a": 1}), ("no JSON", "["), ("words", ["put"]),
                        ("an unknown operation", [_op("put", "/data", {})]), ("no path", [{"op": "remove"}])):  # fmt: skip
-        talk.ask(step, "PATCH", where, body, media=JSON_PATCH, words=False)
-    talk.ask("another media type", "PATCH", where, {}, media=JSON, words=False)
+        talk.ask(step, Ask("PATCH", where, body, media=JSON_PATCH), words=False)
+    talk.ask("another media type", Ask("PATCH", where, {}, media=JSON), words=False)
 
 
 def a_merge_patch_sets_keys_and_null_takes_them_away(talk: Talk) -> None:
     talk.make("configmaps", config_map("shop", {"a": "1", "b": "2"}, labels={"x": "1"}))
     patch = {"metadata": {"labels": {"x": None}}, "data": {"a": None, "c": "3", "none": None}}
     shown = ("data", "metadata/labels")
-    talk.ask("both", "PATCH", talk.at("configmaps", "shop"), patch, media=MERGE, show=shown)
-    talk.ask("all data", "PATCH", talk.at("configmaps", "shop"), {"data": None}, media=MERGE, show=shown)
+    talk.ask("both", Ask("PATCH", talk.at("configmaps", "shop"), patch), shown)
+    talk.ask("all data", Ask("PATCH", talk.at("configmaps", "shop"), {"data": None}), shown)
 
 
 def a_merge_patch_replaces_lists_whole(talk: Talk) -> None:
     talk.make("httproutes", route("shop", hostnames=["a.example", "b.example"]))
     patch = {"spec": {"hostnames": ["c.example"]}}
-    talk.ask("hostnames", "PATCH", talk.at("httproutes", "shop"), patch, media=MERGE, show=("spec/hostnames",))
+    talk.ask("hostnames", Ask("PATCH", talk.at("httproutes", "shop"), patch), ("spec/hostnames",))
 
 
 def a_merge_patch_with_an_old_version_is_a_conflict(talk: Talk) -> None:
@@ -169,19 +185,23 @@ def a_merge_patch_with_an_old_version_is_a_conflict(talk: Talk) -> None:
         talk.make(plural, body)
         version = talk.quiet(talk.at(plural, "shop"))["metadata"]["resourceVersion"]
         patch = {"metadata": {"resourceVersion": version, "labels": {"x": "1"}}}
-        talk.ask(f"{plural}: the first", "PATCH", talk.at(plural, "shop"), patch, media=MERGE, show=("metadata/labels",))
+        talk.ask(f"{plural}: the first", Ask("PATCH", talk.at(plural, "shop"), patch), ("metadata/labels",))
         patch["metadata"]["labels"] = {"x": "2"}
-        talk.ask(f"{plural}: the second", "PATCH", talk.at(plural, "shop"), patch, media=MERGE)
+        talk.ask(f"{plural}: the second", Ask("PATCH", talk.at(plural, "shop"), patch))
 
 
 def a_put_with_an_old_version_is_a_conflict(talk: Talk) -> None:
-    for plural, body in (("configmaps", config_map("shop")), ("leases", lease("shop", "me")), ("httproutes", route("shop"))):
+    for plural, body in (
+        ("configmaps", config_map("shop")),
+        ("leases", lease("shop", "me")),
+        ("httproutes", route("shop")),
+    ):
         talk.make(plural, body)
         made = talk.quiet(talk.at(plural, "shop"))
         made["metadata"]["labels"] = {"x": "1"}
-        talk.ask(f"{plural}: the first", "PUT", talk.at(plural, "shop"), made, show=("metadata/labels",))
+        talk.ask(f"{plural}: the first", Ask("PUT", talk.at(plural, "shop"), made), ("metadata/labels",))
         made["metadata"]["labels"] = {"x": "2"}
-        talk.ask(f"{plural}: the second", "PUT", talk.at(plural, "shop"), made)
+        talk.ask(f"{plural}: the second", Ask("PUT", talk.at(plural, "shop"), made))
 
 
 def a_put_without_a_version_overwrites_some_kinds_and_is_refused_for_others(talk: Talk) -> None:
@@ -191,27 +211,33 @@ def a_put_without_a_version_overwrites_some_kinds_and_is_refused_for_others(talk
     ):  # fmt: skip
         talk.make(plural, body)
         body["metadata"]["labels"] = {"x": "1"}
-        talk.ask(plural, "PUT", talk.at(plural, "shop"), body, show=("metadata/labels",))
+        talk.ask(plural, Ask("PUT", talk.at(plural, "shop"), body), ("metadata/labels",))
 
 
 def a_put_of_something_that_was_made_anew_is_a_conflict(talk: Talk) -> None:
     made = talk.make("configmaps", config_map("shop"))
     made["metadata"].pop("resourceVersion")
-    talk.send("DELETE", talk.at("configmaps", "shop"))
+    talk.send(Ask("DELETE", talk.at("configmaps", "shop")))
     talk.make("configmaps", config_map("shop"))
-    talk.ask("another uid", "PUT", talk.at("configmaps", "shop"), made, words=False)
+    talk.ask("another uid", Ask("PUT", talk.at("configmaps", "shop"), made), words=False)
 
 
 def status_and_spec_are_written_apart(talk: Talk) -> None:
     talk.make("httproutes", route("shop"))
-    condition = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 1}
+    condition: Object = {
+        "type": "Accepted",
+        "status": "True",
+        "reason": "Accepted",
+        "message": "",
+        "observedGeneration": 1,
+    }
     condition["lastTransitionTime"] = "2026-01-02T03:04:05Z"
     parent = {"parentRef": {"name": "x"}, "controllerName": "contract.example/x", "conditions": [condition]}
-    both = {"spec": {"hostnames": ["a.example"]}, "status": {"parents": [parent]}}
+    both: Object = {"spec": {"hostnames": ["a.example"]}, "status": {"parents": [parent]}}
     shown = ("metadata/generation", "spec/hostnames", "status/parents/0/controllerName")
-    talk.ask("the object", "PATCH", talk.at("httproutes", "shop"), both, media=MERGE, show=shown)
+    talk.ask("the object", Ask("PATCH", talk.at("httproutes", "shop"), both), shown)
     both["spec"]["hostnames"] = ["b.example"]
-    talk.ask("its status", "PATCH", talk.at("httproutes", "shop", "status"), both, media=MERGE, show=shown)
+    talk.ask("its status", Ask("PATCH", talk.at("httproutes", "shop", "status"), both), shown)
 
 
 def a_lease_is_taken_only_as_it_was_seen(talk: Talk) -> None:
@@ -227,4 +253,12 @@ def a_lease_is_taken_only_as_it_was_seen(talk: Talk) -> None:
     _patch(talk, "renewed by who had it", "leases", _op("test", "/spec/holderIdentity", "me"), renewed)
     free = _op("add", "/spec/holderIdentity", "")
     none = _op("test", "/spec/none", None)
-    _patch(talk, "given back", "leases", _op("test", "/spec/holderIdentity", "you"), none, free, show=("spec/holderIdentity",))
+    _patch(
+        talk,
+        "given back",
+        "leases",
+        _op("test", "/spec/holderIdentity", "you"),
+        none,
+        free,
+        show=("spec/holderIdentity",),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 
-from tests.contract.api import JSON_PATCH, Ask, Object
+from tests.contract.api import Ask, Object
 from tests.contract.objects import config_map, deployment, route
 from tests.contract.talk import ABSENT, Talk, picked, refusal
 
@@ -17,7 +17,12 @@ def a_list_says_of_what_it_is(talk: Talk) -> None:
 
 
 def label_selectors_choose(talk: Talk) -> None:
-    for name, labels in (("one", {"app": "a"}), ("two", {"app": "a", "tier": "x"}), ("three", {"app": "b"}), ("four", {})):
+    for name, labels in (
+        ("one", {"app": "a"}),
+        ("two", {"app": "a", "tier": "x"}),
+        ("three", {"app": "b"}),
+        ("four", {}),
+    ):
         talk.make("leases", {"metadata": {"name": name, "labels": labels}, "spec": {}})
     for selector in (
         "app=a", "app==a,tier", "app!=a", "tier", "!tier", "app in (a,b)", "app notin (a)", "app=none", "docc.dev/app=a",
@@ -25,7 +30,7 @@ def label_selectors_choose(talk: Talk) -> None:
         found = talk.api.good(Ask("GET", talk.at("leases"), query={"labelSelector": selector}))
         talk.note(selector, [item["metadata"]["name"] for item in found["items"]])
     for selector in ("app=a=b", "app in a", "=a"):
-        talk.ask(selector, "GET", talk.at("leases"), words=False, labelSelector=selector)
+        talk.ask(selector, Ask("GET", talk.at("leases"), query={"labelSelector": selector}), words=False)
 
 
 def field_selectors_choose_by_name(talk: Talk) -> None:
@@ -36,12 +41,14 @@ def field_selectors_choose_by_name(talk: Talk) -> None:
         for selector in ("metadata.name=two", "metadata.name!=two", f"metadata.namespace={talk.namespace}"):
             found = talk.api.good(Ask("GET", talk.at(plural), query={"fieldSelector": selector}))
             talk.note(f"{plural} {selector}", [item["metadata"]["name"] for item in found["items"]])
-        talk.ask(f"{plural}: unknown", "GET", talk.at(plural), words=False, fieldSelector="spec.colour=red")
+        talk.ask(
+            f"{plural}: unknown", Ask("GET", talk.at(plural), query={"fieldSelector": "spec.colour=red"}), words=False
+        )
 
 
 def every_answer_has_a_date(talk: Talk) -> None:
     for step, where in (("an object", "/api/v1/namespaces/default"), ("a refusal", talk.at("pods", "none"))):
-        answer = talk.send("GET", where)
+        answer = talk.send(Ask("GET", where))
         talk.note(step, {"code": answer.code, "zone": str(parsedate_to_datetime(answer.headers["date"]).tzinfo)})
 
 
@@ -58,9 +65,11 @@ def the_servers_version_has_numbers(talk: Talk) -> None:
 def a_rules_review_lists_what_the_caller_may_do(talk: Talk) -> None:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": "default"}}
     where = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
-    found = talk.ask("review", "POST", where, body, show=("kind", "apiVersion", "status/incomplete"))
+    found = talk.ask("review", Ask("POST", where, body), ("kind", "apiVersion", "status/incomplete"))
     rules = found["status"]["resourceRules"]
-    talk.note("rules", {"keys": all({"verbs", "apiGroups", "resources"} <= rule.keys() for rule in rules), "any": bool(rules)})
+    talk.note(
+        "rules", {"keys": all({"verbs", "apiGroups", "resources"} <= rule.keys() for rule in rules), "any": bool(rules)}
+    )
 
 
 # --- watches
@@ -79,8 +88,8 @@ def a_watch_tells_what_has_happened_since_a_version(talk: Talk) -> None:
     version = _version(talk)
     talk.make("configmaps", config_map("one"))
     talk.change(talk.at("configmaps", "one"), {"data": {"a": "2"}})
-    before = talk.send("GET", talk.at("configmaps", "one")).body["metadata"]["resourceVersion"]
-    talk.send("DELETE", talk.at("configmaps", "one"))
+    before = talk.send(Ask("GET", talk.at("configmaps", "one"))).body["metadata"]["resourceVersion"]
+    talk.send(Ask("DELETE", talk.at("configmaps", "one")))
     query = {"resourceVersion": version, "timeoutSeconds": "10", "fieldSelector": "metadata.name=one"}
     with talk.api.watch(talk.at("configmaps"), **query) as events:
         told = [next(events) for _ in range(3)]
@@ -150,9 +159,9 @@ def a_watch_from_a_version_that_is_too_old_ends_with_410(talk: Talk) -> None:
 
 def a_version_yet_to_come_is_refused(talk: Talk) -> None:
     query = {"resourceVersion": "999999999999", "timeoutSeconds": "5"}
-    answer = talk.send("GET", talk.at("configmaps"), **query)
+    answer = talk.send(Ask("GET", talk.at("configmaps"), query=query))
     talk.note("list", {"code": answer.code, **refusal(answer.body, words=False)})
-    talk.ask("no number", "GET", talk.at("configmaps"), words=False, resourceVersion="new")
+    talk.ask("no number", Ask("GET", talk.at("configmaps"), query={"resourceVersion": "new"}), words=False)
 
 
 def a_patched_object_is_seen_by_a_watch_as_it_was_answered(talk: Talk) -> None:
@@ -161,7 +170,7 @@ def a_patched_object_is_seen_by_a_watch_as_it_was_answered(talk: Talk) -> None:
     talk.until(talk.at("deployments", "shop"), lambda found: picked(found, "status/observedGeneration") == 1)
     version = _version(talk, "deployments")
     patch = [{"op": "add", "path": "/metadata/annotations/x", "value": "1"}]
-    written = talk.change(talk.at("deployments", "shop"), patch, JSON_PATCH)["metadata"]["resourceVersion"]
+    written = talk.change(talk.at("deployments", "shop"), patch)["metadata"]["resourceVersion"]
     with talk.api.watch(talk.at("deployments"), resourceVersion=version, timeoutSeconds="10") as events:
         seen = next(event for event in events if picked(event["object"], "metadata/annotations/x") == "1")
     talk.note("the same", int(seen["object"]["metadata"]["resourceVersion"]) == int(written))
