@@ -55,8 +55,11 @@ class Ask:
 
 
 class Api:
-    def __init__(self, url: str, token: str, trusted: ssl.SSLContext | bool = True) -> None:
-        self._token = token
+    def __init__(
+        self, url: str, token: str, trusted: ssl.SSLContext | bool = True, settled_seconds: float = 1.0
+    ) -> None:
+        """settled_seconds: when this server's controllers have written nothing for so long, they are done."""
+        self._token, self.settled_seconds = token, settled_seconds
         self._http = httpx.Client(base_url=url, verify=trusted, timeout=30, trust_env=False)
 
     def close(self) -> None:

@@ -66,15 +66,15 @@ class Talk:
         self._learn(found)
         return found
 
-    def quiet(self, where: str, seconds: float = 1.0) -> Object:
-        """The object when nobody has written it for so long."""
+    def quiet(self, where: str) -> Object:
+        """The object when nobody has written it for a while."""
         seen, since = "", time.monotonic()
         while True:
             found = self.api.good(Ask("GET", where))
             version = found["metadata"]["resourceVersion"]
             if version != seen:
                 seen, since = version, time.monotonic()
-            elif time.monotonic() - since > seconds:
+            elif time.monotonic() - since > self.api.settled_seconds:
                 self._learn(found)
                 return found
             time.sleep(0.05)

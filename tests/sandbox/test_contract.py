@@ -24,7 +24,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     running = session.up(folder)
     try:
         config = json.loads(Path(running.kubeconfig).read_text(encoding="utf-8"))
-        client = Api(running.api, config["users"][0]["user"]["token"])
+        client = Api(running.api, config["users"][0]["user"]["token"], settled_seconds=0.3)
         yield client
         client.close()
     finally:

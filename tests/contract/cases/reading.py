@@ -72,6 +72,22 @@ def a_rules_review_lists_what_the_caller_may_do(talk: Talk) -> None:
     )
 
 
+def the_caller_is_told_who_they_are_and_whether_they_may(talk: Talk) -> None:
+    who = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    found = talk.ask(
+        "who", Ask("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", who), ("kind", "apiVersion")
+    )
+    talk.note("a name", bool(found["status"]["userInfo"]["username"]))
+    attributes = {"namespace": talk.namespace, "group": "apps", "resource": "deployments", "verb": "patch"}
+    may = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    where = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    talk.ask("may", Ask("POST", where, may), ("kind", "status/allowed"))
+
+
 # --- watches
 def _told(event: Object) -> Object:
     body = event["object"]
