@@ -1,6 +1,6 @@
 """Rollouts on the sandbox, counted by its API server and by the load: `python bench/rollout.py [RUNS]`.
 
-A healthy canary of five steps: API requests by verb (Lease renewals apart, goal 30), seconds beyond intervals and drain (goal 3).
+A healthy canary of five steps: API requests by verb (Lease renewals apart, goal 30), seconds beyond its intervals (goal 3).
 RUNS bad ones, at a random phase against the scrape: seconds from the first answer of Prometheus that shows the breach (asked
 ten times a second by an observer of its own) to the last request that the bad version got (goal: poll + 0.5 s).
 """

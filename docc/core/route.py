@@ -2,7 +2,8 @@
 
 Guards (docs/architecture.md, law 2): `test` on the record, and on metadata.generation of an HTTPRoute (spec edits raise it,
 the controllers' status writes do not) or on metadata.resourceVersion of a front Service that carries the record. A `test`
-of null on an absent key passes on the API server (its JSON Patch library treats absent as null; RFC 6902 would not).
+of null on an absent key passes on the API server (its JSON Patch library treats absent as null; RFC 6902 would not), but only
+in an object that is there.
 
 Only docc's own rules are edited: those whose backendRefs name a revision of the application, or that have no backend yet.
 Foreign rules, filters, matches and backends stay as they are.
@@ -36,19 +37,22 @@ EPOCH_PATH = pointer("metadata", "annotations", EPOCH)
 def commit(app: str, routed: Routed, record: Record, *spec: Operation) -> Patch:
     """The patch that writes `record` together with the operations on spec, or fails if anybody wrote first."""
     text = record.to_text()
-    if routed.has_annotations:
-        write: Operation = {"op": "add", "path": RECORD_PATH, "value": text}
-        tests = [{"op": "test", "path": RECORD_PATH, "value": routed.record_text}]
-    else:
+    write: Operation = {"op": "add", "path": RECORD_PATH, "value": text}
+    if not routed.has_annotations:
         write = {"op": "add", "path": _ANNOTATIONS, "value": {ANNOTATION: text}}
-        tests = [{"op": "test", "path": _ANNOTATIONS, "value": None}]
-    return Patch(Ref(routed.kind, app), (*tests, _unchanged(routed), write, *spec))
+    return Patch(Ref(routed.kind, app), (_unrecorded(routed), _unchanged(routed), write, *spec))
 
 
 def guarded(app: str, routed: Routed, *spec: Operation) -> Patch:
     """A patch of the routed object that leaves the record as it is, but tests it like any other."""
-    test = {"op": "test", "path": RECORD_PATH, "value": routed.record_text}
-    return Patch(Ref(routed.kind, app), (test, _unchanged(routed), *spec))
+    return Patch(Ref(routed.kind, app), (_unrecorded(routed), _unchanged(routed), *spec))
+
+
+def _unrecorded(routed: Routed) -> Operation:
+    """Nobody has written a record since. Below annotations that are not there, not even a `test` of null passes."""
+    if routed.has_annotations:
+        return {"op": "test", "path": RECORD_PATH, "value": routed.record_text}
+    return {"op": "test", "path": _ANNOTATIONS, "value": None}
 
 
 def _unchanged(routed: Routed) -> Operation:

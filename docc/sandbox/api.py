@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import ClientSession, web
 
-from docc.sandbox import discovery, scale, watch
+from docc.sandbox import discovery, refusals, scale, watch
 from docc.sandbox.bodies import SPOKEN, read_object, read_patch
 from docc.sandbox.kinds import KINDS, Kind, by_path
 from docc.sandbox.refusals import StoreError, bad, cause, invalid
@@ -21,6 +21,8 @@ from docc.sandbox.store import Object, Store
 
 BODY_MAX = 3 << 20
 _POLICIES = ("Background", "Foreground")
+_ANSWERED_WHOLE = ("Namespace", "Pod", "Service")
+"""A DELETE of these answers with the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ async def _object(request: web.Request) -> web.StreamResponse:
         gone = _written(request, options).delete(
             *place, uid=wanted.get("uid"), resource_version=wanted.get("resourceVersion")
         )
-        return web.json_response(gone)
+        return web.json_response(gone if kind.kind in _ANSWERED_WHOLE else refusals.gone(kind, gone))
     raise StoreError(405, "MethodNotAllowed", f"{request.method} of an object: {SPOKEN}")
 
 

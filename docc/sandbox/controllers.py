@@ -16,6 +16,8 @@ from docc.sandbox.store import Store, rfc3339
 
 Object = dict[str, Any]
 IDLE_SECONDS = 60.0
+REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
+"""Of the ReplicaSet, where there is one. Here no template changes, so it is always the first."""
 
 
 async def run(store: Store, now: Callable[[], float]) -> None:
@@ -28,6 +30,7 @@ async def run(store: Store, now: Callable[[], float]) -> None:
 
 def reconcile(store: Store, now: float) -> float:
     """One pass over everything. Returns when something may have to be done though nothing changes (unix seconds)."""
+    store.collect()
     deadline = min((_deployment(store, body, now) for body in store.select("Deployment")), default=float("inf"))
     reconcile_endpoints(store)
     reconcile_gateways(store)
@@ -49,6 +52,7 @@ def _deployment(store: Store, deployment: Object, now: float) -> float:
     for pod in surplus[: max(0, len(pods) - spec["replicas"])]:
         store.delete("Pod", meta["namespace"], pod["metadata"]["name"])
         pods.remove(pod)
+    store.annotate("Deployment", meta["namespace"], meta["name"], {REVISION_ANNOTATION: "1"})
     ready = [pod for pod in pods if is_ready(pod)]
     settled = [_ready_since(pod, now) + spec.get("minReadySeconds", 0) for pod in ready]
     counts = _Counts(len(pods), len(ready), sum(1 for at in settled if at <= now))
@@ -100,7 +104,9 @@ def _status(deployment: Object, pods: _Counts, now: float) -> tuple[Object, floa
     progressing = ("False", "ProgressDeadlineExceeded") if late else ("True", "NewReplicaSetAvailable")
     available = "True" if settled >= max(wanted, 1) or wanted == 0 else "False"
     conditions = [
-        _condition(known, "Available", available, "MinimumReplicasAvailable", now),
+        _condition(
+            known, "Available", available, f"MinimumReplicas{'A' if available == 'True' else 'Una'}vailable", now
+        ),
         {**_condition(known, "Progressing", *progressing, now), "lastUpdateTime": rfc3339(since)},
     ]
     counts = {"replicas": total, "updatedReplicas": total, "readyReplicas": ready, "availableReplicas": settled}

@@ -11,7 +11,10 @@ Object = dict[str, Any]
 
 def fill(kind: str, body: Object) -> Object:
     """body is the caller's own copy; it is changed and returned."""
-    if kind == "Deployment":
+    if kind == "Namespace":
+        body["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = body["metadata"]["name"]
+        body["status"] = {"phase": "Active"}
+    elif kind == "Deployment":
         _deployment(body["spec"])
     elif kind == "Pod":
         _pod(body["spec"])

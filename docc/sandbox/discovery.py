@@ -13,6 +13,9 @@ from docc.sandbox.refusals import StoreError
 Object = dict[str, Any]
 VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"]
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+USER = "docc-sandbox"
 
 
 def routes() -> list[web.RouteDef]:
@@ -24,6 +27,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/api/{version:v1}", _resources),
         web.get("/apis/{group}/{version}", _resources),
         web.post(REVIEWS, _rules_review),
+        web.post(ACCESS, _access_review),
+        web.post(WHO, _who),
     ]
 
 
@@ -73,3 +78,13 @@ async def _rules_review(request: web.Request) -> web.Response:
     rules = [{"apiGroups": [kind.group], "resources": [kind.plural], "verbs": VERBS} for kind in KINDS]
     status = {"resourceRules": rules, "nonResourceRules": [], "incomplete": False}
     return web.json_response({**body, "status": status}, status=201)
+
+
+async def _access_review(request: web.Request) -> web.Response:
+    body = await read_object(request)
+    return web.json_response({**body, "status": {"allowed": True}}, status=201)
+
+
+async def _who(request: web.Request) -> web.Response:
+    body = await read_object(request)
+    return web.json_response({**body, "status": {"userInfo": {"username": USER}}}, status=201)

@@ -61,6 +61,7 @@ number_or_text: Schema = {"type": ["integer", "string"]}
 strings = mapping(text)
 name_of_object: Schema = {"type": "string", "pattern": r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?\Z", "maxLength": 253}
 port_number = integer(1, 65535)
+micro_time: Schema = {"type": "string", "format": "micro-time"}
 hostname: Schema = {
     "type": "string",
     "pattern": r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z",
@@ -84,7 +85,7 @@ _probe = obj(
 )  # fmt: skip
 _container = obj(
     ("name", "image"),
-    name=text, image=text, imagePullPolicy=inert, command=many(text), args=many(text),
+    name=text, image={"type": "string", "minLength": 1}, imagePullPolicy=inert, command=many(text), args=many(text),
     env=many(obj(("name",), name=text, value=text)),
     ports=many(obj(("containerPort",), name={"type": "string", "maxLength": 15}, containerPort=port_number,
                    protocol=one_of("TCP", "UDP"))),
@@ -166,7 +167,8 @@ GATEWAY = obj(
     gatewayClassName=text, addresses=many(obj(type=text, value=text)), listeners={**many(_listener, 64), "minItems": 1},
 )  # fmt: skip
 LEASE = obj(
-    holderIdentity=text, leaseDurationSeconds=integer(1), acquireTime=text, renewTime=text, leaseTransitions=integer(),
+    holderIdentity=text, leaseDurationSeconds=integer(1), acquireTime=micro_time, renewTime=micro_time,
+    leaseTransitions=integer(),
 )  # fmt: skip
 _whole: Schema = {"type": "object"}
 _octet = r"(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"

@@ -1,7 +1,7 @@
 """JSON Patch and merge patch as the Kubernetes API server applies them. Pure: documents in, a new document out.
 
-JSON Patch is RFC 6902 by the jsonpatch library, with the API server's deviation: a `test` of null passes where the key, or
-the whole path to it, is absent (its library reads an absent member as null).
+JSON Patch is RFC 6902 by the jsonpatch library, with the API server's deviations: its library reads an absent member as null,
+so that a `test` of null passes there, and `replace` puts one there. What the member would be in must exist.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import jsonpointer
 
 
 class FailedTest(Exception):
-    """A `test` did not hold, or a path does not exist: the API server says 422 without causes."""
+    """A `test` did not hold, a path does not exist, an operation is none: the API server says 422 without causes."""
 
 
 class _Test(jsonpatch.TestOperation):
@@ -23,23 +23,38 @@ class _Test(jsonpatch.TestOperation):
         try:
             return super().apply(obj)
         except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException):
-            if self.operation.get("value") is None and self.pointer.resolve(obj, None) is None:
+            if "value" in self.operation and self.operation["value"] is None and _lacks(self.pointer, obj):
                 return obj
             raise
 
 
+class _Replace(jsonpatch.ReplaceOperation):
+    def apply(self, obj: Any) -> Any:
+        if not _lacks(self.pointer, obj):
+            return super().apply(obj)
+        holder, key = self.pointer.to_last(obj)
+        holder[key] = self.operation["value"]
+        return obj
+
+
+def _lacks(pointer: jsonpointer.JsonPointer, document: Any) -> bool:
+    """The object is there, the key in it is not. Raises JsonPointerException where not even the object is."""
+    holder, key = pointer.to_last(document)
+    return isinstance(holder, dict) and key is not None and key not in holder
+
+
 class _Patch(jsonpatch.JsonPatch):
-    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "test": _Test})
+    operations = MappingProxyType({**jsonpatch.JsonPatch.operations, "test": _Test, "replace": _Replace})
 
 
 def json_patch(document: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
-    """Raises FailedTest; ValueError for something that is no JSON Patch."""
+    """Raises FailedTest; ValueError for something that is no list of operations."""
+    if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
+        raise ValueError("a JSON Patch is a list of operations")
     try:
         patch = _Patch(operations)
         result = patch.apply(document)
-    except (jsonpatch.InvalidJsonPatch, TypeError, KeyError) as error:
-        raise ValueError(f"not a JSON Patch: {error}") from error
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, ValueError) as error:
         raise FailedTest(str(error)) from error
     if not isinstance(result, dict):
         raise ValueError("a JSON Patch must leave an object")

@@ -28,7 +28,7 @@ class StoreError(Exception):
         details = {**self._details, **({"causes": list(self.causes)} if self.causes else {})}
         return {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": str(self),
-            "reason": self.reason, "details": details, "code": self.code,
+            **({"reason": self.reason} if self.reason else {}), "details": details, "code": self.code,
         }  # fmt: skip
 
 
@@ -47,13 +47,21 @@ def conflict(kind: Kind, name: str, why: str = "") -> StoreError:
     return StoreError(409, "Conflict", message, details=_named(kind, name))
 
 
+def precondition(kind: Kind, name: str, what: str, pair: tuple[str, str], perhaps: str) -> StoreError:
+    """Of a DELETE. what: UID or ResourceVersion. pair: the one that was asked for, and the object's own."""
+    whole = f"{kind.kind}{f'.{kind.group}' if kind.group else ''}"
+    why = f"the {what} in the precondition ({pair[0]}) does not match the {what} in record ({pair[1]})"
+    message = f'Operation cannot be fulfilled on {whole} "{name}": {why}. The object might have been {perhaps}'
+    return StoreError(409, "Conflict", message, details={**_named(kind, name), "kind": kind.kind})
+
+
 def other_uid(kind: Kind, name: str, wanted: str, found: str) -> StoreError:
     return conflict(kind, name, f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}")
 
 
 def invalid(kind: Kind | None, name: str, causes: Sequence[Object]) -> StoreError:
     """kind None: what is not valid is the request, not an object of a kind."""
-    words = [f"{cause['field']}: {cause['message']}" for cause in causes]
+    words = [f"{cause.get('field', '')}: {cause['message']}" for cause in causes]
     listed = words[0] if len(words) == 1 else f"[{', '.join(words)}]"
     whole = f"{kind.kind}{f'.{kind.group}' if kind.group else ''}" if kind else ""
     details = {**_named(kind, name), "kind": kind.kind} if kind else {}
@@ -62,11 +70,17 @@ def invalid(kind: Kind | None, name: str, causes: Sequence[Object]) -> StoreErro
 
 def cause(field: str, reason: str, message: str) -> Object:
     """reason: FieldValueInvalid, FieldValueRequired, FieldValueForbidden, FieldValueNotSupported."""
-    return {"reason": reason, "message": message, "field": field}
+    return {"reason": reason, "message": message, **({"field": field} if field else {})}
 
 
 def bad(message: str) -> StoreError:
     return StoreError(400, "BadRequest", message)
+
+
+def gone(kind: Kind, body: Object) -> Object:
+    """What a DELETE answers for most kinds: a Status too, of a success."""
+    details = {**_named(kind, body["metadata"]["name"]), "uid": body["metadata"]["uid"]}
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
 
 def _named(kind: Kind, name: str) -> Object:

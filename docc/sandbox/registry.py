@@ -22,8 +22,7 @@ class StoreRegistry:
 
     def note_ports(self, ports: Mapping[str, int]) -> None:
         numbers = {name: port for name, port in ports.items() if name.isdigit()}
-        note = {"metadata": {"annotations": {PORTS_ANNOTATION: json.dumps(numbers)}}}
-        self._store.patch("Pod", self._namespace, self._name, note, form="merge")
+        self._store.annotate("Pod", self._namespace, self._name, {PORTS_ANNOTATION: json.dumps(numbers)})
 
     def set_status(self, status: Object) -> None:
         if self._found() is not None:

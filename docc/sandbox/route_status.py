@@ -82,10 +82,13 @@ def acceptance(store: Store, route: Object, parent: Object) -> tuple[str, str] |
 
 
 def resolution(store: Store, route: Object) -> tuple[str, str] | None:
-    """(reason, message) of the first backend that cannot be resolved."""
+    """(reason, message) of the first backend that cannot be resolved. As istiod does, it looks at none without weight, and not
+    at the Service's ports."""
     home = route["metadata"]["namespace"]
     for rule in route["spec"].get("rules") or []:
         for backend in rule.get("backendRefs") or []:
+            if backend.get("weight", 1) == 0:
+                continue
             if (backend.get("group", ""), backend.get("kind", "Service")) != ("", "Service"):
                 return "InvalidKind", f"backend kind {backend.get('kind')} is not known"
             if backend.get("namespace", home) != home:
@@ -93,8 +96,6 @@ def resolution(store: Store, route: Object) -> tuple[str, str] | None:
             service = store.find("Service", home, backend["name"])
             if service is None:
                 return "BackendNotFound", f"Service {home}/{backend['name']} does not exist"
-            if backend["port"] not in [port["port"] for port in service["spec"].get("ports") or []]:
-                return "BackendNotFound", f"Service {home}/{backend['name']} has no port {backend['port']}"
     return None
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from docc.sandbox.kinds import by_kind
-from docc.sandbox.refusals import bad, cause, invalid
+from docc.sandbox.refusals import bad
 from docc.sandbox.store import Store, patched
 
 Object = dict[str, Any]
@@ -18,7 +17,8 @@ def of(deployment: Object) -> Object:
     labels = deployment["spec"]["selector"].get("matchLabels") or {}
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     status = {"replicas": (deployment.get("status") or {}).get("replicas", 0), "selector": selector}
-    spec = {"replicas": deployment["spec"]["replicas"]}
+    replicas = deployment["spec"]["replicas"]
+    spec = {"replicas": replicas} if replicas else {}  # an API server leaves a 0 out
     return {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": meta, "spec": spec, "status": status}
 
 
@@ -27,13 +27,10 @@ def patch(store: Store, place: Place, changes: Any, form: str) -> Object:
 
 
 def replace(store: Store, place: Place, wanted: Object) -> Object:
-    """Only spec.replicas is taken from it; resourceVersion and uid, where they are given, must be the Deployment's."""
+    """Only spec.replicas is taken from it; resourceVersion and uid, where they are given, must be its own. Absent is 0."""
     meta, spec = wanted.get("metadata") or {}, wanted.get("spec") or {}
     if not isinstance(meta, dict) or not isinstance(spec, dict) or set(spec) - {"replicas"}:
         raise bad('Scale in version "v1" cannot be handled as a Scale: its spec holds only replicas')
-    if "replicas" not in spec:
-        required = cause("spec.replicas", "FieldValueRequired", "Required value")
-        raise invalid(by_kind("Deployment"), place[2], [required])
     kept = {name: meta[name] for name in ("uid", "resourceVersion") if meta.get(name)}
-    after = store.patch(*place, {"metadata": kept, "spec": {"replicas": spec["replicas"]}}, form="merge")
+    after = store.patch(*place, {"metadata": kept, "spec": {"replicas": spec.get("replicas", 0)}}, form="merge")
     return of(after)

@@ -44,7 +44,7 @@ class Store:
         self._now = now
         self._objects: dict[Key, Object] = {}
         self._versions = itertools.count(1000)
-        self.version = next(self._versions)
+        self.version = self._first = next(self._versions)
         self._history: deque[Change] = deque(maxlen=HISTORY_MAX)
         self._waiting: set[asyncio.Event] = set()
 
@@ -71,8 +71,9 @@ class Store:
 
     def changes_since(self, version: int) -> list[Change]:
         """Raises StoreError 410 when the history does not reach back so far."""
-        if self._history and version < self._history[0].version - 1 and len(self._history) == HISTORY_MAX:
-            raise StoreError(410, "Expired", f"too old resource version: {version} ({self._history[0].version})")
+        oldest = self._history[0].version - 1 if len(self._history) == HISTORY_MAX else self._first
+        if version < oldest:
+            raise StoreError(410, "Expired", f"too old resource version: {version} ({oldest})")
         return [change for change in self._history if change.version > version]
 
     async def changed(self, since: int, seconds: float) -> bool:
@@ -106,7 +107,7 @@ class Store:
         self._check(kind, body)
         meta = body["metadata"]
         if meta.get("resourceVersion"):
-            raise refusals.bad("resourceVersion should not be set on objects to be created")
+            raise StoreError(500, "", "resourceVersion should not be set on objects to be created")
         if definition.namespaced:
             meta.setdefault("namespace", "default")
             if ("Namespace", "", meta["namespace"]) not in self._objects:
@@ -117,6 +118,7 @@ class Store:
         meta.pop("deletionTimestamp", None)
         meta.update(uid=str(uuid.uuid4()), creationTimestamp=rfc3339(self._now()))
         meta.pop("generation", None)
+        _without_empty_maps(meta)
         if definition.generation:
             meta["generation"] = 1
         body.update(apiVersion=definition.api_version, kind=kind)
@@ -171,9 +173,11 @@ class Store:
         after = fill(kind, after)
         if causes := validation.immutable(kind, before, after):
             raise refusals.invalid(definition, meta["name"], causes)
-        kept = ("name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion", "deletionTimestamp")
+        kept = ("name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion", "deletionTimestamp",
+                "deletionGracePeriodSeconds")  # fmt: skip
         own = {k: v for k, v in after["metadata"].items() if k not in kept}
         after["metadata"] = {**{k: meta[k] for k in kept if k in meta}, **own}
+        _without_empty_maps(after["metadata"])
         after.update(apiVersion=definition.api_version, kind=kind)
         if after == before:
             return copy.deepcopy(before)
@@ -197,19 +201,37 @@ class Store:
         found = self.get(kind, namespace, name)
         meta, definition = found["metadata"], by_kind(kind)
         if uid not in (None, meta["uid"]):
-            raise refusals.other_uid(definition, name, str(uid), meta["uid"])
+            pair = (str(uid), meta["uid"])
+            raise refusals.precondition(definition, name, "UID", pair, "deleted and then recreated")
         if resource_version not in (None, meta["resourceVersion"]):
-            why = f"the ResourceVersion in the precondition ({resource_version}) does not match the ResourceVersion in record"
-            why += f" ({meta['resourceVersion']}). The object might have been modified"
-            raise refusals.conflict(definition, name, f"Precondition failed: {why}")
+            pair = (str(resource_version), meta["resourceVersion"])
+            raise refusals.precondition(definition, name, "ResourceVersion", pair, "modified")
         key = self._key(kind, namespace, name)
         if kind == "Pod":
             if "deletionTimestamp" not in meta:
-                meta["deletionTimestamp"] = rfc3339(self._now())
+                grace_seconds = found["spec"]["terminationGracePeriodSeconds"]
+                meta["deletionTimestamp"] = rfc3339(self._now() + grace_seconds)
+                meta["deletionGracePeriodSeconds"] = grace_seconds
                 self._record("MODIFIED", key, found)
             return found
         self._remove(key)
         return found
+
+    def annotate(self, kind: str, namespace: str | None, name: str, notes: Mapping[str, str]) -> None:
+        """As a controller notes something beside a status: no new generation of any kind."""
+        body = self.get(kind, namespace, name)
+        known = body["metadata"].get("annotations") or {}
+        if not notes.items() <= known.items():
+            body["metadata"]["annotations"] = {**known, **notes}
+            self._record("MODIFIED", self._key(kind, namespace, name), body)
+
+    def collect(self) -> None:
+        """What is owned by nobody that exists goes."""
+        alive = {body["metadata"]["uid"] for body in self._objects.values()}
+        for key, body in list(self._objects.items()):
+            owners = {owner["uid"] for owner in body["metadata"].get("ownerReferences") or []}
+            if owners and not owners & alive and key in self._objects:
+                self.delete(*key)
 
     def finish_delete(self, kind: str, namespace: str | None, name: str, uid: str) -> None:
         """The node is done with a pod."""
@@ -255,13 +277,14 @@ class Store:
 
     def _check(self, kind: str, body: Object, *, by_patch: bool = False) -> None:
         definition = by_kind(kind)
-        unknown, causes = validation.problems(kind, body)
+        unknown, mistyped, causes = validation.problems(kind, body)
+        unknown, lead = (unknown, "strict decoding error: ") if unknown else (mistyped, "")
         if unknown and by_patch:
-            message = f"Invalid value: {json.dumps(body)}: strict decoding error: {', '.join(unknown)}"
+            message = f"Invalid value: {json.dumps(body)}: {lead}{', '.join(unknown)}"
             raise refusals.invalid(None, "", [refusals.cause("patch", "FieldValueInvalid", message)])
         if unknown:
             words = f'{kind} in version "{definition.version}" cannot be handled as a {kind}'
-            raise refusals.bad(f"{words}: strict decoding error: {', '.join(unknown)}")
+            raise refusals.bad(f"{words}: {lead}{', '.join(unknown)}")
         if causes:
             meta = body.get("metadata")
             raise refusals.invalid(definition, str(meta.get("name", "")) if isinstance(meta, dict) else "", causes)
@@ -275,7 +298,7 @@ def patched(before: Object, patch: Any, form: str) -> Object:
     try:
         return json_patch(before, patch) if form == "json" else merge_patch(before, patch)
     except FailedTest as error:
-        message = f"the server rejected our request due to an error in our request: {error}"
+        message = "the server rejected our request due to an error in our request"
         raise StoreError(422, "Invalid", message) from error
     except ValueError as error:
         raise refusals.bad(str(error)) from error
@@ -286,9 +309,17 @@ def _generate_name(meta: Any) -> None:
         meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
 
 
+def _without_empty_maps(meta: Object) -> None:
+    """An API server does not keep them: a patch finds no annotations where the last one was taken away."""
+    for name in ("labels", "annotations", "ownerReferences"):
+        if name in meta and not meta[name]:
+            del meta[name]
+
+
 def _wanted(body: Object) -> Object:
-    """What counts as a new generation when it changes."""
-    return {key: value for key, value in body.items() if key not in ("metadata", "status")}
+    """What counts as a new generation when it changes; of a Deployment its annotations too."""
+    notes = body["metadata"].get("annotations") if body["kind"] == "Deployment" else None
+    return {"annotations": notes, **{key: value for key, value in body.items() if key not in ("metadata", "status")}}
 
 
 def rfc3339(instant: float) -> str:

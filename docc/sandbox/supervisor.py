@@ -81,7 +81,7 @@ async def stop(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 def _begin(store: Store) -> None:
     """The world that every sandbox starts with."""
-    store.create("Namespace", {"metadata": {"name": "default", "labels": {"kubernetes.io/metadata.name": "default"}}})
+    store.create("Namespace", {"metadata": {"name": "default"}})
     everyone = {"namespaces": {"from": "All"}}
     listener = {"name": "http", "port": GATEWAY_PORT, "protocol": "HTTP", "allowedRoutes": everyone}
     spec: dict[str, Any] = {"gatewayClassName": "docc-sandbox", "listeners": [listener]}

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from jsonschema import Draft7Validator, ValidationError, validators
+from jsonschema import Draft7Validator, FormatChecker, ValidationError, validators
 from jsonschema.protocols import Validator
 
 from docc.sandbox import route_validation
-from docc.sandbox.kinds import by_kind
+from docc.sandbox.kinds import GATEWAY_GROUP, by_kind
 from docc.sandbox.refusals import cause
 
 Object = dict[str, Any]
@@ -22,9 +22,18 @@ _SHOWN_MAX = 200
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAMES: Mapping[str, tuple[re.Pattern[str], str]] = {
     "Namespace": (_LABEL, "a lowercase RFC 1123 label"),
-    "Service": (re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"), "a DNS-1035 label"),
+    "Service": (_LABEL, "a lowercase RFC 1123 label"),
 }
 """Kinds whose names are shorter words than those of others."""
+
+
+_FORMATS = FormatChecker(formats=())
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
+
+
+@_FORMATS.checks("micro-time")
+def _is_micro_time(value: object) -> bool:
+    return not isinstance(value, str) or _MICRO_TIME.fullmatch(value) is not None
 
 
 @cache
@@ -33,13 +42,15 @@ def _validator(kind: str) -> Validator:
         "integer", lambda _, v: isinstance(v, int) and not isinstance(v, bool)
     )
     strict: type[Validator] = validators.extend(Draft7Validator, type_checker=whole)
-    return strict(by_kind(kind).schema)
+    return strict(by_kind(kind).schema, format_checker=_FORMATS)
 
 
-def problems(kind: str, body: Object) -> tuple[list[str], list[Object]]:
-    """(unknown fields, causes of a Status)."""
+def problems(kind: str, body: Object) -> tuple[list[str], list[str], list[Object]]:
+    """(unknown fields, what the decoder of a built-in kind stumbles over, causes of a Status)."""
     unknown: list[str] = []
+    mistyped: list[str] = []
     causes: list[Object] = []
+    decoded = by_kind(kind).group != GATEWAY_GROUP
     for error in _validator(kind).iter_errors(body):
         path = _path(error.absolute_path)
         if error.validator == "additionalProperties" and isinstance(error.instance, dict):
@@ -47,11 +58,15 @@ def problems(kind: str, body: Object) -> tuple[list[str], list[Object]]:
             unknown += [
                 f'unknown field "{f"{path}.{key}" if path else key}"' for key in error.instance if key not in known
             ]
+        elif decoded and error.validator in ("type", "format"):
+            mistyped.append(
+                f"json: cannot unmarshal {_shown(error.instance)} into field {path} ({error.message[:_SHOWN_MAX]})"
+            )
         else:
             causes += _causes(error, path)
-    if not unknown and not causes:
+    if not unknown and not mistyped and not causes:
         causes = [*_names(kind, body), *_SEMANTICS.get(kind, _nothing)(body)]
-    return unknown, causes
+    return unknown, mistyped, causes
 
 
 def immutable(kind: str, before: Object, after: Object) -> list[Object]:
@@ -82,6 +97,8 @@ def _causes(error: ValidationError, path: str) -> list[Object]:
     if error.validator == "required" and isinstance(error.instance, dict):
         missing = [name for name in rule if name not in error.instance]
         return [cause(f"{path}.{name}" if path else name, "FieldValueRequired", "Required value") for name in missing]
+    if error.validator == "minLength":
+        return [cause(path, "FieldValueRequired", "Required value")]
     if error.validator == "enum":
         known = ", ".join(json.dumps(value) for value in rule)
         message = f"Unsupported value: {_shown(error.instance)}: supported values: {known}"
@@ -110,12 +127,20 @@ def _deployment(body: Object) -> Iterator[Object]:
         yield cause("spec.template.metadata.labels", "FieldValueInvalid", message)
 
 
+def _service(body: Object) -> Iterator[Object]:
+    ports = (body.get("spec") or {}).get("ports") or []
+    for at, port in enumerate(ports if len(ports) > 1 else []):
+        if not port.get("name"):
+            yield cause(f"spec.ports[{at}].name", "FieldValueRequired", "Required value")
+
+
 def _nothing(body: Object) -> Iterator[Object]:
     yield from ()
 
 
 _SEMANTICS: Mapping[str, Callable[[Object], Iterator[Object]]] = {
     "Deployment": _deployment,
+    "Service": _service,
     "HTTPRoute": route_validation.problems,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,24 @@ from docc.sandbox.tsdb import Tsdb, labels_of
 from tests.sandbox.promql.cases import DATA_SETS
 
 FILES = sorted((Path(__file__).parent / "promql").glob("*.json"))
-ANSWERS_MIN = 900
+ANSWERS_MIN = 1000
+CLASS_MIN = 4
+CLASSES = {
+    "resets": ("counter_reset", "", ""),
+    "staleness": ("staleness", "", ""),
+    "lookback edge": ("edges", r"^(timestamp\()?hits_total\)?$|\[1m\]\)$", ""),
+    "missing numerator": ("never_a_500", "500|5\\.\\.", ""),
+    "0/0": ("no_traffic", "/", ""),
+    "NaN and infinities": ("numbers", "nan|inf", ""),
+    "label matching errors": ("", "", "found duplicate series for the match group"),
+    "many-to-one refused": ("", "", "many-to-one matching must be explicit"),
+    "bool": ("", r"\bbool\b", ""),
+    "or, and, unless": ("matching", r"\b(or|and|unless)\b", ""),
+    "offset": ("", r"\boffset\b", ""),
+    "histogram_quantile": ("histograms", "histogram_quantile", ""),
+    "absent": ("absence", "absent", ""),
+}
+"""What a failure condition is made of -> (data set, expression, refusal)."""
 
 
 def filled(series: list[dict[str, Any]]) -> Tsdb:
@@ -88,6 +106,22 @@ def test_the_recorded_answers_are_a_real_prometheus_3s_and_many() -> None:
     recorded = [json.loads(file.read_text(encoding="utf-8")) for file in FILES]
     assert {one["prometheus"].split(".")[0] for one in recorded} == {"3"}
     assert sum(len(one["queries"]) for one in recorded) >= ANSWERS_MIN
+
+
+@pytest.mark.parametrize(("about", "where"), CLASSES.items())
+def test_each_class_of_expressions_is_asked_about(about: str, where: tuple[str, str, str]) -> None:
+    assert len(of_class(*where)) >= CLASS_MIN, about
+
+
+def of_class(name: str, query: str, error: str) -> set[str]:
+    """Distinct expressions of a data set ("": of all) that match, and whose refusals do."""
+    recorded = [json.loads(file.read_text(encoding="utf-8")) for file in FILES if name in ("", file.stem)]
+    return {
+        asked["query"]
+        for one in recorded
+        for asked in one["queries"]
+        if re.search(query, asked["query"], re.IGNORECASE) and re.search(error, asked["answer"].get("error", ""))
+    }
 
 
 def test_the_recorded_files_hold_what_the_cases_say() -> None:

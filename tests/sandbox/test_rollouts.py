@@ -35,10 +35,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]
 class App:
     """One application of the sandbox, with a manifest of its own and a host of its own."""
 
-    def __init__(self, world: session.Session, folder: Path, name: str) -> None:
+    def __init__(self, world: session.Session, folder: Path, name: str, **more: Any) -> None:
+        """more: of the manifest's application."""
         self.world, self.name, self.path = world, name, folder / f"{name}.json"
         container = {"image": "demo:v1", "ports": [{"port": 80}], "readiness": {"path": "/"}}
         application = {"name": name, "scale": 2, "hosts": [f"{name}.test"], "containers": {"web": container}}
+        application |= more
         strategy = {
             "canary": {"increment": 50, "interval": 3}, "bake": 2, "poll": 1, "drain": 1, "progress_deadline": 6,
             "failure_conditions": [{"name": "Errors", "expression": CONDITION}],
@@ -211,3 +213,19 @@ def until(holds: Any, seconds: float = 20) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("it did not come about in time")
+
+
+def test_a_manifest_for_the_mesh_is_tried_through_the_gateway(world: session.Session, tmp_path: Path) -> None:
+    """Nobody speaks for the Service as a parent here, and docc does not wait for who is not there."""
+    app = App(world, tmp_path, "meshed", mesh=True)
+    assert app.deploy("demo:v1").returncode == 0
+    with app.traffic(tmp_path):
+        done = app.deploy("demo:v2")
+        assert done.returncode == 0 and app.ask() == "v2", done.stderr
+    token = json.loads(Path(world.kubeconfig).read_text())["users"][0]["user"]["token"]
+    where = f"{world.api}/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/meshed"
+    request = urllib.request.Request(where, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        route = json.load(answer)
+    assert sorted(parent["kind"] for parent in route["spec"]["parentRefs"]) == ["Gateway", "Service"]
+    assert [parent["parentRef"]["kind"] for parent in route["status"]["parents"]] == ["Gateway"]

@@ -222,7 +222,8 @@ def test_hostnames_in_common_are_exactly_the_intersection(listener: str, hosts: 
     [
         ({}, ("True", "ResolvedRefs")), ({"weight": 0}, ("True", "ResolvedRefs")),
         ({"namespace": "default"}, ("True", "ResolvedRefs")),
-        ({"name": "none"}, ("False", "BackendNotFound")), ({"port": 81}, ("False", "BackendNotFound")),
+        ({"name": "none"}, ("False", "BackendNotFound")), ({"port": 81}, ("True", "ResolvedRefs")),
+        ({"name": "none", "weight": 0}, ("True", "ResolvedRefs")),
         ({"kind": "Bucket", "group": "example.com"}, ("False", "InvalidKind")), ({"kind": "Pod"}, ("False", "InvalidKind")),
         ({"namespace": "other"}, ("False", "RefNotPermitted")),
         ({"namespace": "other", "name": "none"}, ("False", "RefNotPermitted")),

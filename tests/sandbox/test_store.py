@@ -19,6 +19,7 @@ MAPS, PODS, DEPLOYMENTS = path_of("ConfigMap"), path_of("Pod"), path_of("Deploym
 SERVICES, ROUTES, LEASES, GATEWAYS = path_of("Service"), path_of("HTTPRoute"), path_of("Lease"), path_of("Gateway")
 LABELS_FIELD = "spec.template.metadata.labels"
 SHOP = f"{DEPLOYMENTS}/shop"
+OF_THE_SERVER = {"kubernetes.io/metadata.name"}
 
 
 @pytest.fixture
@@ -74,7 +75,10 @@ def test_an_old_version_or_another_uid_never_writes(api: Api, path: str) -> None
     assert "UID in precondition: another" in api.refused(409, "PUT", address, other)["message"]
     failed = api.refused(422, "PATCH", address, tested, JSON_PATCH)
     assert failed["reason"] == "Invalid" and failed["details"] == {}, "a failed test has no causes"
-    for wanted, said in (({"uid": "another"}, "UID in precondition: another"), (stale["metadata"], "ResourceVersion")):
+    for wanted, said in (
+        ({"uid": "another"}, "UID in the precondition (another)"),
+        (stale["metadata"], "ResourceVersion"),
+    ):
         conditions = {key: wanted[key] for key in ("uid", "resourceVersion") if key in wanted}
         refused = api.refused(409, "DELETE", address, {"preconditions": conditions})
         assert refused["reason"] == "Conflict" and said in refused["message"]
@@ -96,7 +100,7 @@ def test_a_replacement_without_a_version_is_taken_only_where_a_real_server_takes
             'metadata.resourceVersion: Invalid value: "": must be specified for an update'
         )
     else:
-        assert api.good("PUT", address, wanted)["metadata"]["labels"] == {"by": "put"}
+        assert api.good("PUT", address, wanted)["metadata"]["labels"].items() >= {"by": "put"}.items()
     api.refused(404, "PUT", f"{path}/none", changed(path, "metadata", value={"name": "none", "resourceVersion": "1"}))
 
 
@@ -110,7 +114,7 @@ def test_a_dry_run_answers_as_the_write_would_and_writes_nothing(api: Api, path:
     labels = {"metadata": {"labels": {"dry": "run"}}}
     assert api.good("PATCH", f"{path}/{name}", labels, MERGE, dryRun="All")["metadata"]["labels"]["dry"] == "run"
     put = {**created, "metadata": {**created["metadata"], "labels": {}}}
-    assert api.good("PUT", f"{path}/{name}", put, dryRun="All")["metadata"]["labels"] == {}
+    assert api.good("PUT", f"{path}/{name}", put, dryRun="All")["metadata"].get("labels", {}).keys() <= OF_THE_SERVER
     api.good("DELETE", f"{path}/{name}", dryRun="All")
     api.good("DELETE", f"{path}/{name}", {"dryRun": ["All"]})
     assert api.good("GET", f"{path}/{name}") == created
@@ -272,18 +276,15 @@ def test_unknown_fields_are_refused_as_a_strict_server_words_it(
     ("path", "keys", "value", "field", "reason"),
     [
         (DEPLOYMENTS, ("spec", "replicas"), -1, "spec.replicas", "FieldValueInvalid"),
-        (DEPLOYMENTS, ("spec", "replicas"), True, "spec.replicas", "FieldValueInvalid"),
         (DEPLOYMENTS, ("spec", "selector"), {"matchLabels": {"app": "x"}}, LABELS_FIELD, "FieldValueInvalid"),
         (DEPLOYMENTS, ("spec", "selector"), {}, LABELS_FIELD, "FieldValueInvalid"),
         (DEPLOYMENTS, ("spec", "strategy"), {"type": "Recreate"}, "spec.strategy.type", "FieldValueNotSupported"),
         (DEPLOYMENTS, ("spec",), {"replicas": 1}, "spec.selector", "FieldValueRequired"),
         (PODS, ("spec", "containers"), [], "spec.containers", "FieldValueInvalid"),
-        (MAPS, ("data",), {"a": 1}, "data.a", "FieldValueInvalid"),
         (MAPS, ("metadata", "name"), "A", "metadata.name", "FieldValueInvalid"),
         (MAPS, ("metadata", "name"), "a\n", "metadata.name", "FieldValueInvalid"),
         (MAPS, ("metadata", "finalizers"), ["x/y"], "metadata.finalizers", "FieldValueForbidden"),
         (SERVICES, ("metadata", "name"), "shop.v1", "metadata.name", "FieldValueInvalid"),
-        (SERVICES, ("metadata", "name"), "1shop", "metadata.name", "FieldValueInvalid"),
         (SERVICES, ("metadata", "name"), "s" * 64, "metadata.name", "FieldValueInvalid"),
         (SERVICES, ("spec", "ports"), [{"port": 0}], "spec.ports[0].port", "FieldValueInvalid"),
         (path_of("Namespace"), ("metadata", "name"), "a.b", "metadata.name", "FieldValueInvalid"),
@@ -334,7 +335,7 @@ def test_a_selector_does_not_change_even_to_one_that_fits(api: Api) -> None:
         ([{"op": "test", "path": "/data/a", "value": None}], JSON_PATCH, 422),
         ([{"op": "remove", "path": "/data/none"}], JSON_PATCH, 422),
         ([{"op": "replace", "path": "/none/none", "value": "x"}], JSON_PATCH, 422),
-        ([{"op": "x", "path": "/data/a"}], JSON_PATCH, 400), ({"op": "add"}, JSON_PATCH, 400), (["x"], JSON_PATCH, 400),
+        ([{"op": "x", "path": "/data/a"}], JSON_PATCH, 422), ({"op": "add"}, JSON_PATCH, 400), (["x"], JSON_PATCH, 400),
         ([{"op": "replace", "path": "", "value": []}], JSON_PATCH, 400), (5, JSON_PATCH, 400),
         ([{"op": "remove", "path": "/metadata"}], JSON_PATCH, 400),
         ({"data": {"a": None}}, MERGE, 200), (["x"], MERGE, 400), ("x", MERGE, 400), ({"metadata": None}, MERGE, 400),
@@ -362,8 +363,8 @@ def test_a_replacement_is_of_the_object_that_the_path_names(api: Api, body: Obje
 
 
 def test_an_object_to_be_created_has_no_version_yet(api: Api) -> None:
-    refused = api.refused(400, "POST", MAPS, config("one", resourceVersion="7"))
-    assert refused["message"] == "resourceVersion should not be set on objects to be created"
+    status, refused = api.call("POST", MAPS, config("one", resourceVersion="7"))
+    assert (status, refused["message"]) == (500, "resourceVersion should not be set on objects to be created")
     born = api.good("POST", MAPS, config("one", uid="mine", deletionTimestamp="2020-01-01T00:00:00Z"))["metadata"]
     assert born["uid"] != "mine" and "deletionTimestamp" not in born
 
@@ -397,3 +398,17 @@ def test_who_waits_for_a_change_is_told_or_cancelled_never_both_forgotten() -> N
         assert await store.changed(store.version - 1, 60) is True
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("path", "keys", "value", "field"),
+    [
+        (DEPLOYMENTS, ("spec", "replicas"), True, "spec.replicas"), (MAPS, ("data",), {"a": 1}, "data.a"),
+        (LEASES, ("spec", "renewTime"), "yesterday", "spec.renewTime"),
+    ],
+)  # fmt: skip
+def test_what_a_built_in_kinds_decoder_cannot_read_is_a_bad_request(
+    api: Api, path: str, keys: tuple[str, ...], value: Any, field: str
+) -> None:
+    refused = api.refused(400, "POST", path, changed(path, *keys, value=value))
+    assert "json: cannot unmarshal" in refused["message"] and field in refused["message"]

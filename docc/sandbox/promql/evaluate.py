@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import promql_parser as ast
 
 from docc.promql import parse
 from docc.sandbox.promql import operators, rates, selectors
+from docc.sandbox.promql.absences import absence
 from docc.sandbox.promql.aggregations import AGGREGATIONS, Grouping, aggregate
+from docc.sandbox.promql.histograms import histogram_quantile
 from docc.sandbox.promql.operators import Matching
 from docc.sandbox.promql.selectors import Storage
 from docc.sandbox.promql.values import BadQuery, Sample, Unspoken, Value, Vector, distinct, without_metadata
@@ -126,16 +128,28 @@ class _Evaluation:
                 return samples[0].value if len(samples) == 1 else math.nan
             case "timestamp", [vector]:
                 return self._timestamps(_bare(vector), depth)
+            case (("absent" | "absent_over_time"), [argument]):
+                return self._absence(name, _bare(argument), depth)
+            case "histogram_quantile", [quantile, vector]:
+                return histogram_quantile(self._scalar(quantile, depth), self._vector(vector, depth))
             case "abs", [vector]:
                 return _mapped(self._vector(vector, depth), abs)
-            case "clamp", [vector, least, most]:
-                return _clamped(self._vector(vector, depth), self._scalar(least, depth), self._scalar(most, depth))
-            case "clamp_min", [vector, least]:
-                return _clamped(self._vector(vector, depth), self._scalar(least, depth), math.inf)
-            case "clamp_max", [vector, most]:
-                return _clamped(self._vector(vector, depth), -math.inf, self._scalar(most, depth))
+            case (("clamp" | "clamp_min" | "clamp_max"), [vector, *bounds]):
+                return _clamped(self._vector(vector, depth), *self._bounds(name, bounds, depth))
             case _:
                 raise Unspoken(f"the function {name}()")
+
+    def _bounds(self, name: str, given: Sequence[object], depth: int) -> tuple[float, float]:
+        values = [self._scalar(bound, depth) for bound in given]
+        return (-math.inf if name == "clamp_max" else values[0]), (math.inf if name == "clamp_min" else values[-1])
+
+    def _absence(self, name: str, argument: object, depth: int) -> Vector:
+        if name == "absent":
+            return [] if self._vector(argument, depth) else absence(argument)
+        if not isinstance(argument, ast.MatrixSelector):
+            raise Unspoken(f"{name}() of anything but a selector with a range")
+        found = selectors.windows(self._storage, argument, self._at_ms)[2]
+        return [] if found else absence(argument.vector_selector)
 
     def _over_ranges(self, name: str, argument: object) -> Vector:
         if not isinstance(argument, ast.MatrixSelector):

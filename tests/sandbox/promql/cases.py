@@ -102,6 +102,38 @@ _LABELLED: tuple[dict[str, str], ...] = (
 )
 
 
+_BOUNDS = ("0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "+Inf")
+
+
+def _buckets(counts: Sequence[float | str], bounds: Sequence[str] = _BOUNDS, **labels: str) -> list[Labelled]:
+    """A histogram at 1000 s, with cumulative counts."""
+    pairs = zip(bounds, counts, strict=True)
+    return _constant(1000, [(_metric("h_bucket", le=bound, **labels), count) for bound, count in pairs])
+
+
+def _histograms() -> list[Labelled]:
+    plain = _buckets((10, 40, 90, 95, 99, 100, 100), app="plain")
+    spelled = _buckets((5, 5, 7, 20), ("1", "1.0", "2", "Inf"), app="same-bound-twice")
+    odd = _buckets((1, 2, 3, 4), ("none", "", "1e1", "+Inf"), app="odd")
+    below = _buckets((4, 8, 9, 10), ("-2", "0", "3", "+Inf"), app="below-zero")
+    rounded = _buckets((10, 30 + 1e-13, 30, 30 - 1e-13, 31, 40, 40), app="rounded")
+    torn = _buckets((10, 30, 20, 50, 40, 60, 55), app="torn")
+    none = [*_buckets((0,) * 7, app="empty"), *_buckets((1, 2), ("1", "2"), app="no-infinity")]
+    lone = [*_buckets((7,), ("+Inf",), app="only-infinity"), *_buckets((1, "NaN", 3), ("1", "2", "+Inf"), app="nan")]
+    gauge = _constant(
+        1000, [(_metric("h_count", app="plain"), 100.0), (_metric("q"), 0.5), (_metric("other_bucket", le="1"), 3.0)]
+    )
+    twin = _constant(
+        1000,
+        [(_metric("other_bucket", le="+Inf", app="plain"), 9.0), (_metric("other_bucket", le="1", app="plain"), 3.0)],
+    )
+    rising = [
+        (_metric("r_bucket", le=bound, app="r"), _ramp(1000, 1300, by=by))
+        for bound, by in (("0.1", 20), ("1", 29), ("+Inf", 30))
+    ]
+    return [*plain, *spelled, *odd, *below, *rounded, *torn, *none, *lone, *gauge, *twin, *rising]
+
+
 def _specs() -> Iterator[tuple[str, str, Sequence[Labelled]]]:
     """(name, about, series)."""
     rng = random.Random(3)
@@ -175,6 +207,16 @@ def _specs() -> Iterator[tuple[str, str, Sequence[Labelled]]]:
     )
     yield "refused", "not PromQL, or of a wrong type", _constant(1000, [(_metric("a"), 1.0)])
     yield "grammar", "expressions put together at random, over the data of `matching`", _constant(1000, _MATCHED)
+    yield (
+        "histograms",
+        "histogram_quantile: bounds in any spelling, torn and rounded counts, and histograms that are none",
+        _histograms(),
+    )
+    some: list[Labelled] = [
+        *_constant(1000, [(_metric("m", app="a", code="200"), 1.0)]),
+        (_metric("gone"), [(1000, 1), (1010, "stale")]),
+    ]
+    yield "absence", "absent and absent_over_time: which labels they give to what is not there", some
 
 
 def _at(hour: int, seconds: float) -> int:

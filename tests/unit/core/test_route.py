@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docc.core.route import commit, edit_rules, weights_of
+from docc.core.route import commit, edit_rules, guarded, weights_of
 from docc.model.record import Phase, Record
 from docc.model.world import Routed
 from docc.sandbox.patches import FailedTest, json_patch
@@ -65,3 +65,17 @@ def test_the_patch_applies_to_what_was_observed_and_to_nothing_else() -> None:
     for changed in ({**written, "metadata": {**written["metadata"], "generation": 5}}, body):
         with pytest.raises(FailedTest):
             json_patch(changed, second)
+
+
+@pytest.mark.parametrize("notes", [None, {"other": "1"}, {"docc.dev/rollout": "one"}])
+def test_a_change_without_a_record_applies_with_and_without_annotations(notes: dict[str, str] | None) -> None:
+    """On an API server not even a test of null passes below annotations that are not there (tests/contract)."""
+    meta: dict[str, Any] = {"name": "shop", "generation": 4, **({"annotations": notes} if notes else {})}
+    body: dict[str, Any] = {"kind": "HTTPRoute", "metadata": meta, "spec": {"hostnames": ["a.test"]}}
+    text = (notes or {}).get("docc.dev/rollout")
+    seen = Routed("HTTPRoute", True, generation=4, record_text=text, has_annotations=notes is not None, body=body)
+    operations = list(guarded("shop", seen, {"op": "add", "path": "/spec/hostnames", "value": ["b.test"]}).operations)
+    assert json_patch(body, operations)["spec"] == {"hostnames": ["b.test"]}
+    recorded = {**body, "metadata": {**meta, "annotations": {**(notes or {}), "docc.dev/rollout": "two"}}}
+    with pytest.raises(FailedTest):
+        json_patch(recorded, operations)
