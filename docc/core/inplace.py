@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from docc.core.names import deployment_name
 from docc.core.plan import Plan
+from docc.core.pods import front_first
 from docc.core.route import EPOCH_PATH, guarded, is_header_rule, is_ours
 from docc.core.view import View
 from docc.model.facts import Scaled, Updated
@@ -26,6 +27,8 @@ def change(view: View, plan: Plan) -> Move | None:
     operations = route_changes(view.app, view.seen.routed.body, plan.rendered.route)
     if not operations:
         return None
+    if (move := front_first(view, plan)) is not None:
+        return move
     what = ", ".join(sorted({_named(operation) for operation in operations}))
     return Move(guarded(view.app, view.seen.routed, *operations), (Updated("HTTPRoute", view.app, what),))
 
@@ -49,7 +52,7 @@ def route_changes(app: str, live: Object, rendered: Object) -> tuple[Operation, 
 
 
 def _named(operation: Operation) -> str:
-    return {"parentRefs": "Gateway", "hostnames": "hosts"}.get(str(operation["path"]).split("/")[2], "paths")
+    return {"parentRefs": "parents", "hostnames": "hosts"}.get(str(operation["path"]).split("/")[2], "paths")
 
 
 def _same(wanted: object, found: object) -> bool:

@@ -93,7 +93,8 @@ def _accepted(route: Object) -> tuple[bool | None, str]:
             if condition.get("observedGeneration", generation) < generation:
                 continue
             if condition.get("status") == "False":
-                name = parent.get("parentRef", {}).get("name", "?")
+                ref = parent.get("parentRef", {})
+                name = f"{ref.get('kind', 'Gateway')} {ref.get('name', '?')}"
                 return False, f"{name}: {condition.get('reason', '')}: {condition.get('message', '')}".rstrip(": ")
             if condition["type"] == "Accepted":
                 verdicts.append(condition.get("status") == "True")

@@ -53,3 +53,9 @@ class Plan:
     @property
     def routed(self) -> bool:
         return self.rendered.route is not None
+
+    @property
+    def meshed(self) -> bool:
+        """The front Service is a parent of the route, so that clients in the mesh see the weights."""
+        parents = self.rendered.route["spec"].get("parentRefs") or [] if self.rendered.route else []
+        return any(parent.get("kind") == "Service" for parent in parents)

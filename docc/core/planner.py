@@ -123,7 +123,7 @@ def _promoting(view: View, record: Record) -> Move:
     if (move := front_follows(view)) is not None:
         return move
     if view.seen.routed.accepted is False:
-        why, limit = f"the Gateway refuses the route: {view.seen.routed.refusal}", record.since + ACCEPT_SECONDS_MAX
+        why, limit = f"the route is refused by {view.seen.routed.refusal}", record.since + ACCEPT_SECONDS_MAX
         if view.now >= limit:
             return Move(outcome=Outcome("refused", ExitCode.FAILED_NOT_CLEAN, why))
         return Move(wake_at=limit, waiting=why)

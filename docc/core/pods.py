@@ -87,6 +87,19 @@ def _scale_down(name: str, revision: Revision) -> Move:
     return Move(Patch(Ref("Deployment", name), (test, down)), (Scaled(revision.number, 0, "no traffic any more"),))
 
 
+def front_first(view: View, plan: Plan) -> Move | None:
+    """In a mesh the front Service comes before the route names it as a parent: it must be there, and be docc's own, or the
+    weights would be put before somebody else's Service. None when it is."""
+    front = view.seen.front
+    if not plan.meshed or (front.exists and not front.foreign):
+        return None
+    if front.foreign:
+        why = f"Service {view.app} exists and docc did not make it; docc puts no weights before somebody else's Service"
+        return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
+    body = _with(plan.rendered.front, view.record.epoch)
+    return Move(Create(Ref("Service", view.app), body), (Created("Service", view.app),))
+
+
 def front_follows(view: View) -> Move | None:
     """The effect that makes the front Service select the record's stable revision; None when it does, or carries the
     record itself (then it moves with it)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from docc.core.observation import is_docc_s
 from docc.core.phases import Signal, following
 from docc.core.plan import Plan
-from docc.core.pods import bring_up, front_follows
+from docc.core.pods import bring_up, front_first, front_follows
 from docc.core.route import commit
 from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, next_weight
 from docc.core.view import View, pods_needed
@@ -123,6 +123,8 @@ def _evidence(view: View) -> str:
 
 def _get_ready(view: View, plan: Plan) -> Move | None:
     """Pods and Service of the candidate, as many as its first weight needs; all of them if stable serves nobody."""
+    if (move := front_first(view, plan)) is not None:
+        return move
     weight = (next_weight(plan.steps, -1) or 100) if view.can_return else 100
     needed = pods_needed(plan.scale, weight)
     return bring_up(view, plan, needed) or _await_pods(view, plan, needed, view.record.since)
@@ -236,7 +238,7 @@ def _set_weight(view: View, plan: Plan, weight: int, at: int, since: float) -> M
 
 
 def _refused_route(view: View, plan: Plan, since: float) -> Move:
-    text = f"the Gateway does not accept the route: {view.seen.routed.refusal}"
+    text = f"the route is refused by {view.seen.routed.refusal}"
     if view.now >= since + plan.limits.progress:
         return fail_move(view, text)
     return Move(wake_at=since + plan.limits.progress, waiting=text)

@@ -108,7 +108,7 @@ class Load:
     async def _ask(self, method: str, tag: str, new: bool) -> tuple[int, str]:
         connection = None if new else self._kept()
         if connection is None:
-            connection = Connection(*await asyncio.open_connection(self._server, self._port))
+            connection = await self.connect()
         try:
             return await connection.ask(method, self._host, tag)
         finally:
@@ -116,6 +116,10 @@ class Load:
                 self._idle.append(connection)
             else:
                 connection.close()
+
+    async def connect(self) -> Connection:
+        """A new one. Raises OSError."""
+        return Connection(*await asyncio.open_connection(self._server, self._port))
 
     def _kept(self) -> Connection | None:
         while self._idle:

@@ -41,7 +41,8 @@ def _way_in(manifest: Manifest, plan: Plan) -> str:
     if plan.rendered.route is None:
         return f"reached by Service {plan.app} alone: there is no route"
     *gateways, last = plan.rendered.route["spec"]["parentRefs"]
-    within = f"http://{plan.app}.{plan.namespace} inside the mesh" if manifest.application.mesh else ""
+    port = "" if plan.port == 80 else f":{plan.port}"
+    within = f"http://{plan.app}.{plan.namespace}{port} inside the mesh" if manifest.application.mesh else ""
     if within and not gateways:
         return f"reached by {within}"
     parent = gateways[0] if gateways else last

@@ -190,11 +190,13 @@ class App:
 
     # --- traffic
     @contextmanager
-    def traffic(self, rate: int = RATE) -> Iterator[Traffic]:
-        """Users, all the while. Whatever else a test says: no request is lost, both counts agree, nobody's field is changed."""
-        out, began = self.folder / f"{self.name}.load", time.time()
+    def traffic(self, rate: int = RATE, door: tuple[str, str] | None = None) -> Iterator[Traffic]:
+        """Users, all the while. Whatever else a test says: no request is lost, both counts agree, nobody's field is changed.
+        door: an Envoy's address and the host to ask it for, if not the Gateway's."""
+        address, host = door or (self.cluster.session.gateway, self.host)
+        out, began = self.folder / f"{host}.load", time.time()
         watch = RouteWatch(self.cluster, self.namespace, self.name)
-        words = ["-m", "docc.sandbox.load", self.cluster.session.gateway, str(rate), str(out), self.host]
+        words = ["-m", "docc.sandbox.load", address, str(rate), str(out), host]
         load = subprocess.Popen([sys.executable, *words])
         seen = Traffic(watch)
         try:
@@ -211,10 +213,8 @@ class App:
             for sight in watch.sights for name, weight in sight.weights.items() if sight.at >= began
         ]  # fmt: skip
         seen.account = accounts.of_load(seen.rows, weights)
-        self.until(
-            lambda: accounts.of_access_log(self.cluster.access_log(self.host), weights).requests >= len(seen.rows)
-        )
-        logged = accounts.of_access_log(self.cluster.access_log(self.host), weights)
+        self.until(lambda: accounts.of_access_log(self.cluster.access_log(host), weights).requests >= len(seen.rows))
+        logged = accounts.of_access_log(self.cluster.access_log(host), weights)
         assert seen.account.failed == 0, _failures(seen, weights)
         assert logged.same_as(seen.account), (logged, seen.account)
         assert seen.account.requests >= 0.95 * rate * (seen.account.last - seen.account.first)

@@ -1,0 +1,184 @@
+"""Acceptance: `mesh: true`. Clients behind an Envoy that istiod programs as a sidecar see the weights for http://APP.NAMESPACE;
+clients outside the mesh use the front Service; neither loses a request.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.cluster.acceptance.app import App
+from tests.cluster.acceptance.conftest import Figure
+from tests.cluster.rig import layout
+from tests.cluster.rig.cluster import Cluster, path
+from tests.cluster.rig.session import ROOT
+
+RATE = 50
+Object = dict[str, Any]
+
+
+@pytest.fixture
+def meshed(app: App) -> App:
+    """It listens on port 80: without a port in the URL that is the one which clients mean."""
+    container = app.application["containers"]["web"]
+    app.application |= {"mesh": True, "containers": {"web": {**container, "ports": [{"port": 80}]}}}
+    app.strategy["canary"] = {"increment": 50, "interval": 3}
+    return app
+
+
+@pytest.fixture
+def closed(cluster: Cluster) -> Iterator[None]:
+    """The Gateway takes routes of its own namespace only, meanwhile."""
+    where, form = path("gateways", layout.INGRESS, layout.GATEWAY_NAME), {"Content-Type": "application/json-patch+json"}
+
+    def admit(who: str) -> None:
+        change = {"op": "replace", "path": "/spec/listeners/0/allowedRoutes/namespaces/from", "value": who}
+        cluster.admin.send("PATCH", where, content=json.dumps([change]), headers=form)
+
+    admit("Same")
+    try:
+        yield
+    finally:
+        admit("All")
+
+
+def mesh_door(app: App) -> tuple[str, str]:
+    return layout.MESH_PROXY, f"{app.name}.{app.namespace}"
+
+
+@dataclass(slots=True)
+class Heard:
+    """What clients of the front Service were answered; whole once the block has ended."""
+
+    rows: list[Object] = field(default_factory=list)
+
+    @property
+    def answers(self) -> Counter[str]:
+        return Counter(row["version"] for row in self.rows)
+
+
+@contextmanager
+def front_clients(app: App, rate: int = RATE) -> Iterator[Heard]:
+    """Clients outside the mesh, all the while: none of their requests is lost."""
+    out, session, heard = app.folder / "front.load", app.cluster.session, Heard()
+    words = [session.kubeconfig, str(app.cluster.layout.certificate), app.namespace, app.name, str(rate), str(out)]
+    load = subprocess.Popen([sys.executable, "-m", "tests.cluster.acceptance.service_load", *words], cwd=ROOT)
+    try:
+        app.until(lambda: out.exists() and out.read_text().count("\n") > 20)
+        yield heard
+    finally:
+        load.terminate()
+        load.wait(20)
+    heard.rows = [json.loads(row) for row in out.read_text().splitlines()]
+    failed = [row for row in heard.rows if row["status"] != 200 or not row["version"]]
+    assert not failed, f"{len(failed)} of {len(heard.rows)} failed, the first: {failed[:3]}"
+    assert len(heard.rows) >= 0.95 * rate * (heard.rows[-1]["sent"] - heard.rows[0]["sent"])
+
+
+def parents(app: App) -> list[tuple[str, str]]:
+    return [(parent["kind"], parent["name"]) for parent in app.route["spec"]["parentRefs"]]
+
+
+def test_promotion_rollback_and_revert_lose_nothing_at_any_of_three_doors(meshed: App, figure: Figure) -> None:
+    """The Gateway, the mesh, and the front Service for those outside."""
+    app = meshed
+    app.serves()
+    with app.traffic(RATE) as outside, app.traffic(RATE, mesh_door(app)) as inside, front_clients(app) as front:
+        good = app.deploy("demo:v2")
+        assert good.code == 0, good
+        app.until(lambda: app.front_selects() == "v2")
+        back = app.docc("rollback", app.name)
+        assert back.code == 0 and app.front_selects() == "v1", back
+        bad = app.deploy("demo:v3-err50")
+        assert bad.code == 10, bad
+        last = app.deploy("demo:v4")
+        assert last.code == 0, last
+        app.until(lambda: app.pods(2) == app.pods(3) == [])  # also those that clients have kept connections to
+    assert parents(app) == [("Gateway", layout.GATEWAY_NAME), ("Service", app.name)]
+    for seen in (outside, inside):
+        assert seen.account.failed == 0 and all(seen.account.answers[version] > 20 for version in ("v1", "v2", "v3"))
+    assert set(front.answers) == {"v1", "v2", "v4"} and front.answers["v2"] > 20
+    figure(
+        f"{len(outside.rows)} requests outside, {len(inside.rows)} in the mesh, {len(front.rows)} at the front Service"
+    )
+
+
+def test_in_a_first_deploy_no_client_in_the_mesh_loses_a_request_once_one_is_answered(meshed: App) -> None:
+    app, out = meshed, meshed.folder / "first.load"
+    address, host = mesh_door(app)
+    words = ["-m", "docc.sandbox.load", address, str(RATE), str(out), host]
+    load = subprocess.Popen([sys.executable, *words])
+    try:
+        app.until(lambda: out.exists() and out.read_text().count("\n") > 20)
+        ended = app.deploy("demo:v1")
+        assert ended.code == 0 and "wait     the route" not in ended.err, ended
+        done = out.read_text().count("\n")
+        app.until(lambda: out.read_text().count("\n") > done + 3 * RATE)
+    finally:
+        load.terminate()
+        load.wait(20)
+    rows = [json.loads(row) for row in out.read_text().splitlines()]
+    first = next(row["sent"] for row in rows if row["version"])
+    lost = [row for row in rows if row["sent"] > first and row["version"] != "v1"]
+    assert not lost and len([row for row in rows if row["version"]]) > 2 * RATE, lost[:3]
+
+
+def test_without_a_gateway_the_mesh_alone_carries_the_weights(meshed: App, closed: None, figure: Figure) -> None:
+    app = meshed
+    app.strategy |= {"canary": {"increment": 50, "interval": 14}, "failure_conditions": []}
+    app.serves()
+    assert parents(app) == [("Service", app.name)]
+    with app.traffic(100, mesh_door(app)) as seen, front_clients(app, 20) as front:
+        ended = app.deploy("demo:v2")
+        assert ended.code == 0, ended
+        back = app.docc("rollback", app.name)
+        assert back.code == 0, back
+    at = next(sight.at for sight in seen.watch.sights if sight.of("shop-v2") == 50)
+    until = next(sight.at for sight in seen.watch.sights if sight.of("shop-v2") == 100)
+    held = [row["version"] for row in seen.rows if at + 0.5 < row["sent"] < until]
+    share, error = held.count("v2") / len(held), math.sqrt(0.25 / len(held))
+    assert len(held) >= 1000 and abs(share - 0.5) <= 4 * error, (share, len(held))
+    assert front.answers["v2"] > 0
+    figure(f"share at 50 %: {share:.4f} of {len(held)} ({(share - 0.5) / error:+.1f} standard errors)")
+
+
+def test_the_mesh_is_switched_on_and_off_in_place(meshed: App) -> None:
+    app = meshed
+    app.application["mesh"] = False
+    app.serves()
+    gateway, service = ("Gateway", layout.GATEWAY_NAME), ("Service", app.name)
+    with app.traffic(RATE) as outside, app.traffic(RATE, mesh_door(app)) as inside:
+        app.application["mesh"] = True
+        on = app.deploy("demo:v1")
+        assert on.code == 0 and on.document["weights"] == [] and parents(app) == [gateway, service], on
+        rolled = app.deploy("demo:v2")
+        assert rolled.code == 0, rolled
+        app.application["mesh"] = False
+        off = app.deploy("demo:v2")
+        assert off.code == 0 and parents(app) == [gateway], off
+    assert outside.watch.steps("shop-v2") == [50, 100]
+    # While the candidate had half of the traffic and the front Service selected v1, only the route could have led there.
+    at = next(sight.at for sight in inside.watch.sights if sight.of("shop-v2") == 50)
+    until = next(sight.at for sight in inside.watch.sights if sight.of("shop-v2") == 100)
+    assert Counter(row["version"] for row in inside.rows if at + 0.5 < row["sent"] < until)["v2"] > 20
+
+
+def test_somebody_elses_service_of_the_name_gets_no_weights_before_it(meshed: App, cluster: Cluster) -> None:
+    app = meshed
+    cluster.deploy(app.namespace, app.name, "other:theirs")
+    theirs = cluster.admin.get("services", app.namespace, app.name)
+    ended = app.deploy("demo:v1")
+    assert ended.code == 7 and "docc did not make it" in ended.err, ended
+    assert "parentRefs" not in app.route["spec"]
+    assert cluster.admin.get("services", app.namespace, app.name)["spec"] == theirs["spec"]
+    host = f"{app.name}.{app.namespace}"
+    cluster.until(lambda: cluster.fetch_in_mesh(host, 5) == {(200, "theirs"): 5})
