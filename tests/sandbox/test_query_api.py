@@ -92,7 +92,7 @@ def test_time_is_seconds_or_rfc3339(time: str, answered_time: float) -> None:
         ({"query": "up", "time": "1e400"}, 400, "bad_data", "valid timestamp"),
         ({"query": "up", "time": "2023-11-14T22:13:20"}, 400, "bad_data", "valid timestamp"),
         ({"query": "up", "lookback_delta": "1m"}, 400, "bad_data", "does not speak the parameter 'lookback_delta'"),
-        ({"query": "absent(up)"}, 422, "execution", "the sandbox does not speak the function absent()"),
+        ({"query": "histogram_avg(up)"}, 422, "execution", "the sandbox does not speak the function histogram_avg()"),
         ({"query": "-{__name__=~'up|odd',job=''} + on() {__name__=~'up|odd'}"}, 422, "execution", "many-to-many"),
     ],
 )

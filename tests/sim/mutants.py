@@ -27,7 +27,7 @@ NO_INVARIANTS = Edit("docc.engine.driver", "        check(view, move)\n", "")
 
 MUTANTS: dict[str, tuple[Edit, ...]] = {
     "no guard: writes do not test what was observed": (
-        Edit("docc.core.route", "(*tests, _unchanged(routed), write, *spec)", "(write, *spec)"),
+        Edit("docc.core.route", "(_unrecorded(routed), _unchanged(routed), write, *spec)", "(write, *spec)"),
     ),
     "split write: traffic first, the record in a write of its own": (
         Edit(
