@@ -33,7 +33,7 @@ FOREIGN_FILTER: Object = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Ended:
     """How a docc command ended. document: its one JSON object."""
 
@@ -46,7 +46,7 @@ class Ended:
         found: Object = json.loads(self.out)
         return found
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"exit {self.code}\n{self.err}\n{self.out}"
 
 
@@ -86,8 +86,7 @@ class App:
         run = subprocess.run(
             self._command(*words), capture_output=True, text=True, timeout=120, env=self._env(env), check=False
         )
-        assert "Traceback" not in run.stderr, run.stderr
-        return Ended(run.returncode, run.stdout, run.stderr)
+        return _told(Ended(run.returncode, run.stdout, run.stderr), words[0])
 
     def deploy(self, image: str = "", *more: str, **env: str) -> Ended:
         return self.docc(*self._deploy(image, *more), **env)
@@ -99,8 +98,7 @@ class App:
 
     def ended(self, driver: subprocess.Popen[str], seconds: float = 60) -> Ended:
         out, err = driver.communicate(timeout=seconds)
-        assert "Traceback" not in err, err
-        return Ended(driver.returncode, out, err)
+        return _told(Ended(driver.returncode, out, err), "deploy")
 
     def _deploy(self, image: str, *more: str) -> tuple[str, ...]:
         return ("deploy", str(self.manifest), *(("--image", image) if image else ()), "-o", "json", *more)
@@ -219,6 +217,13 @@ class App:
         assert logged.same_as(seen.account), (logged, seen.account)
         assert seen.account.requests >= 0.95 * rate * (seen.account.last - seen.account.first)
         self.assert_nobody_elses_fields_changed()
+
+
+def _told(ended: Ended, verb: str) -> Ended:
+    """Shown if the test fails; no command ever ends with a traceback."""
+    sys.stderr.write(f"--- docc {verb}: {ended}\n")
+    assert "Traceback" not in ended.err
+    return ended
 
 
 def _failures(seen: Traffic, weights: list[tuple[float, str, int]]) -> str:
