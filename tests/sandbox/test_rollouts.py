@@ -38,13 +38,14 @@ class App:
     def __init__(self, world: session.Session, folder: Path, name: str, **more: Any) -> None:
         """more: of the manifest's application."""
         self.world, self.name, self.path = world, name, folder / f"{name}.json"
+        self.more = more
         self.write(interval=3)
 
     def write(self, interval: int) -> None:
         name = self.name
         container = {"image": "demo:v1", "ports": [{"port": 80}], "readiness": {"path": "/"}}
         application = {"name": name, "scale": 2, "hosts": [f"{name}.test"], "containers": {"web": container}}
-        application |= more
+        application |= self.more
         strategy = {
             "canary": {"increment": 50, "interval": interval}, "bake": 2, "poll": 1, "drain": 1, "progress_deadline": 6,
             "failure_conditions": [{"name": "Errors", "expression": CONDITION}],

@@ -183,7 +183,7 @@ class App:
     def _audited(self) -> list[Object]:
         """Each request once: a watch has an entry when it begins, and another when it ends."""
         entries = self.cluster.audit(agent="docc/")
-        mine = (e for e in entries if e["user"]["username"].endswith(f":{self.namespace}:docc-{self.name}"))
+        mine = (e for e in entries if e["user"].get("username", "").endswith(f":{self.namespace}:docc-{self.name}"))
         return list({entry["auditID"]: entry for entry in mine}.values())
 
     # --- traffic
