@@ -1,4 +1,4 @@
-"""How every verb begins that looks at an application: is the user allowed to, and can this docc read what is there?
+"""How every verb begins that looks at applications: is the user allowed to, and can this docc read what is there?
 
 Nothing has been touched yet, and every refusal says so.
 """

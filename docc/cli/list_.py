@@ -22,12 +22,15 @@ def list_apps(
     """The applications that docc has deployed."""
     import json
 
+    from docc.cli.beginning import refuse_unpermitted
     from docc.model.errors import UnusableError
     from docc.ui.console import Console
     from docc.ui.tables import apps, table
 
     options.one_of(output, ("table", "json", "name"))
     place = wiring.place(kubeconfig, context, namespace)
+    if not everywhere:  # a review is of one namespace
+        refuse_unpermitted("list", place)
     chosen = "app.kubernetes.io/managed-by=docc"
     try:
         routes = place.cluster.find("HTTPRoute", everywhere=everywhere, labels=chosen)

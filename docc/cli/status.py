@@ -26,7 +26,7 @@ def status(
     """Who serves, what is under way, who drives it, what to type next. Changes nothing."""
     import json
 
-    from docc.cli.beginning import refuse_unreadable
+    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
     from docc.model.errors import ExitCode, NotFoundError
     from docc.model.moves import Ref
     from docc.ui.console import Console
@@ -34,6 +34,7 @@ def status(
 
     options.one_of(output, ("text", "json", "name"))
     place = wiring.place(kubeconfig, context, namespace)
+    refuse_unpermitted("status", place)
     seen = refuse_unreadable(app, place)
     if seen.record is None:
         raise NotFoundError(

@@ -1,7 +1,7 @@
 """What each verb must be allowed to do, and what is lacking of it. Pure; the rules are Kubernetes RBAC's.
 
-One table, from which `docc rbac` prints its Role and preflight finds what is missing. tests/sandbox and tests/cluster hold it
-against the requests that docc really sends.
+One table, from which `docc rbac` prints its Role and every verb finds out at its beginning what is missing. tests/sandbox and
+tests/cluster hold it against the requests that docc really sends: none is refused, and none of these cells is there in vain.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from docc.model.moves import Object
 
 GATEWAY = "gateway.networking.k8s.io"
-READ, WATCH, WRITE = ("get", "list"), ("get", "list", "watch"), ("create", "patch")
+WATCH = ("list", "watch")
+_VERBS = ("get", "list", "watch", "create", "patch", "delete")
+"""In the order in which Roles are written."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,25 +35,38 @@ def _all(group: str, resource: str, *verbs: str) -> tuple[Permission, ...]:
 
 LOOK = (
     *_all("", "pods", *WATCH),
-    *_all("", "services", *READ),
+    *_all("", "services", "list"),
     *_all("apps", "deployments", *WATCH),
     *_all("discovery.k8s.io", "endpointslices", *WATCH),
     *_all(GATEWAY, "httproutes", *WATCH),
     *_all("coordination.k8s.io", "leases", "get"),
 )
-DRIVE = (
+"""Who serves, what is under way, and who drives it."""
+TURN_BACK = (
     *LOOK,
-    *_all("", "services", *WRITE, "delete"),
-    *_all("apps", "deployments", *WRITE),
-    *_all(GATEWAY, "httproutes", *WRITE),
-    *_all("coordination.k8s.io", "leases", *WRITE),
+    # After a conflict, and when an answer is lost: what is there now, since the watch may be late (services have none).
+    *_all("", "services", "get"),
+    *_all("apps", "deployments", "get"),
+    *_all(GATEWAY, "httproutes", "get"),
+    *_all("", "services", "patch", "delete"),  # the front Service follows; a revision that is let go has none any more
+    *_all("apps", "deployments", "patch"),  # a revision that is let go is scaled to 0
+    *_all(GATEWAY, "httproutes", "patch"),  # the weights
+    *_all("coordination.k8s.io", "leases", "create", "patch"),
+)
+"""Whoever is on call: nothing is made but the Lease."""
+DRIVE = (
+    *TURN_BACK,
+    *_all("", "services", "create"),
+    *_all("apps", "deployments", "create"),
+    *_all(GATEWAY, "httproutes", "create"),
 )
 EXPLAIN = (*_all("", "pods/log", "get"), *_all("", "events", "list"))
 """Without these docc works, and says less about why a version failed."""
-DISCOVER = (*_all(GATEWAY, "gateways", "get", "list"), *_all("", "namespaces", "get"))
-"""To find the Gateway of a manifest that names none; cluster-wide."""
+DISCOVER = (*_all(GATEWAY, "gateways", "list"), *_all("", "namespaces", "get"))
+"""To find the Gateway of a manifest that names none, and to say beforehand whether a named one admits; cluster-wide."""
 
-NEEDED: Mapping[str, tuple[Permission, ...]] = {"deploy": DRIVE, "rollback": DRIVE, "status": LOOK, "list": LOOK}
+LIST = (*_all("", "services", "list"), *_all(GATEWAY, "httproutes", "list"))
+NEEDED: Mapping[str, tuple[Permission, ...]] = {"deploy": DRIVE, "rollback": TURN_BACK, "status": LOOK, "list": LIST}
 
 
 def missing(needed: Iterable[Permission], rules: Sequence[Object]) -> tuple[Permission, ...]:
@@ -79,7 +94,7 @@ def role(name: str, namespace: str | None, permissions: Iterable[Permission]) ->
         verbs.setdefault((need.group, need.resource), []).append(need.verb)
     rules: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for (group, resource), allowed in verbs.items():
-        rules.setdefault((group, tuple(allowed)), []).append(resource)
+        rules.setdefault((group, tuple(sorted(allowed, key=_VERBS.index))), []).append(resource)
     metadata = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",

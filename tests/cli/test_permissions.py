@@ -13,7 +13,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from docc.core.permissions import DRIVE, Permission, role
+from docc.core.permissions import DRIVE, LIST, LOOK, NEEDED, Permission, role
 from docc.model.moves import Object
 
 MANIFEST = {"application": {"name": "shop", "containers": {"web": {"image": "a:1", "ports": [{"port": 80}]}}}}
@@ -43,7 +43,7 @@ class Served:
             status = {"userInfo": {"username": "system:serviceaccount:web:ci"}}
         else:
             self.others.append(f"{request.method} {request.path}")
-            return Response(json.dumps({"kind": "Status", "code": 403, "message": "no"}), 403)
+            return Response(json.dumps({"kind": "Status", "code": 403, "message": 'User "u" cannot do this'}), 403)
         self.reviews.append(kind)
         return Response(json.dumps({**request.get_json(), "status": status}), 201)
 
@@ -68,7 +68,7 @@ def test_all_that_is_missing_is_told_at_once_and_nothing_is_touched(
     served = Served(httpserver, [need for need in DRIVE if need not in LACKING], incomplete=False)
     told = run(served, tmp_path, verb, str(tmp_path / "m.json") if verb == "deploy" else "shop")
     assert told.returncode == 4, told.stderr
-    assert f"docc {verb} needs {len(DRIVE)} permissions in namespace web, 2 are missing" in told.stderr
+    assert f"docc {verb} needs {len(NEEDED[verb])} permissions in namespace web, 2 are missing" in told.stderr
     assert "delete services, patch httproutes.gateway.networking.k8s.io" in told.stderr
     assert "user system:serviceaccount:web:ci" in told.stderr and "docc rbac -n web" in told.stderr
     assert told.stderr.rstrip().endswith("nothing was touched") and "s3cret" not in told.stderr
@@ -89,3 +89,15 @@ def test_a_complete_list_costs_one_request(httpserver: HTTPServer, tmp_path: Pat
     assert served.reviews == ["selfsubjectrulesreviews"]
     assert told.returncode == 4 and "you may not look for a Gateway" in told.stderr, told.stderr
     assert "docc rbac --discover" in told.stderr
+
+
+@pytest.mark.parametrize(("words", "needed"), [(["status", "shop"], LOOK), (["list"], LIST)])
+def test_those_who_only_look_are_told_as_early(
+    httpserver: HTTPServer, tmp_path: Path, words: list[str], needed: tuple[Permission, ...]
+) -> None:
+    served = Served(
+        httpserver, [need for need in needed if need != Permission("", "services", "list")], incomplete=False
+    )
+    told = run(served, tmp_path, *words)
+    assert told.returncode == 4 and f"docc {words[0]} needs {len(needed)} permissions" in told.stderr, told.stderr
+    assert "you may not: list services" in told.stderr and served.others == []

@@ -1,6 +1,6 @@
 """Clients of a Service that are in no mesh, until SIGTERM:
 `python -m tests.cluster.acceptance.service_load KUBECONFIG CERTIFICATE NAMESPACE SERVICE RATE FILE`.
-Requests and lines as in docc.sandbox.load; where each connection goes is decided as kube-proxy does, since the cluster has none.
+Requests and lines as in docc.sandbox.load; where each connection goes is decided as kube-proxy does, as the cluster has none.
 
 A new connection goes to a ready endpoint of the Service's EndpointSlices, to one that still serves while it ends if none is
 ready; a connection that is open stays where it is. A node hears of a change late: kube-proxy gathers for a second.

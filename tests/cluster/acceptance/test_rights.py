@@ -1,0 +1,215 @@
+"""Acceptance: docc with the Role that it prints: that is enough, none of it is in vain, and what is missing is told first.
+
+What docc asked for is read from the API server's audit log, not from docc.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, LIST, LOOK, TURN_BACK, Permission, role
+from tests.cluster.acceptance.app import App
+from tests.cluster.rig import layout
+
+Object = dict[str, Any]
+GATEWAY = {"name": layout.GATEWAY_NAME, "namespace": layout.INGRESS}
+WRITES = ("create", "update", "patch", "delete", "deletecollection")
+REVIEWS = ("selfsubjectrulesreviews", "selfsubjectaccessreviews", "selfsubjectreviews")
+
+
+def account(
+    app: App, name: str, permissions: Iterable[Permission], everywhere: Iterable[Permission] = DISCOVER
+) -> Path:
+    """The kubeconfig of a ServiceAccount that may do just this."""
+    found = tuple(everywhere)
+    rules = role("docc", app.namespace, permissions)["rules"]
+    return app.cluster.service_account(app.namespace, name, rules, role("docc", None, found)["rules"] if found else ())
+
+
+def asked(app: App, user: str) -> list[Object]:
+    """The user's requests, oldest first; the log is written a moment after the answer."""
+    time.sleep(0.5)
+    entries = app.cluster.audit(agent="docc/")
+    return [entry for entry in entries if entry["user"]["username"].endswith(f":{app.namespace}:{user}")]
+
+
+def cell(entry: Object) -> Permission:
+    ref = entry["objectRef"]
+    resource = ref["resource"] + (f"/{ref['subresource']}" if ref.get("subresource") else "")
+    return Permission(ref.get("apiGroup", ""), resource, entry["verb"])
+
+
+def refused(entries: list[Object]) -> list[str]:
+    return [str(cell(entry)) for entry in entries if entry["responseStatus"]["code"] in (401, 403)]
+
+
+def written(entries: list[Object]) -> list[str]:
+    return [
+        str(cell(entry))
+        for entry in entries
+        if entry["verb"] in WRITES and entry["objectRef"]["resource"] not in REVIEWS
+    ]
+
+
+def test_each_missing_permission_is_told_before_anything_is_touched(app: App) -> None:
+    """One ServiceAccount for each permission, which lacks just that one."""
+    for at, lacking in enumerate(DRIVE):
+        kubeconfig = account(app, f"lacks-{at}", [need for need in (*DRIVE, *EXPLAIN) if need != lacking])
+        ended = app.deploy("demo:v1", "--kubeconfig", str(kubeconfig))
+        assert ended.code == 4 and f"you may not: {lacking}\n" in ended.err, (lacking, ended)
+        assert f"needs {len(DRIVE)} permissions in namespace {app.namespace}, 1 is missing" in ended.err, ended
+        assert f"{app.namespace}:lacks-{at}" in ended.err and "nothing was touched" in ended.err, ended
+        entries = asked(app, f"lacks-{at}")
+        assert entries and written(entries) == [] and refused(entries) == [], (lacking, entries)
+    assert app.cluster.admin.list("httproutes", app.namespace) == []
+
+
+def test_all_that_is_missing_is_told_at_once(app: App) -> None:
+    nobody = account(app, "nobody", [], [])
+    ended = app.deploy("demo:v1", "--kubeconfig", str(nobody))
+    assert ended.code == 4 and f"{len(DRIVE)} are missing" in ended.err, ended
+    assert all(str(need) in ended.err for need in DRIVE), ended
+    for verb, needed in (("rollback", TURN_BACK), ("status", LOOK)):
+        told = app.docc(verb, app.name, "--kubeconfig", str(nobody))
+        assert told.code == 4 and f"{len(needed)} are missing" in told.err, told
+
+
+def foreign(app: App, plural: str, name: str) -> None:
+    """An object of that name which somebody else has made."""
+    labels = {"who": "others"}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "a:theirs"}]}}
+    spec: Object = {"selector": labels, "ports": [{"port": 80}]}
+    if plural == "deployments":
+        spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": pod}
+    app.cluster.admin.create(plural, app.namespace, {"metadata": {"name": name}, "spec": spec})
+
+
+def live(app: App) -> None:
+    """All that can come an application's way: a first deploy, a canary, other people's edits of the route in the midst of
+    it, one that fails, rollbacks, SIGTERM, and revisions that are let go."""
+    app.strategy["canary"] = {"increment": 50, "interval": 3}
+    app.serves()
+    with app.traffic(50):
+        driver = app.start("demo:v2")
+        app.until_weight(2, 50)
+        app.edit_route({"op": "add", "path": "/metadata/labels/edited", "value": "yes"})
+        rule = {
+            "matches": [{"path": {"type": "Exact", "value": "/x"}}],
+            "filters": [{"type": "RequestRedirect", "requestRedirect": {"hostname": "x.example.org"}}],
+        }
+        while driver.poll() is None:  # until one of docc's writes has met a conflict
+            app.edit_route({"op": "add", "path": "/spec/rules/1", "value": rule})
+            app.edit_route({"op": "remove", "path": "/spec/rules/1"})
+        good = app.ended(driver)
+        assert good.code == 0, good
+        bad = app.deploy("demo:v3-err50")
+        assert bad.code == 10, bad
+        back = app.docc("rollback", app.name)
+        assert back.code == 0, back
+        driver = app.start("demo:v4")
+        app.until_weight(4, 50)
+        driver.send_signal(signal.SIGTERM)
+        parked = app.ended(driver)
+        assert parked.code == 143, parked
+        again = app.deploy("demo:v4")
+        assert again.code == 0, again
+    crashed = app.deploy("demo:v5-crash")
+    assert crashed.code == 10 and crashed.document["evidence"], crashed
+    assert app.docc("status", app.name).code == 0 and app.docc("list").code == 0
+
+
+def test_the_printed_role_is_enough_and_none_of_it_is_in_vain(app: App, tmp_path: Path) -> None:
+    live(app)
+    plain = App(app.cluster, app.namespace, tmp_path, "plain")  # without a route: its front Service carries it
+    plain.application["containers"]["web"]["ports"] = [{"port": 9000, "app_protocol": "tcp"}]
+    del plain.application["containers"]["web"]["readiness"], plain.application["hosts"]
+    plain.strategy = {"drain": 2}
+    for image in ("demo:v1", "demo:v2"):
+        ended = plain.deploy(image)
+        assert ended.code == 0, ended
+    back = plain.docc("rollback", plain.name)
+    assert back.code == 0 and plain.front_selects() == "v1", back
+    squatted = App(app.cluster, app.namespace, tmp_path, "squatted")
+    for plural, name in (("deployments", "squatted-v1"), ("services", "squatted")):
+        foreign(squatted, plural, name)
+        ended = squatted.deploy("demo:v1")
+        assert (ended.code == 7) is (plural == "deployments"), ended
+        app.cluster.admin.delete(plural, app.namespace, name)
+    entries = [entry for name in ("shop", "plain", "squatted") for entry in asked(app, f"docc-{name}")]
+    granted = {*DRIVE, *EXPLAIN, *DISCOVER}
+    used = {cell(entry) for entry in entries if entry["objectRef"]["resource"] not in REVIEWS}
+    assert refused(entries) == []
+    assert sorted(map(str, used - granted)) == [], "asked for, and not printed"
+    assert sorted(map(str, granted - used)) == [], "printed, and never asked for"
+
+
+def test_without_the_right_to_discover_a_named_gateway_is_used_and_none_is_looked_for(app: App) -> None:
+    kubeconfig = str(account(app, "at-home", (*DRIVE, *EXPLAIN), []))
+    ended = app.deploy("demo:v1", "--kubeconfig", kubeconfig)
+    assert ended.code == 4 and "you may not look for a Gateway, and the manifest names none" in ended.err, ended
+    assert "docc rbac --discover" in ended.err and "nothing was touched" in ended.err, ended
+    assert written(asked(app, "at-home")) == []
+    app.application["gateway"] = f"{layout.INGRESS}/{layout.GATEWAY_NAME}"
+    named = app.deploy("demo:v1", "--kubeconfig", kubeconfig)
+    assert named.code == 0, named
+    (parent,) = app.route["spec"]["parentRefs"]
+    assert {key: parent[key] for key in GATEWAY} == GATEWAY
+    app.until(lambda: app.cluster.fetch(app.host) == {(200, "v1"): 1})
+
+
+def test_without_the_right_to_explain_docc_works_and_says_less(app: App) -> None:
+    kubeconfig = str(account(app, "mute", DRIVE))
+    first = app.deploy("demo:v1", "--kubeconfig", kubeconfig)
+    assert first.code == 0, first
+    ended = app.deploy("demo:v2-crash", "--kubeconfig", kubeconfig)
+    assert ended.code == 10 and ended.document["evidence"] == [] and "crash" in ended.err.lower(), ended.err
+    full = app.deploy("demo:v3-crash")
+    assert full.code == 10 and "panics" in str(full.document["evidence"]), full
+
+
+def test_who_is_on_call_turns_back_without_the_right_to_make_anything(app: App) -> None:
+    app.serves()
+    kubeconfig = str(account(app, "on-call", TURN_BACK, []))
+    refused_deploy = app.deploy("demo:v9", "--kubeconfig", kubeconfig)
+    assert refused_deploy.code == 4 and "create deployments.apps" in refused_deploy.err, refused_deploy
+    app.strategy["canary"] = {"increment": 50, "interval": 60}
+    app.strategy["failure_conditions"] = []
+    driver = app.start("demo:v2")
+    app.until_weight(2, 50)
+    back = app.docc("rollback", app.name, "--kubeconfig", kubeconfig)
+    assert back.code == 0, back
+    assert app.ended(driver).code == 10
+    assert refused(asked(app, "on-call")) == [] and app.weights == {"v1": 100}
+
+
+def test_those_who_only_look_need_no_more_than_to_look(app: App) -> None:
+    app.serves()
+    looks, lists = str(account(app, "looks", LOOK, [])), str(account(app, "lists", LIST, []))
+    status = app.docc("status", app.name, "--kubeconfig", looks)
+    assert status.code == 0 and "v1" in status.out, status
+    for kubeconfig in (looks, lists):
+        listed = app.docc("list", "--kubeconfig", kubeconfig)
+        assert listed.code == 0 and app.name in listed.out, listed
+    assert app.docc("status", app.name, "--kubeconfig", lists).code == 4
+    everywhere = app.docc("list", "-A", "--kubeconfig", lists)
+    assert everywhere.code == 4 and "you may not list" in everywhere.err, everywhere
+    entries = asked(app, "looks")
+    assert written(entries) == [] and refused(entries) == []
+    used = {cell(entry) for entry in entries if entry["objectRef"]["resource"] not in REVIEWS}
+    assert used == set(LOOK), (sorted(map(str, used)), sorted(map(str, LOOK)))
+
+
+def test_the_printed_yaml_is_what_the_api_server_takes(app: App) -> None:
+    printed = app.docc("rbac", "--discover", "-n", app.namespace)
+    assert printed.code == 0, printed
+    command = [app.cluster.session.kubectl, "apply", "--dry-run=server", "-f", "-"]
+    done = subprocess.run(
+        command, input=printed.out, env={"KUBECONFIG": app.cluster.session.kubeconfig},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "role.rbac" in done.stdout and "clusterrole.rbac" in done.stdout, done
