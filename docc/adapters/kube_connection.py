@@ -23,13 +23,15 @@ from urllib.parse import urlencode
 from docc import __version__
 from docc.adapters.kube_errors import foreign, no_answer, refusal
 from docc.adapters.kube_login import SERVICE_ACCOUNT, Login, log_in
-from docc.model.errors import UnusableError, UsageError
+from docc.model.errors import CredentialsError, DoccError, LoginLost, UnusableError, UsageError
 from docc.model.moves import Object
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 WHOLE = 3
 """An answer must be whole within so many times the seconds that it may be silent."""
 BYTES_MAX, TEXT_BYTES_MAX = 64 << 20, 1 << 20
+RENEWAL_SECONDS_MAX, RENEWAL_PAUSE_SECONDS = 20.0, 1.0
+"""How long a login command may take in mid-rollout, and how long one that failed is not run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Connection:
         self._log_in: Callable[[], Login] = lambda: log_in(kubeconfig, context, service_account)
         self._login = self._log_in()
         self._secret = b""
+        self._taken = False  # the server has taken this login, or one before it
+        self._failed: tuple[float, DoccError] | None = None  # the last renewal that came to nothing, and when
         self.context_name, self.context_namespace = self._login.context, self._login.namespace
         self._renewal, self._counting = threading.Lock(), threading.Lock()
         self.requests: Counter[str] = Counter()
@@ -82,7 +86,8 @@ class Connection:
         return re.sub(r"//[^/@]*@", "//", self._login.server)
 
     def send(self, request: Request) -> Object:
-        """The answer's JSON. Raises the DoccErrors of kube_errors; a 401 is tried once more with credentials read anew."""
+        """The answer's JSON. Raises the DoccErrors of kube_errors; a 401 is tried once more with credentials read anew, and
+        is a LoginLost if the server has taken the login before."""
         status, data = self.exchange(request)
         if status >= 300:
             raise self._refusal(status, data, request)
@@ -117,7 +122,13 @@ class Connection:
         return response
 
     def _refusal(self, status: int, data: bytes, request: Request) -> Exception:
-        return refusal(self.server, status, self._masked(data), request.verb, request.path)
+        error = refusal(self.server, status, self._masked(data), request.verb, request.path)
+        return self._lost(error) if status == 401 else error
+
+    def _lost(self, error: DoccError) -> DoccError:
+        if not self._taken:
+            return error
+        return LoginLost(error.what, where=error.where, why=error.why, fix=error.fix)
 
     def _masked(self, data: bytes) -> bytes:
         """What stands in between may echo what it was sent."""
@@ -125,17 +136,27 @@ class Connection:
 
     def _open(self, request: Request) -> Any:
         login = self._login
-        response = self._once(login, request)
-        if response.status == 401:
-            response.close()
-            response = self._once(self._renewed(login), request)
+        try:
+            response = self._once(login, request)
+            if response.status == 401:
+                response.close()
+                response = self._once(self._renewed(login), request)
+        except (CredentialsError, UsageError) as error:
+            raise self._lost(error) from error
+        self._taken = self._taken or response.status < 300
         return response
 
     def _renewed(self, old: Login) -> Login:
         """Once for all threads that were refused with the same credentials."""
         with self._renewal:
             if self._login is old:
-                self._login = self._log_in()
+                if self._failed is not None and time.monotonic() < self._failed[0] + RENEWAL_PAUSE_SECONDS:
+                    raise self._failed[1]
+                try:
+                    self._login = _bounded(self._log_in, self._login.context)
+                except DoccError as error:
+                    self._failed = (time.monotonic(), error)
+                    raise
             return self._login
 
     def _once(self, login: Login, request: Request) -> Any:
@@ -182,6 +203,28 @@ class Connection:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise no_answer(self.server, f"{request.verb} {request.path}", error) from error
         return b"".join(pieces)[: cut or None]
+
+
+def _bounded(log_in_again: Callable[[], Login], context: str) -> Login:
+    """In a thread that is left to itself when it takes too long: a login command that waits for ever must not stop a rollout
+    from being taken back. Raises CredentialsError."""
+    found: list[Login | Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(log_in_again())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, name="login", daemon=True)
+    thread.start()
+    thread.join(RENEWAL_SECONDS_MAX)
+    if not found:
+        why = f"the login command did not end within {RENEWAL_SECONDS_MAX:.0f} s"
+        raise CredentialsError("the login cannot be renewed", where=f'context "{context}"', why=why)
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
 
 
 def choose_namespace(flag: str | None, manifest: str | None, context: str | None) -> str:

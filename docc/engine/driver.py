@@ -16,15 +16,18 @@ from docc.engine import evidence
 from docc.engine.lease import Lease, LeaseLost, shown
 from docc.engine.ports import Ports
 from docc.engine.sampling import Sampling
-from docc.model.errors import DoccError, ExitCode, LookAgain
+from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain
 from docc.model.facts import CheckSeen, Reverted, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
+from docc.model.record import Phase
 from docc.model.world import Seen
 
 BACKOFF_SECONDS_MAX = 2.0
 HEARTBEAT_SECONDS = 30.0
 FAILURES_TOLD = 3  # a conflict or a dropped connection that the next look mends is nobody's news
 PARK_SECONDS_MAX = 4.0
+LOGIN_SECONDS_MAX = 60.0
+"""How long a lost login may keep a due write from being sent, before somebody else must be told to see to the traffic."""
 
 
 @dataclass(slots=True)
@@ -43,6 +46,8 @@ class Driver:
     _waiting: tuple[str, float] = ("", 0.0)  # the reason, and when it was told
     _broken: str = ""
     _failures: int = 0
+    _locked_out: float | None = None  # since when the login is lost
+    _seen: Seen | None = None  # None: what is there is in doubt
 
     def run(self) -> Outcome:
         """Raises DoccError only while this driver has not written the record yet."""
@@ -59,6 +64,8 @@ class Driver:
                 why = f"{shown(lost.holder)} took the lock over"
                 return Outcome("superseded", ExitCode.LOCKED if not self._held else ExitCode.FAILED_SAFE, why)
             except LookAgain as error:
+                if isinstance(error, LoginLost) and self._is_locked_out():
+                    return self._give_up(error)
                 if self._failures >= FAILURES_TOLD:
                     self._tell_waiting(_words(error))
                 self._back_off()
@@ -68,7 +75,7 @@ class Driver:
                     return self._give_up(error)
                 self._broken = _words(error)
                 continue
-            self._failures = 0
+            self._failures, self._locked_out = 0, None
             if move.outcome is not None:
                 return move.outcome
             if move.effect is None:
@@ -87,7 +94,9 @@ class Driver:
         return move, seen
 
     def _look(self) -> Seen:
+        self._seen = None
         seen = see(self.app, self.ports.cluster.observe(self.app), routed=self.plan.routed if self.plan else None)
+        self._seen = seen
         self._held = self._held or (seen.record is not None and seen.record.by == self.me)
         return seen
 
@@ -153,10 +162,19 @@ class Driver:
             self.ports.clock.sleep_until(self.ports.clock.now() + delay)
 
     def _give_up(self, error: DoccError) -> Outcome:
-        """A failure that cannot be recovered from: before the first write it is the caller's, afterwards it is 11."""
+        """A failure that cannot be recovered from: before the first write it is the caller's, afterwards it is 11; or 10, if
+        the candidate has certainly no traffic."""
         if not self._held:
             raise error
-        return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, _words(error))
+        seen, record = self._seen, self._seen.record if self._seen else None
+        if seen is None or record is None or record.phase is Phase.PROMOTING or self._view(seen).weight > 0:
+            return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, _words(error))
+        return Outcome("abandoned", ExitCode.FAILED_SAFE, _words(error))
+
+    def _is_locked_out(self) -> bool:
+        now = self.ports.clock.now()
+        self._locked_out = now if self._locked_out is None else self._locked_out
+        return now >= self._locked_out + LOGIN_SECONDS_MAX
 
     def _park(self, signal: str) -> Outcome:
         """One write, tried until it is done or the time for it is over."""

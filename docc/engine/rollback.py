@@ -47,6 +47,7 @@ def turn_back(ports: Ports, app: str, namespace: str, me: str, reason: str) -> O
 
 def _write(ports: Ports, app: str, me: str, reason: str) -> Outcome | None:
     """The one write, decided anew after each conflict; None when it is done."""
+    why = ""
     for attempt in range(TRIES_MAX):
         seen = see(app, ports.cluster.observe(app))
         if seen.record is not None and seen.record.by == me:
@@ -58,11 +59,12 @@ def _write(ports: Ports, app: str, me: str, reason: str) -> Outcome | None:
             return move.outcome
         try:
             perform(ports, move.effect)
-        except LookAgain:
+        except LookAgain as error:
+            why = f"{error.what} ({error.why})" if error.why else error.what
             if attempt:
                 ports.clock.sleep_until(ports.clock.now() + 0.1)
             continue
         for fact in move.facts:
             ports.sink.emit(ports.clock.now(), fact)
         return None
-    return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"the route was changed by others {TRIES_MAX} times in a row")
+    return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"it could not be written, {TRIES_MAX} times in a row: {why}")

@@ -8,7 +8,8 @@
     ├── LockedError          7  somebody else drives this app, or owns an object of the wanted name
     └── LookAgain            -  transient: the driver observes once more; it never ends a command by itself
         ├── Conflict            a guard in our write failed (409, or 422 without causes)
-        └── Unreachable         no answer, or a 5xx: whether the write happened is unknown
+        ├── Unreachable         no answer, or a 5xx: whether the write happened is unknown
+        └── LoginLost           a login that was taken before is refused (401), or cannot be renewed: nothing was written
 
 Codes 2 to 7 promise that this run touched no production traffic. A rollout that fails midway is not an exception but an
 Outcome (model/moves.py) with code 10 or 11. Any other exception is a bug of docc's: exit 1.
@@ -111,6 +112,13 @@ class Conflict(LookAgain):
 
 class Unreachable(LookAgain):
     """The answer never came. Whether the write was carried out is unknown."""
+
+
+class LoginLost(LookAgain):
+    """It may come back (a token expired, a vault is sealed for a minute), so it is no CredentialsError yet. The request was
+    not carried out."""
+
+    exit_code = ExitCode.CREDENTIALS
 
 
 class Gone(LookAgain):

@@ -53,7 +53,8 @@ Effect = Create | Patch | Delete
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a drive ended. result: promoted, unchanged, reverted, returned, parked, superseded, refused or stuck."""
+    """How a drive ended. result: promoted, unchanged, reverted, returned, parked, superseded, refused,
+    abandoned (before the candidate got traffic) or stuck."""
 
     result: str
     exit_code: ExitCode

@@ -26,6 +26,7 @@ _HEADLINES = {
     "reverted": "reverted",
     "parked": "parked",
     "superseded": "overruled",
+    "abandoned": "given up",
 }
 
 
@@ -82,7 +83,7 @@ def text(ending: Ending) -> str:
     return neutral("\n".join(lines))
 
 
-_NEXT = {"promoted": "undo", "returned": "undo", "reverted": "try again", "parked": "go on"}
+_NEXT = {"promoted": "undo", "returned": "undo", "reverted": "try again", "parked": "go on", "abandoned": "go on"}
 
 
 def undo(ending: Ending) -> str:
@@ -93,7 +94,7 @@ def undo(ending: Ending) -> str:
         return back
     if outcome.result in ("promoted", "returned"):
         return back if ending.warm is not None else ""
-    if outcome.result in ("reverted", "parked"):
+    if outcome.result in ("reverted", "parked", "abandoned"):
         return f"docc deploy {ending.source}" if ending.source else "docc deploy, with the same manifest"
     return ""
 
@@ -119,7 +120,7 @@ def _last_line(ending: Ending) -> str:
     if not serving:
         unknown = "who serves is not known" if record is None else "nothing serves"
         return f"{place}: {unknown}; docc status {ending.app} -n {ending.namespace}"
-    if ending.outcome.result in ("reverted", "parked") and ending.clean:
+    if ending.outcome.result in ("reverted", "parked", "abandoned") and ending.clean:
         return f"{place}: {serving}, as before"
     if ending.outcome.exit_code is ExitCode.DONE and record is not None and ending.warm is not None:
         until = f" until {clock(record.cool_after)}" if record.cool_after is not None else ""

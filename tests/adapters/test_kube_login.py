@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from docc.adapters.kube_connection import Connection, Request, choose_namespace
-from docc.model.errors import CredentialsError, DoccError, UsageError
+from docc.model.errors import CredentialsError, DoccError, ExitCode, LoginLost, UsageError
 from tests.adapters.kubeconfig import TOKEN, connect, entries, write
 from tests.adapters.server import Exchange, certificate, serve, tls
 from tests.adapters.test_kube_errors import words
@@ -275,7 +275,7 @@ def test_after_a_401_the_plugin_runs_again_and_the_request_is_repeated_once(tmp_
         with connection.stream(Request("watch", PATH)) as response:
             assert response.status == 200 and runs(tmp_path) == 2, "the new token is kept"
         server.answer = heard("another")
-        with pytest.raises(CredentialsError) as caught:
+        with pytest.raises(LoginLost) as caught:  # it was taken before, and may be again
             connection.send(Request("get", PATH))
         assert runs(tmp_path) == 3 and len(server.asked) == 6, "tried anew once, no oftener"
         server.answer = heard(f"{TOKEN}-4")
@@ -358,6 +358,19 @@ def test_a_plugin_that_fails_later_is_told_too(tmp_path: Path, capfd: pytest.Cap
         with pytest.raises(CredentialsError) as caught:
             connection.send(Request("get", PATH))
     assert "the vault is sealed" in caught.value.why and capfd.readouterr() == ("", "")
+
+
+def test_a_login_that_cannot_be_renewed_is_lost_and_not_asked_for_all_the_time(tmp_path: Path) -> None:
+    user = plugin(tmp_path, 'give(token="t1") if n == 1 else sys.exit("the vault is sealed")')
+    with serve(heard("t1")) as server:
+        connection = connect(tmp_path, server.url, user)
+        connection.send(Request("get", PATH))
+        server.answer = heard("t2")
+        for _ in range(20):
+            with pytest.raises(LoginLost) as caught:
+                connection.send(Request("get", PATH))
+    assert "the vault is sealed" in caught.value.why and caught.value.exit_code is ExitCode.CREDENTIALS
+    assert runs(tmp_path) < 10, "a login command may be slow, or count how often it is run"
 
 
 def test_no_token_is_ever_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

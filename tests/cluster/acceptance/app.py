@@ -184,7 +184,7 @@ class App:
 
     def _audited(self) -> list[Object]:
         entries = self.cluster.audit(agent="docc/")
-        return [e for e in entries if e["user"]["username"].endswith(f":{self.namespace}:docc-{self.name}")]
+        return [e for e in entries if e["user"].get("username", "").endswith(f":{self.namespace}:docc-{self.name}")]
 
     # --- traffic
     @contextmanager

@@ -8,12 +8,16 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, LIST, LOOK, TURN_BACK, Permission, role
 from tests.cluster.acceptance.app import App
+from tests.cluster.acceptance.credentials import Login, Relay
 from tests.cluster.rig import layout
 
 Object = dict[str, Any]
@@ -35,7 +39,7 @@ def asked(app: App, user: str) -> list[Object]:
     """The user's requests, oldest first; the log is written a moment after the answer."""
     time.sleep(0.5)
     entries = app.cluster.audit(agent="docc/")
-    return [entry for entry in entries if entry["user"]["username"].endswith(f":{app.namespace}:{user}")]
+    return [entry for entry in entries if entry["user"].get("username", "").endswith(f":{app.namespace}:{user}")]
 
 
 def cell(entry: Object) -> Permission:
@@ -213,3 +217,110 @@ def test_the_printed_yaml_is_what_the_api_server_takes(app: App) -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0 and "role.rbac" in done.stdout and "clusterrole.rbac" in done.stdout, done
+
+
+# --- a login that is lost in mid-rollout
+@pytest.fixture
+def relay() -> Iterator[Relay]:
+    made = Relay()
+    yield made
+    made.close()
+
+
+def statuses(entries: list[Object], verb: str) -> list[int]:
+    return [entry["responseStatus"]["code"] for entry in entries if entry["verb"] == verb]
+
+
+def refusals(app: App, since: float) -> int:
+    """Requests that the API server did not know the sender of; it cannot say whose they were."""
+    entries = app.cluster.audit(agent="docc/", namespace=app.namespace)
+    return sum(1 for entry in entries if entry["responseStatus"]["code"] == 401 and began(entry) >= since)
+
+
+def began(entry: Object) -> float:
+    return datetime.fromisoformat(entry["requestReceivedTimestamp"].replace("Z", "+00:00")).timestamp()
+
+
+def test_a_token_that_is_refused_in_mid_rollout_is_minted_anew_and_the_rollout_goes_on(app: App, relay: Relay) -> None:
+    """In all of its parts: the driver, and the watches, whose connections are cut as well."""
+    app.strategy["canary"] = {"increment": 50, "interval": 16}  # the API server believes a token for ten seconds
+    app.serves()
+    login = Login(app, relay)
+    with app.traffic(50) as seen:
+        driver = app.start("demo:v2", "--kubeconfig", str(login.kubeconfig))
+        app.until_weight(2, 50)
+        runs, at = login.runs, time.time()
+        old = login.secret
+        login.renew()
+        login.revoke(old)
+        relay.cut()
+        app.until(lambda: refusals(app, at) > 0)
+        relay.cut()
+        ended = app.ended(driver, 90)
+    assert ended.code == 0, ended
+    assert seen.watch.steps("shop-v2") == [50, 100] and login.runs > runs
+    entries = [entry for entry in asked(app, "docc-shop") if began(entry) > at]
+    assert statuses(entries, "watch").count(200) >= 4 and 200 in statuses(entries, "patch")
+    assert refused(entries) == []
+
+
+def test_a_login_that_is_lost_for_a_while_holds_the_rollout_and_no_more(app: App, relay: Relay) -> None:
+    app.strategy["canary"] = {"increment": 50, "interval": 16}
+    app.serves()
+    login = Login(app, relay)
+    with app.traffic(50) as seen:
+        driver = app.start("demo:v2", "--kubeconfig", str(login.kubeconfig))
+        app.until_weight(2, 50)
+        login.spoil("sealed")
+        login.revoke(login.secret)
+        relay.cut()
+        time.sleep(app.strategy["canary"]["interval"] + 8)  # the next step is due, and cannot be taken
+        assert app.weights == {"v1": 50, "v2": 50} and driver.poll() is None
+        login.renew()
+        login.mend("sealed")
+        ended = app.ended(driver, 90)
+    assert ended.code == 0 and "the vault is sealed" in ended.err, ended
+    assert seen.watch.steps("shop-v2") == [50, 100]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("how", ["sealed", "hangs"])
+def test_a_login_that_does_not_come_back_leaves_the_traffic_as_it_is_and_says_so(
+    app: App, relay: Relay, how: str
+) -> None:
+    app.strategy["canary"] = {"increment": 50, "interval": 12}
+    app.serves()
+    login = Login(app, relay)
+    with app.traffic(50) as seen:
+        driver = app.start("demo:v2", "--kubeconfig", str(login.kubeconfig))
+        app.until_weight(2, 50)
+        login.spoil(how)
+        login.revoke(login.secret)
+        relay.cut()
+        ended = app.ended(driver, 200)
+    assert ended.code == 11 and ended.document["result"] == "stuck", ended
+    words = "the vault is sealed" if how == "sealed" else "did not end within"
+    assert words in ended.document["reason"] and "docc rollback shop" in ended.err, ended
+    assert seen.watch.steps("shop-v2") == [50] and app.weights == {"v1": 50, "v2": 50}
+    back = app.docc("rollback", "shop")
+    assert back.code == 0 and app.weights["v1"] == 100, back
+
+
+def test_a_login_that_is_lost_before_the_candidate_has_traffic_leaves_users_where_they_were(
+    app: App, relay: Relay
+) -> None:
+    app.strategy["progress_deadline"] = 12
+    app.serves()
+    login = Login(app, relay)
+    driver = app.start("demo:v2-late60", "--kubeconfig", str(login.kubeconfig))
+    app.until(lambda: len(app.pods(2)) > 0)
+    login.spoil("sealed")
+    login.revoke(login.secret)
+    relay.cut()
+    ended = app.ended(driver, 115)
+    assert ended.code == 10 and "the vault is sealed" in ended.err and "v1 serves 100 %, as before" in ended.err, ended
+    assert app.weights == {"v1": 100}
+    app.application["containers"]["web"]["env"] = {"READY_AFTER": "0"}
+    app.strategy["failure_conditions"] = []
+    again = app.deploy("demo:v2")
+    assert again.code == 0 and app.weights["v2" if "v2" in app.weights else "v3"] == 100, again
