@@ -369,7 +369,7 @@ def test_a_login_that_cannot_be_renewed_is_lost_and_not_asked_for_all_the_time(t
         for _ in range(20):
             with pytest.raises(LoginLost) as caught:
                 connection.send(Request("get", PATH))
-    assert "the vault is sealed" in caught.value.why and caught.value.exit_code is ExitCode.CREDENTIALS
+            assert "the vault is sealed" in caught.value.why and caught.value.exit_code is ExitCode.CREDENTIALS
     assert runs(tmp_path) < 10, "a login command may be slow, or count how often it is run"
 
 

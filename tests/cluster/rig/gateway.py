@@ -98,8 +98,8 @@ _STATS_TAGS = [
     {"tag_name": "response_code", "regex": r"_rq(_(\d{3}))$"},
     {"tag_name": "response_code_class", "regex": r"_rq(_(\dxx))$"},
 ]
-"""Which parts of a stat's name become labels: as in the bootstrap that Istio gives its proxies. istiod ends the names of clusters
-with the semicolon that the first one looks for; Envoy's own rules would cut them at their first dot."""
+"""Which parts of a stat's name become labels, as in the bootstrap that Istio gives its proxies. istiod ends a cluster's name
+with the semicolon that the first one looks for; Envoy's own rules would cut it at its first dot."""
 
 
 def _istiod() -> Object:
