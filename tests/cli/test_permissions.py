@@ -43,9 +43,7 @@ class Served:
             status = {"userInfo": {"username": "system:serviceaccount:web:ci"}}
         else:
             self.others.append(f"{request.method} {request.path}")
-            words = 'namespaces "web" is forbidden: User "ci" cannot get resource "namespaces" at the cluster scope'
-            refused = {"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": words, "code": 403}
-            return Response(json.dumps(refused), 403)
+            return Response(json.dumps({"kind": "Status", "code": 403, "message": 'User "u" cannot do this'}), 403)
         self.reviews.append(kind)
         return Response(json.dumps({**request.get_json(), "status": status}), 201)
 

@@ -88,10 +88,10 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "422 not retried: a failed guard ends the driver": (
         Edit(
             "docc.engine.driver",
-            "            except LookAgain as error:\n                if self._failures",
+            "            except LookAgain as error:\n                if isinstance(error, LoginLost)",
             "            except LookAgain as error:\n"
             "                return Outcome('stuck', ExitCode.FAILED_NOT_CLEAN, str(error))\n"
-            "                if self._failures",
+            "                if isinstance(error, LoginLost)",
         ),
     ),
     "no fence: a revision is brought back without the new epoch on its Deployment": (

@@ -213,7 +213,7 @@ def test_the_printed_yaml_is_what_the_api_server_takes(app: App) -> None:
     assert printed.code == 0, printed
     command = [app.cluster.session.kubectl, "apply", "--dry-run=server", "-f", "-"]
     done = subprocess.run(
-        command, input=printed.out, env={"KUBECONFIG": app.cluster.session.kubeconfig},
+        command, input=printed.out, env={"KUBECONFIG": app.cluster.session.kubeconfig, "HOME": str(app.folder)},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0 and "role.rbac" in done.stdout and "clusterrole.rbac" in done.stdout, done
