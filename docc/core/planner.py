@@ -71,9 +71,8 @@ def turn_back(view: View, reason: str) -> Move:
             why = "stable has no ready endpoint; traffic stays where users are served"
             return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
         return return_move(view, reason)
-    if (
-        record.phase is Phase.PARKED
-    ):  # stable has all traffic; what goes back is the rollout, not the version that serves
+    # Parked, stable has all traffic: what goes back is the rollout, not the version that serves.
+    if record.phase is Phase.PARKED:
         return return_move(view, reason)
     if record.phase is Phase.REVERTING:
         return Move(outcome=Outcome("unchanged", ExitCode.DONE, "all traffic is on stable already"))

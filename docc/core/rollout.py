@@ -112,9 +112,8 @@ def _evidence(view: View) -> str:
         return f"{check.name}{value} at {view.weight} %{check.series and ' in ' + check.series}"
     if candidate.crashed_at is not None and record.exposed is not None and candidate.crashed_at >= int(record.exposed):
         return f"{candidate.crash} at {view.weight} %"
-    if (
-        candidate.exists and candidate.replicas == 0
-    ):  # its pods are still there for a moment: traffic goes before they do
+    # Its pods are still there for a moment: traffic goes before they do.
+    if candidate.exists and candidate.replicas == 0:
         return f"somebody scaled v{record.candidate} to 0 at {view.weight} %"
     if candidate.ready == 0:
         return f"v{record.candidate} lost its last ready endpoint at {view.weight} %"

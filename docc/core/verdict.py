@@ -122,11 +122,7 @@ def _judge_side(name: str, side: Side, answers: Mapping[str, Answer], since: flo
             return check(Verdict.FAIL, "the threshold is crossed", series)
     if numbers:
         worst = _nearest(numbers, side)
-        return check(
-            Verdict.OK,
-            "" if worst.value or not side.quotient else "numerator empty, taken as 0",
-            worst,
-        )
+        return check(Verdict.OK, "" if worst.value or not side.quotient else "numerator empty, taken as 0", worst)
     if broken:
         return check(Verdict.ERROR, broken)
     if absent:

@@ -67,13 +67,13 @@ class Driver:
                 if isinstance(error, LoginLost) and self._is_locked_out():
                     return self._give_up(error)
                 if self._failures >= FAILURES_TOLD:
-                    self._tell_waiting(_words(error))
+                    self._tell_waiting(words(error))
                 self._back_off()
                 continue
             except DoccError as error:
                 if not self._held or self._broken:
                     return self._give_up(error)
-                self._broken = _words(error)
+                self._broken = words(error)
                 continue
             self._failures, self._locked_out = 0, None
             if move.outcome is not None:
@@ -168,8 +168,8 @@ class Driver:
             raise error
         seen, record = self._seen, self._seen.record if self._seen else None
         if seen is None or record is None or record.phase is Phase.PROMOTING or self._view(seen).weight > 0:
-            return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, _words(error))
-        return Outcome("abandoned", ExitCode.FAILED_SAFE, _words(error))
+            return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, words(error))
+        return Outcome("abandoned", ExitCode.FAILED_SAFE, words(error))
 
     def _is_locked_out(self) -> bool:
         now = self.ports.clock.now()
@@ -193,7 +193,7 @@ class Driver:
                 self._back_off()
 
 
-def _words(error: DoccError) -> str:
+def words(error: DoccError) -> str:
     return f"{error.what} ({error.why})" if error.why else error.what
 
 

@@ -6,7 +6,7 @@ from docc.core import planner
 from docc.core.invariants import check
 from docc.core.observation import see
 from docc.core.view import Checks, View
-from docc.engine.driver import Driver, perform
+from docc.engine.driver import Driver, perform, words
 from docc.engine.lease import Lease
 from docc.engine.ports import Ports
 from docc.engine.sampling import Sampling
@@ -60,7 +60,7 @@ def _write(ports: Ports, app: str, me: str, reason: str) -> Outcome | None:
         try:
             perform(ports, move.effect)
         except LookAgain as error:
-            why = f"{error.what} ({error.why})" if error.why else error.what
+            why = words(error)
             if attempt:
                 ports.clock.sleep_until(ports.clock.now() + 0.1)
             continue
