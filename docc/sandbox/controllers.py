@@ -16,6 +16,8 @@ from docc.sandbox.store import Store, rfc3339
 
 Object = dict[str, Any]
 IDLE_SECONDS = 60.0
+BURST_PODS = 500
+"""At most so many new ones at a look, as a ReplicaSet's controller does."""
 REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
 """Of the ReplicaSet, where there is one. Here no template changes, so it is always the first."""
 
@@ -46,7 +48,7 @@ def _deployment(store: Store, deployment: Object, now: float) -> float:
         if any(owner["uid"] == meta["uid"] for owner in pod["metadata"].get("ownerReferences") or [])
         and "deletionTimestamp" not in pod["metadata"]
     ]
-    for _ in range(spec["replicas"] - len(pods)):
+    for _ in range(min(spec["replicas"] - len(pods), BURST_PODS)):
         pods.append(store.create("Pod", _pod(deployment)))
     surplus = sorted(pods, key=lambda pod: (is_ready(pod), pod["metadata"]["creationTimestamp"]))
     for pod in surplus[: max(0, len(pods) - spec["replicas"])]:

@@ -114,6 +114,18 @@ def test_whatever_the_api_takes_breaks_no_part(
     go_on(store)
 
 
+def test_a_deployment_of_more_pods_than_anybody_has_gets_them_bit_by_bit() -> None:
+    store = empty_store()
+    (deployment,) = (copy.deepcopy(body) for body in BODIES if body["kind"] == "Deployment")
+    deployment["spec"]["replicas"] = 1200
+    put(store, deployment)
+    seen = []
+    for _ in range(4):
+        go_on(store)
+        seen.append(len(store.select("Pod")))
+    assert seen == [500, 1000, 1200, 1200]
+
+
 @pytest.mark.parametrize("labels", [None, {}, {"kubernetes.io/service-name": "nobody"}])
 def test_an_endpoint_slice_of_no_service_is_nobodys(labels: Object | None) -> None:
     store = empty_store()

@@ -140,6 +140,12 @@ def test_a_name_is_generated_from_its_beginning(api: Api) -> None:
     assert "name or generateName is required" in refused["message"]
 
 
+def test_a_generated_name_is_always_a_free_one(api: Api) -> None:
+    """Five letters are not many: of 3,000 names two would often be the same."""
+    made = [api.good("POST", MAPS, {"metadata": {"generateName": "shop-"}}) for _ in range(3000)]
+    assert len({body["metadata"]["name"] for body in made}) == 3000
+
+
 def test_a_namespace_that_does_not_exist_takes_nothing_and_its_end_takes_everything(api: Api) -> None:
     there = "/api/v1/namespaces/other/configmaps"
     refused = api.refused(404, "POST", there, config("one"))
