@@ -1,4 +1,4 @@
-"""engine.ports.Cluster over a Connection: one namespace, seven kinds, everything that is looked at often kept by watches.
+"""engine.ports.Cluster over a Connection: one namespace, eight kinds, everything that is looked at often kept by watches.
 
 The first observe() lists, then watches follow; what this process writes is known from the write's own answer, and an older
 version that a watch or a list delivers late never replaces a newer one, nor brings back what was deleted. After a Conflict
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from docc.adapters.kube_connection import Connection, Request
 from docc.adapters.kube_watch import Watch
+from docc.core.names import history_name
 from docc.model.errors import Conflict, DoccError, Gone, Unreachable, UnusableError
 from docc.model.moves import Create, Delete, Object, Patch, Ref
 from docc.model.world import Objects
@@ -32,10 +33,11 @@ KINDS: Mapping[str, Kind] = {
     "Service": Kind("/api/v1", "services"),
     "EndpointSlice": Kind("/apis/discovery.k8s.io/v1", "endpointslices", watched=True),
     "Pod": Kind("/api/v1", "pods", watched=True),
+    "ConfigMap": Kind("/api/v1", "configmaps"),
     "Event": Kind("/api/v1", "events"),
     "Lease": Kind("/apis/coordination.k8s.io/v1", "leases"),
 }
-_KEPT = ("HTTPRoute", "Deployment", "Service", "EndpointSlice", "Pod")
+_KEPT = ("HTTPRoute", "Deployment", "Service", "EndpointSlice", "Pod", "ConfigMap")
 _WRITE = {"fieldManager": "docc", "fieldValidation": "Strict"}
 
 
@@ -60,8 +62,9 @@ class KubeCluster:
         with self._lock:
             kept = {kind: dict(objects) for kind, objects in self._kept.items()}
         return Objects(
-            kept["HTTPRoute"].get(app), kept["Deployment"], kept["Service"], kept["EndpointSlice"], kept["Pod"]
-        )
+            kept["HTTPRoute"].get(app), kept["Deployment"], kept["Service"], kept["EndpointSlice"], kept["Pod"],
+            kept["ConfigMap"].get(history_name(app)),
+        )  # fmt: skip
 
     def create(self, effect: Create) -> Object:
         path = self._path(effect.ref.kind)

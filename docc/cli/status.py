@@ -27,6 +27,7 @@ def status(
     import json
 
     from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
+    from docc.core.names import history_name
     from docc.model.errors import ExitCode, NotFoundError
     from docc.model.moves import Ref
     from docc.ui.console import Console
@@ -40,7 +41,7 @@ def status(
         raise NotFoundError(
             f'no app "{app}" in namespace {place.target.namespace}', state="nothing was changed", fix="docc list -A"
         )
-    lease = place.cluster.read(Ref("Lease", f"docc-{app}"))
+    lease = place.cluster.read(Ref("Lease", history_name(app)))
     now = place.clock.now()
     place.cluster.close()
     console = Console()

@@ -40,8 +40,9 @@ LOOK = (
     *_all("discovery.k8s.io", "endpointslices", *WATCH),
     *_all(GATEWAY, "httproutes", *WATCH),
     *_all("coordination.k8s.io", "leases", "get"),
+    *_all("", "configmaps", "list"),
 )
-"""Who serves, what is under way, and who drives it."""
+"""Who serves, what is under way, who drives it, and what has been."""
 TURN_BACK = (
     *LOOK,
     # After a conflict, and when an answer is lost: what is there now, since the watch may be late (services have none).
@@ -52,8 +53,9 @@ TURN_BACK = (
     *_all("apps", "deployments", "patch"),  # a revision that is let go is scaled to 0
     *_all(GATEWAY, "httproutes", "patch"),  # the weights
     *_all("coordination.k8s.io", "leases", "create", "patch"),
+    *_all("", "configmaps", "get", "create", "patch"),  # the history
 )
-"""Whoever is on call: nothing is made but the Lease."""
+"""Whoever is on call: nothing is made but the Lease and the history."""
 DRIVE = (
     *TURN_BACK,
     *_all("", "services", "create"),

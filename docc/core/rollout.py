@@ -63,6 +63,8 @@ def _new_record(view: View, plan: Plan, before: Record | None, stable: int | Non
         stable=stable,
         candidate=plan.candidate,
         previous=before.previous if before else None,
+        cool_after=before.cool_after if before else None,
+        verb=plan.verb,
         plan=plan.digest,
         excused=plan.excused,
         drain=plan.limits.drain,
@@ -255,7 +257,7 @@ def _promote(view: View, plan: Plan, weight: int, at: int) -> Move:
     record = view.record
     promoted = record.becoming(
         following(record.phase, Signal.PROMOTE), view.now, stable=plan.candidate, previous=record.stable,
-        candidate=None, weight=0, step=-1, plan="", request="", reason="", exposed=None,
+        candidate=None, weight=0, step=-1, plan="", request="", reason=plan.reason, exposed=None, cool_after=None,
     )  # fmt: skip
     weights = {**dict.fromkeys(view.seen.routed.weights, 0), plan.candidate: 100}
     facts: tuple[Fact, ...] = (Promoted(plan.candidate, record.stable),)

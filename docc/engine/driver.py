@@ -5,9 +5,11 @@ There is no retry code: what fails for a passing reason is looked at again, at o
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 
 from docc.core import planner
+from docc.core.history import note
 from docc.core.invariants import check
 from docc.core.observation import see
 from docc.core.plan import Plan
@@ -17,7 +19,7 @@ from docc.engine.lease import Lease, LeaseLost, shown
 from docc.engine.ports import Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain
-from docc.model.facts import CheckSeen, Reverted, Waiting
+from docc.model.facts import CheckSeen, NotNoted, Reverted, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
 from docc.model.record import Phase
 from docc.model.world import Seen
@@ -45,6 +47,7 @@ class Driver:
     _held: bool = False
     _waiting: tuple[str, float] = ("", 0.0)  # the reason, and when it was told
     _broken: str = ""
+    _unnoted: bool = False
     _failures: int = 0
     _locked_out: float | None = None  # since when the login is lost
     _seen: Seen | None = None  # None: what is there is in doubt
@@ -102,7 +105,7 @@ class Driver:
 
     def _view(self, seen: Seen) -> View:
         now = self.ports.clock.now()
-        return View(self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken)
+        return View(self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._unnoted)
 
     def _sample(self, seen: Seen) -> None:
         record, metrics, plan = seen.record, self.ports.metrics, self.plan
@@ -121,7 +124,17 @@ class Driver:
 
     def _act(self, move: Move, seen: Seen) -> None:
         assert move.effect is not None
-        perform(self.ports, move.effect)
+        try:
+            perform(self.ports, move.effect)
+        except LookAgain:
+            raise
+        except DoccError as error:
+            if move.effect.ref.kind != "ConfigMap":
+                raise
+            # No rollout fails because it could not be written down.
+            self._unnoted = True
+            self.ports.sink.emit(self.ports.clock.now(), NotNoted(words(error)))
+            return
         self._waiting = ("", 0.0)
         now = self.ports.clock.now()
         for fact in move.facts:
@@ -184,6 +197,7 @@ class Driver:
                 seen = self._look()
                 move = planner.park(self._view(seen), signal)
                 if move.outcome is not None:
+                    self._note(seen)
                     return move.outcome
                 self._act(move, seen)
             except DoccError as error:
@@ -191,6 +205,12 @@ class Driver:
                     why = f"stopped by {signal}, and the traffic could not be put back: {error.what}"
                     return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why)
                 self._back_off()
+
+    def _note(self, seen: Seen) -> None:
+        """Tried once: whoever comes next adds what is missing."""
+        with contextlib.suppress(DoccError):
+            if seen.record is not None and seen.record.by == self.me and (move := note(self._view(seen))) is not None:
+                self._act(move, seen)
 
 
 def words(error: DoccError) -> str:

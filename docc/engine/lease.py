@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from docc.core.names import history_name
 from docc.engine.ports import Ports
 from docc.model.errors import Conflict, Gone, LockedError, LookAgain
 from docc.model.facts import Waiting
@@ -38,7 +39,7 @@ class Lease:
 
     @property
     def ref(self) -> Ref:
-        return Ref("Lease", f"docc-{self.app}")
+        return Ref("Lease", history_name(self.app))
 
     @property
     def due(self) -> float:

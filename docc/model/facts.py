@@ -133,6 +133,20 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Cooled:
+    """The revision has left the route: its time to stay warm is over, and its pods go."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotNoted:
+    """The history could not be written; the rollout goes on without."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class StableLost:
     """A revert is due and impossible: stable has no ready endpoint."""
 
@@ -165,6 +179,8 @@ Fact = (
     | Reverted
     | Parked
     | LetGo
+    | Cooled
+    | NotNoted
     | Settled
     | StableLost
     | Evidence

@@ -71,6 +71,10 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
             return Line("park", f"{serves(fact.stable)}{out} ({fact.reason})", "bold yellow")
         case facts.LetGo():
             return Line("route", f"v{fact.revision} has left the route")
+        case facts.Cooled():
+            return Line("route", f"v{fact.revision} is not kept warm any more, and leaves the route")
+        case facts.NotNoted():
+            return Line("history", f"this could not be added to the history: {fact.why}", "yellow")
         case facts.Settled():
             return Line("rest", _settled(fact))
         case facts.StableLost():
