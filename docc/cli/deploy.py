@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from docc.core.plan import Plan
     from docc.engine.ports import Ports
     from docc.engine.sampling import Sampling
-    from docc.model.manifest import GatewayName, Manifest
     from docc.model.moves import Outcome
     from docc.model.world import Seen
 
@@ -46,6 +44,7 @@ def deploy(
     from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
+    from docc.cli.planning import planned
     from docc.engine.ports import Ports
     from docc.ui.console import Console
     from docc.ui.lines import Lines
@@ -64,7 +63,7 @@ def deploy(
     refuse_unpermitted("deploy", place)
     gateway = wiring.gateway_for(place, found)
     seen = refuse_unreadable(app, place)
-    plan, sampling = prepare(found, place.target.namespace, seen, gateway)
+    plan, sampling = planned(found, place.target.namespace, seen, gateway)
     lines = Lines(console)
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
     again = typed_again(manifest, image or [], flags)
@@ -76,7 +75,7 @@ def deploy(
         if dry_run:
             console.out(f"{app}: nothing was touched (--dry-run)")
             return
-        confirm(yes)
+        options.confirm(yes)
         outcome = drive(ports, plan, sampling, limit)
         conclude(console, place, app, outcome, lines, source=again, output=output)
 
@@ -102,38 +101,6 @@ def typed_again(manifest: str, images: Sequence[str], flags: Mapping[str, str | 
     return shlex.join(words)
 
 
-def prepare(manifest: Manifest, namespace: str, seen: Seen, gateway: GatewayName | None) -> tuple[Plan, Sampling]:
-    """The plan and its conditions, from a manifest and what is there."""
-    from docc.core.expression import WINDOW_SECONDS_MIN, longest_range, parse
-    from docc.core.intent import candidate_number
-    from docc.core.plan import Limits, Plan
-    from docc.core.steps import compile_steps
-    from docc.engine.sampling import Sampling
-    from docc.spec.render import render
-
-    strategy, application = manifest.strategy, manifest.application
-    window = max(strategy.canary.interval if strategy.canary else 60.0, WINDOW_SECONDS_MIN)
-    conditions = tuple(
-        (condition.name, parse(condition.expression, outcome_labels=strategy.outcome_labels))
-        for condition in strategy.failure_conditions
-    )
-    reach = max((longest_range(condition, window) for _, condition in conditions), default=0.0)
-    candidate = candidate_number(seen, manifest.spec_hash)
-    plan = Plan(
-        app=application.name,
-        namespace=namespace,
-        candidate=candidate,
-        spec_hash=manifest.spec_hash,
-        scale=application.scale,
-        steps=compile_steps(strategy, longest_range=reach),
-        rendered=render(manifest, namespace, candidate, gateway),
-        limits=Limits(strategy.progress_deadline, strategy.no_data_limit, reach, strategy.drain, strategy.keep_warm),
-        judged=bool(conditions),
-        port=application.http_port or 0,
-    )
-    return plan, Sampling(conditions, strategy.poll, window)
-
-
 def preflight(
     ports: Ports, metrics: PrometheusMetrics | None, plan: Plan, sampling: Sampling, seen: Seen, *, ignore: bool
 ) -> Plan:
@@ -156,13 +123,3 @@ def preflight(
     judged = checks.conditions(ports, plan, sampling, seen)
     failing = tuple(check.name for check in judged.results if check.verdict is Verdict.FAIL)
     return replace(plan, excused=failing) if ignore and failing else plan
-
-
-def confirm(yes: bool) -> None:
-    """Asks only a person: in a pipe or a CI job a deploy that was asked for is done."""
-    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return
-    if not typer.confirm("Go on?", default=True, err=True):
-        from docc.model.errors import UsageError
-
-        raise UsageError("not confirmed", state="nothing was touched")

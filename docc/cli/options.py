@@ -19,7 +19,11 @@ Images = Annotated[
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="text, or json: one document on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Reason = Annotated[str, typer.Option("--reason", help="Kept in the record and the history, for those who ask later.")]
 Timeout = Annotated[str | None, typer.Option("--timeout", help='For all of it, e.g. "30m"; then traffic goes back.')]
+Patience = Annotated[
+    str | None, typer.Option("--timeout", help='How long to wait, e.g. "30m"; else as long as it takes.')
+]
 Prometheus = Annotated[
     str | None, typer.Option("--prometheus-url", help="Where conditions are asked (DOCC_PROMETHEUS_URL).")
 ]
@@ -84,6 +88,32 @@ def seconds(text: str | None) -> float | None:
     if found <= 0:
         raise UsageError(f'"{text}" is no time at all', state="nothing was touched")
     return found
+
+
+def revision(text: str | None) -> int | None:
+    """The N of "vN", or of "N". Raises UsageError."""
+    if text is None:
+        return None
+    number = text.removeprefix("v")
+    if number.isascii() and number.isdigit() and 0 < int(number[:10]) < 10**9:
+        return int(number)
+    from docc.model.errors import UsageError
+
+    raise UsageError(
+        f'"{text}" is no revision', state="nothing was touched", fix='write "v3", as docc history shows them'
+    )
+
+
+def confirm(yes: bool, question: str = "Go on?") -> None:
+    """Asks only a person: in a pipe or a CI job what was asked for is done. Raises UsageError for a no."""
+    import sys
+
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    if not typer.confirm(question, default=True, err=True):
+        from docc.model.errors import UsageError
+
+        raise UsageError("not confirmed", state="nothing was touched")
 
 
 def one_of(value: str, allowed: tuple[str, ...]) -> str:

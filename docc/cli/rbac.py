@@ -13,9 +13,12 @@ Discover = Annotated[
     typer.Option("--discover", help="Also a ClusterRole to find the Gateway, for manifests that name none."),
 ]
 
+Delete = Annotated[bool, typer.Option("--delete", help="Also what docc delete needs.")]
+
 
 def rbac(
     discover: Discover = False,
+    delete: Delete = False,
     namespace: options.Namespace = None,
     output: Annotated[str, typer.Option("--output", "-o", help="yaml, or json: one List.")] = "yaml",
 ) -> None:
@@ -30,10 +33,10 @@ def rbac(
     import sys
 
     from docc.adapters.kube_connection import choose_namespace
-    from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, role
+    from docc.core.permissions import DELETE, DISCOVER, DRIVE, EXPLAIN, role
 
     options.one_of(output, ("yaml", "json"))
-    roles = [role("docc", choose_namespace(namespace, None, None), (*DRIVE, *EXPLAIN))]
+    roles = [role("docc", choose_namespace(namespace, None, None), (*DRIVE, *EXPLAIN, *(DELETE if delete else ())))]
     if discover:
         roles.append(role("docc-discover", None, DISCOVER))
     if output == "json":

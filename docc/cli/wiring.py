@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from docc.adapters.kube_connection import Target
     from docc.model.manifest import GatewayName, Manifest
     from docc.model.moves import Object
+    from docc.ui.tables import App
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,33 @@ def _gateways(place: Place, *, needed: bool) -> list[Object]:
             state="nothing was touched",
             fix="ask an administrator of the cluster to install Gateway API and a Gateway",
         ) from error
+
+
+def elsewhere(place: Place, namespace: str) -> Place:
+    """The same cluster, another namespace or just another look."""
+    from docc.adapters.kube import KubeCluster
+    from docc.adapters.kube_connection import Target
+
+    target = Target(place.target.server, place.target.context, namespace)
+    return Place(KubeCluster(place.cluster.connection, namespace, place.clock.ring), place.clock, target)
+
+
+def applications(place: Place, *, everywhere: bool) -> list[App]:
+    """All that docc has deployed, by namespace and name."""
+    from docc.ui.tables import apps
+
+    chosen = "app.kubernetes.io/managed-by=docc"
+    try:
+        routes = place.cluster.find("HTTPRoute", everywhere=everywhere, labels=chosen)
+    except UnusableError:
+        routes = []
+    services = place.cluster.find("Service", everywhere=everywhere, labels=chosen)
+    return apps([*routes, *services], place.clock.now())
+
+
+def done_by(me: str, what: str, reason: str) -> str:
+    """What the record says of a verb: who did it, and why."""
+    return f"{what} by {me.split('#')[0]}" + (f": {reason}" if reason else "")
 
 
 def my_name() -> str:

@@ -14,8 +14,27 @@ from docc.core.writes import write
 from docc.model.facts import Cooled, Deleted
 from docc.model.moves import Delete, Move, Ref
 from docc.model.record import Phase, Record
+from docc.model.world import Seen
 
 REVISIONS_KEPT = 10
+
+
+def warm(seen: Seen) -> int | None:
+    """The previous revision, if it can take all traffic at once: routed to (with 0), with as many pods as will be needed."""
+    record = seen.record
+    if record is None or record.previous is None:
+        return None
+    previous, stable = seen.revision(record.previous), seen.revision(record.stable)
+    # A Service names only the revision that it selects; a route goes on naming the warm one until it lets go of it.
+    named = seen.routed.kind == "Service" or record.previous in seen.routed.weights
+    needed = max(1, min(previous.replicas, stable.replicas))
+    return record.previous if named and previous.ready >= needed else None
+
+
+def reachable(seen: Seen) -> int | None:
+    """The previous revision, if a rollback can get to it: warm, or with its pods to be brought up from what is kept."""
+    previous = seen.record.previous if seen.record else None
+    return previous if warm(seen) is not None or seen.revision(previous).manifest else None
 
 
 def retire(view: View) -> Move | None:

@@ -52,7 +52,7 @@ def history(seen: Seen) -> tuple[Entry, ...]:
 def note(view: View) -> Move | None:
     """The write that adds the entry of the rollout that is at rest; None when it is there, or cannot be."""
     entry, noted = _entry(view.seen), view.seen.noted
-    if entry is None or view.unnoted or noted.foreign or _is_noted(noted, entry):
+    if entry is None or noted.foreign or _is_noted(noted, entry):
         return None
     number = max(noted.entries, default=0) + 1
     ref, text = Ref("ConfigMap", history_name(view.app)), _written(entry)

@@ -50,7 +50,7 @@ TURN_BACK = (
     *_all("apps", "deployments", "get"),
     *_all(GATEWAY, "httproutes", "get"),
     *_all("", "services", "patch", "delete"),  # the front Service follows; a revision that is let go has none any more
-    *_all("apps", "deployments", "patch"),  # a revision that is let go is scaled to 0
+    *_all("apps", "deployments", "patch", "delete"),  # a revision that is let go is scaled to 0; an old one is deleted
     *_all(GATEWAY, "httproutes", "patch"),  # the weights
     *_all("coordination.k8s.io", "leases", "create", "patch"),
     *_all("", "configmaps", "get", "create", "patch"),  # the history
@@ -68,7 +68,29 @@ DISCOVER = (*_all(GATEWAY, "gateways", "list"), *_all("", "namespaces", "get"))
 """To find the Gateway of a manifest that names none, and to say beforehand whether a named one admits; cluster-wide."""
 
 LIST = (*_all("", "services", "list"), *_all(GATEWAY, "httproutes", "list"))
-NEEDED: Mapping[str, tuple[Permission, ...]] = {"deploy": DRIVE, "rollback": TURN_BACK, "status": LOOK, "list": LIST}
+REVIVE = (*TURN_BACK, *_all("", "services", "create"))
+"""A cold revision gets its Service again."""
+UNLOCK = _all("coordination.k8s.io", "leases", "get", "patch")
+DELETE = (
+    *TURN_BACK,
+    *_all("", "configmaps", "delete"),
+    *_all(GATEWAY, "httproutes", "delete"),
+    *_all("coordination.k8s.io", "leases", "delete"),
+)
+NEEDED: Mapping[str, tuple[Permission, ...]] = {
+    "deploy": DRIVE,
+    "resume": DRIVE,
+    "rollback": TURN_BACK,
+    "rollback to a cold revision": REVIVE,
+    "abort": TURN_BACK,
+    "gc": TURN_BACK,
+    "delete": DELETE,
+    "status": LOOK,
+    "wait": LOOK,
+    "history": LOOK,
+    "unlock": UNLOCK,
+    "list": LIST,
+}
 
 
 def missing(needed: Iterable[Permission], rules: Sequence[Object]) -> tuple[Permission, ...]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from docc.core import inplace, rollout
-from docc.core.cooling import retire
+from docc.core.cooling import retire, warm
 from docc.core.history import note
+from docc.core.intent import given_up_first
 from docc.core.phases import Signal, following
 from docc.core.pods import front_follows, let_go
 from docc.core.steps import resume_after
@@ -83,9 +84,9 @@ def turn_back(view: View, reason: str) -> Move:
     when no such write is possible."""
     record = view.seen.record
     # Parked, stable has all traffic: what goes back is the rollout, not the version that serves.
-    if record is None or record.phase.undecided or record.phase in (Phase.PARKED, Phase.REVERTING):
+    if record is None or given_up_first(view.seen):
         return give_up(view, "rollback", reason)
-    if (previous := warm(view)) is None:
+    if (previous := warm(view.seen)) is None:
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "no earlier revision is warm"))
     swapped = record.becoming(
         following(record.phase, Signal.RETURN), view.now, epoch=record.epoch + 1, by=view.me, stable=previous,
@@ -94,16 +95,6 @@ def turn_back(view: View, reason: str) -> Move:
     )  # fmt: skip
     weights = {**dict.fromkeys(view.seen.routed.weights, 0), previous: 100}
     return write(view, swapped, weights, (Began(previous, record.stable, "rollback"),))
-
-
-def warm(view: View) -> int | None:
-    """The previous revision, if it can take all traffic at once: routed to (with 0), with as many pods as will be needed."""
-    record = view.record
-    previous = view.seen.revision(record.previous)
-    # A Service names only the revision that it selects; a route goes on naming the warm one until it lets go of it.
-    named = view.seen.routed.kind == "Service" or record.previous in view.seen.routed.weights
-    needed = max(1, min(previous.replicas, view.stable.replicas))
-    return record.previous if named and previous.ready >= needed else None
 
 
 def _superseded(view: View) -> Move:
@@ -178,15 +169,16 @@ def _stuck(view: View, record: Record) -> Move:
 def _at_rest(view: View, record: Record) -> Move:
     """Nothing moves any more: set right what must be, begin what is wanted; or take down what nobody needs, and say how it
     ended."""
-    if (move := front_follows(view) or let_go(view) or note(view)) is not None:
+    if (move := front_follows(view)) is not None:
         return move
     plan = view.plan
     if plan is not None and plan.candidate == record.stable and (move := inplace.change(view, plan)) is not None:
         return move
-    outcome = _end(view, record)
+    outcome, noting = _end(view, record), None if view.untidy else note(view)
     if outcome is None and plan is not None:
-        return rollout.begin(view, plan, record)
-    return retire(view) or Move(outcome=outcome)
+        return let_go(view) or (noting and replace(noting, spare=True)) or rollout.begin(view, plan, record)
+    tidying = None if view.untidy else let_go(view) or noting or retire(view)
+    return replace(tidying, spare=True) if tidying else Move(outcome=outcome)
 
 
 def _end(view: View, record: Record) -> Outcome | None:

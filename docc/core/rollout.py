@@ -40,7 +40,7 @@ def first(view: View) -> Move:
             return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
         stable = serving[0] if serving else None
     record = _new_record(view, plan, None, stable)
-    facts = (Began(plan.candidate, stable, "roll" if stable else "first"),)
+    facts = (Began(plan.candidate, stable, plan.verb if stable else "first"),)
     if routed.exists:
         return Move(commit(view.app, routed, record), facts)
     return Move(_create_carrier(view, plan, record), (*facts, Created(routed.kind, view.app)))
@@ -48,7 +48,7 @@ def first(view: View) -> Move:
 
 def begin(view: View, plan: Plan, record: Record) -> Move:
     """From rest: the candidate comes up, traffic stays. The epoch rises with the same write."""
-    mode = "first" if record.stable is None else "retry" if record.candidate == plan.candidate else "roll"
+    mode = "first" if record.stable is None else "retry" if record.candidate == plan.candidate else plan.verb
     fresh = _new_record(view, plan, record, record.stable)
     return write(view, fresh, None, (Began(plan.candidate, record.stable, mode),))
 

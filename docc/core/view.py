@@ -24,7 +24,7 @@ class Checks:
 class View:
     """me: this driver's unique name. held: it has seen its own name in the record before. plan None: no manifest is at
     hand, so what is under way is finished and nothing is begun.
-    broken: why this driver cannot go on (a timeout, a refused object). unnoted: the history cannot be written."""
+    broken: why this driver cannot go on (a timeout, a refused object). untidy: what can wait is left to others."""
 
     app: str
     me: str
@@ -34,7 +34,7 @@ class View:
     now: float
     held: bool = False
     broken: str = ""
-    unnoted: bool = False
+    untidy: bool = False
 
     @property
     def record(self) -> Record:

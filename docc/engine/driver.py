@@ -19,7 +19,7 @@ from docc.engine.lease import Lease, LeaseLost, shown
 from docc.engine.ports import Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain
-from docc.model.facts import CheckSeen, NotNoted, Reverted, Waiting
+from docc.model.facts import CheckSeen, LeftUndone, Reverted, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
 from docc.model.record import Phase
 from docc.model.world import Seen
@@ -47,7 +47,7 @@ class Driver:
     _held: bool = False
     _waiting: tuple[str, float] = ("", 0.0)  # the reason, and when it was told
     _broken: str = ""
-    _unnoted: bool = False
+    _untidy: bool = False
     _failures: int = 0
     _locked_out: float | None = None  # since when the login is lost
     _seen: Seen | None = None  # None: what is there is in doubt
@@ -105,7 +105,7 @@ class Driver:
 
     def _view(self, seen: Seen) -> View:
         now = self.ports.clock.now()
-        return View(self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._unnoted)
+        return View(self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy)
 
     def _sample(self, seen: Seen) -> None:
         record, metrics, plan = seen.record, self.ports.metrics, self.plan
@@ -129,11 +129,10 @@ class Driver:
         except LookAgain:
             raise
         except DoccError as error:
-            if move.effect.ref.kind != "ConfigMap":
+            if not move.spare:
                 raise
-            # No rollout fails because it could not be written down.
-            self._unnoted = True
-            self.ports.sink.emit(self.ports.clock.now(), NotNoted(words(error)))
+            self._untidy = True
+            self.ports.sink.emit(self.ports.clock.now(), LeftUndone(str(move.effect.ref), words(error)))
             return
         self._waiting = ("", 0.0)
         now = self.ports.clock.now()

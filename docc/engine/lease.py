@@ -116,6 +116,31 @@ class Lease:
         self.ports.cluster.patch(Patch(self.ref, (test, operation)))
 
 
+def driver_of(ports: Ports, app: str) -> str:
+    """Who drives the application, for people; "" if nobody alive does."""
+    lease = ports.cluster.read(Ref("Lease", history_name(app)))
+    return shown(holder_of(lease)) if lease is not None and is_alive(lease, ports.clock.now()) else ""
+
+
+def unlock(ports: Ports, app: str) -> str:
+    """Takes the lock off a driver that is gone. Returns who had it, "" if nobody had. Raises LockedError if it is alive."""
+    found = ports.cluster.read(Ref("Lease", history_name(app)))
+    if found is None or not holder_of(found):
+        return ""
+    if is_alive(found, ports.clock.now()):
+        raise _locked(app, found, ports.clock.now())
+    test: Operation = {"op": "test", "path": "/spec/renewTime", "value": found["spec"].get("renewTime")}
+    free: Operation = {"op": "add", "path": "/spec/holderIdentity", "value": ""}
+    ports.cluster.patch(Patch(Ref("Lease", history_name(app)), (test, free)))
+    return shown(holder_of(found))
+
+
+def is_alive(lease: Object, now: float) -> bool:
+    """It has a holder, who renewed it less than one duration ago."""
+    age = age_of(lease, now)
+    return bool(holder_of(lease)) and age is not None and age < DURATION_SECONDS
+
+
 def holder_of(lease: Object) -> str:
     return str(lease.get("spec", {}).get("holderIdentity") or "")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """candidate and stable: revision numbers. mode: first, roll, retry, resume, rollback."""
+    """candidate and stable: revision numbers. mode: first, deploy, retry, resume, rollback."""
 
     candidate: int
     stable: int | None
@@ -88,6 +88,16 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What an onlooker sees of somebody else's rollout: its phase, and the candidate's percent of traffic."""
+
+    phase: str
+    stable: int | None
+    candidate: int | None
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class Promoted:
     revision: int
     previous: int | None
@@ -140,9 +150,10 @@ class Cooled:
 
 
 @dataclass(frozen=True, slots=True)
-class NotNoted:
-    """The history could not be written; the rollout goes on without."""
+class LeftUndone:
+    """Tidying up, or the history: it was refused, the rollout does not depend on it, and the next docc tries again."""
 
+    what: str
     why: str
 
 
@@ -174,13 +185,14 @@ Fact = (
     | ApprovalAwaited
     | CheckSeen
     | Waiting
+    | Standing
     | Promoted
     | FrontMoved
     | Reverted
     | Parked
     | LetGo
     | Cooled
-    | NotNoted
+    | LeftUndone
     | Settled
     | StableLost
     | Evidence

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from docc.model.errors import ManifestError, Problem
 
-BYTES_MAX = 1 << 20
+BYTES_MAX = 1 << 17  # it is kept in an annotation; an object has 256 KiB for all of them
 DEPTH_MAX = 32
 _COLON = re.compile(r"[ \t\r\n]*:")
 

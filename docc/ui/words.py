@@ -59,6 +59,11 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
             return Line("check", _check(fact), _VERDICT_STYLES.get(fact.verdict, ""))
         case facts.Waiting():
             return Line("wait", fact.why, "yellow")
+        case facts.Standing():
+            share = f": v{fact.candidate} has {fact.weight} %" if fact.candidate is not None else ""
+            return Line(
+                "sees", f"{fact.phase}{share}; {serves(fact.stable)}" if not fact.weight else f"{fact.phase}{share}"
+            )
         case facts.Promoted():
             before = f"; v{fact.previous} stands by" if fact.previous is not None else ""
             return Line("promote", f"v{fact.revision} is the stable version now{before}", "bold green")
@@ -73,8 +78,8 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
             return Line("route", f"v{fact.revision} has left the route")
         case facts.Cooled():
             return Line("route", f"v{fact.revision} is not kept warm any more, and leaves the route")
-        case facts.NotNoted():
-            return Line("history", f"this could not be added to the history: {fact.why}", "yellow")
+        case facts.LeftUndone():
+            return Line("left", f"{fact.what} is left as it is for now: {fact.why}", "yellow")
         case facts.Settled():
             return Line("rest", _settled(fact))
         case facts.StableLost():

@@ -17,7 +17,7 @@ def check(
 
 
 GOOD: Told = [
-    (T0, facts.Began(2, 1, "roll")),
+    (T0, facts.Began(2, 1, "deploy")),
     (T0 + 0.1, facts.Created("Deployment", "shop-v2")),
     (T0 + 0.2, facts.Created("Service", "shop-v2")),
     (
@@ -41,7 +41,7 @@ GOOD: Told = [
 ]
 
 BAD: Told = [
-    (T0, facts.Began(2, 1, "roll")),
+    (T0, facts.Began(2, 1, "deploy")),
     (T0 + 4.0, facts.Weighted(2, 1, 10, 1, 10)),
     (T0 + 8.0, check(0.31, "FAIL", 10, "the threshold is crossed", '{pod="shop-v2-x1"}')),
     (T0 + 8.2, facts.Reverted(2, 1, "HTTPErrorRate is 0.31 > 0.05 at 10 %", 4.2)),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from docc.cli.deploy import prepare
+from docc.cli.planning import planned
 from docc.model.manifest import GatewayName
 from docc.model.record import Phase, Record
 from docc.model.world import Revision, Routed, Seen
@@ -45,7 +45,7 @@ def plan_text(
     manifest = read(json.dumps(body).encode(), "manifest.json")
     if seen is not NOTHING and seen.revision(1).spec_hash == "same":
         seen = live(manifest.spec_hash)
-    plan, _ = prepare(manifest, "web", seen, gateway)
+    plan, _ = planned(manifest, "web", seen, gateway)
     return "\n".join(plan_lines(manifest, replace(plan, excused=excused), seen))
 
 
