@@ -128,4 +128,4 @@ class Manifest:
     spec_hash: str
     strategy: Strategy = Strategy()
     maintainer: str | None = None
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

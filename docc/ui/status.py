@@ -196,7 +196,7 @@ def _advice(app: str, namespace: str, seen: Seen, now: float, *, alive: bool) ->
     if record.phase is Phase.AWAITING:
         yield f"docc promote {app} -n {namespace} goes on"
     if record.phase is Phase.PARKED or (not record.phase.at_rest and not alive):
-        yield f"docc resume {app} -n {namespace} goes on, from any machine; so does the same docc deploy"
+        yield f"docc resume {app} -n {namespace} goes on; so does the same docc deploy"
     if overdue(record, now):
         yield f"docc gc {app} -n {namespace} takes down what is not needed any more"
     if record.phase is Phase.REVERTED:

@@ -60,10 +60,8 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
         case facts.Waiting():
             return Line("wait", fact.why, "yellow")
         case facts.Standing():
-            share = f": v{fact.candidate} has {fact.weight} %" if fact.candidate is not None else ""
-            return Line(
-                "sees", f"{fact.phase}{share}; {serves(fact.stable)}" if not fact.weight else f"{fact.phase}{share}"
-            )
+            share = f"v{fact.candidate} has {fact.weight} %" if fact.weight else serves(fact.stable)
+            return Line("sees", f"{fact.phase}: {share}")
         case facts.Promoted():
             before = f"; v{fact.previous} stands by" if fact.previous is not None else ""
             return Line("promote", f"v{fact.revision} is the stable version now{before}", "bold green")

@@ -72,4 +72,9 @@ EVERY_OTHER: Told = [
     (T0, facts.Parked(None, 1, "parked by SIGTERM")),
     (T0, facts.StableLost(1, 2, "HTTPErrorRate is 0.31 > 0.05 at 10 %")),
     (T0, facts.Settled(None, None, None)),
+    (T0, facts.Cooled(1)),
+    (T0, facts.LeftUndone("ConfigMap docc-shop", "exceeded quota: configmaps")),
+    (T0, facts.Standing("shifting", 1, 2, 20)),
+    (T0, facts.Standing("preparing", 1, 2, 0)),
+    (T0, facts.Standing("succeeded", 2, None, 0)),
 ]  # fmt: skip
