@@ -114,6 +114,8 @@ def _claim(view: View, record: Record) -> Move:
         return rollout.begin(view, plan, record)
     phase = following(record.phase, Signal.TAKE_OVER)
     claimed = replace(record, phase=phase, epoch=record.epoch + 1, by=view.me)
+    if record.phase.running:  # nobody has watched or waited meanwhile: the step's hold and its deadlines begin anew
+        claimed = replace(claimed, since=view.now)
     if plan and record.phase.undecided and plan.candidate == record.candidate and record.plan != plan.digest:
         claimed = replace(claimed, plan=plan.digest, step=resume_after(plan.steps, record.weight))
     if plan:

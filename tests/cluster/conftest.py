@@ -14,23 +14,16 @@ from tests.cluster.rig.cluster import Cluster
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The developer's own if it is up, and then left so; else one that ends with the tests, however they end."""
+    """The one that is up; else one for this run, unless it is only a part of it: no worker knows when the others are done."""
     folder = session.default_folder()
-    theirs = session.status(folder)
-    lifeline, held = os.pipe()
-    try:
-        running = theirs or session.up(folder, lifeline=lifeline)
-        with session.inside(running):
-            found = Cluster(running)
-            try:
-                yield found
-            finally:
-                found.close()
-    finally:
-        if theirs is None:
-            session.down(folder)
-        os.close(held)
-        os.close(lifeline)
+    if "PYTEST_XDIST_WORKER" in os.environ and session.status(folder) is None:
+        raise session.Unusable("several workers need a cluster that is up: python -m tests.cluster up (or test)")
+    with session.borrowed(folder) as running, session.inside(running):
+        found = Cluster(running)
+        try:
+            yield found
+        finally:
+            found.close()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 from tests.cluster.acceptance.app import App
 from tests.cluster.acceptance.conftest import Figure
 from tests.cluster.rig import layout
-from tests.cluster.rig.cluster import Cluster, path
+from tests.cluster.rig.cluster import Cluster
 from tests.cluster.rig.session import ROOT
 
 RATE = 50
@@ -33,22 +33,6 @@ def meshed(app: App) -> App:
     app.application |= {"mesh": True, "containers": {"web": {**container, "ports": [{"port": 80}]}}}
     app.strategy["canary"] = {"increment": 50, "interval": 3}
     return app
-
-
-@pytest.fixture
-def closed(cluster: Cluster) -> Iterator[None]:
-    """The Gateway takes routes of its own namespace only, meanwhile."""
-    where, form = path("gateways", layout.INGRESS, layout.GATEWAY_NAME), {"Content-Type": "application/json-patch+json"}
-
-    def admit(who: str) -> None:
-        change = {"op": "replace", "path": "/spec/listeners/0/allowedRoutes/namespaces/from", "value": who}
-        cluster.admin.send("PATCH", where, content=json.dumps([change]), headers=form)
-
-    admit("Same")
-    try:
-        yield
-    finally:
-        admit("All")
 
 
 def mesh_door(app: App) -> tuple[str, str]:
@@ -132,8 +116,9 @@ def test_in_a_first_deploy_no_client_in_the_mesh_loses_a_request_once_one_is_ans
     assert not lost and len([row for row in rows if row["version"]]) > 2 * RATE, lost[:3]
 
 
-def test_without_a_gateway_the_mesh_alone_carries_the_weights(meshed: App, closed: None, figure: Figure) -> None:
+def test_without_a_gateway_the_mesh_alone_carries_the_weights(meshed: App, figure: Figure) -> None:
     app = meshed
+    app.cluster.admin.patch("namespaces", "", app.namespace, {"metadata": {"labels": {layout.NOT_ADMITTED: "true"}}})
     app.strategy |= {"canary": {"increment": 50, "interval": 14}, "failure_conditions": []}
     app.serves()
     assert parents(app) == [("Service", app.name)]

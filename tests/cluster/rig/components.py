@@ -19,6 +19,7 @@ from tests.cluster.rig.layout import (
 )
 from tests.cluster.rig.objects import make
 
+ETCD_URL = "http://127.0.0.1:2379"
 _ISTIO_ONLY = {
     # Filters that only Istio's own build of Envoy has.
     "PILOT_ENABLE_METADATA_EXCHANGE": "false",
@@ -64,7 +65,7 @@ def apiserver(layout: Layout) -> Component:
     return Component(
         "kube-apiserver",
         (
-            _link("kube-apiserver"), "--etcd-servers=http://127.0.0.1:2379",
+            _link("kube-apiserver"), f"--etcd-servers={ETCD_URL}",
             f"--bind-address={NODE_ADDRESS}", f"--advertise-address={NODE_ADDRESS}", f"--secure-port={API_PORT}",
             f"--tls-cert-file={layout.certificate}", f"--tls-private-key-file={layout.key}",
             f"--service-cluster-ip-range={SERVICE_ADDRESSES}", "--authorization-mode=RBAC", "--allow-privileged",
