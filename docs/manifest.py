@@ -46,6 +46,13 @@ RULES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Prometheus is not asked more often than once a second.", {"deployment_strategy.poll": "500ms"}),
     ("Prometheus has one address.", {"deployment_strategy.prometheus": {"token_env": "PROMETHEUS_TOKEN"}}),
     (
+        "A token reaches only an address: no Service behind the API server would see it.",
+        {
+            "deployment_strategy.prometheus.service": "monitoring/prometheus:9090",
+            "deployment_strategy.prometheus.token_env": "PROMETHEUS_TOKEN",
+        },
+    ),
+    (
         "Conditions have names of their own.",
         {"deployment_strategy.failure_conditions": [{"name": "Up", "expression": "up < 1"}] * 2},
     ),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import promql_parser as promql
 
+from docc.core.basis import Basis, basis, share
 from docc.core.promql_text import (
     COMPARISONS,
     Node,
@@ -88,13 +89,20 @@ class Binding:
 @dataclass(frozen=True, slots=True)
 class Side:
     """One comparison: `value operator threshold`. value and presence are PromQL texts to be sent; quotient: an empty value
-    means that the divisor is empty, since the dividend counts as 0 when it is."""
+    means that the divisor is empty, since the dividend counts as 0 when it is. share: the value is such a quotient and nothing
+    more. basis: asks how many requests it rests on."""
 
     value: str
     operator: str
     threshold: float
     presence: tuple[str, ...]
     quotient: bool
+    share: bool = False
+    basis: Basis | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (self.value, *self.presence, *((self.basis.query,) if self.basis else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,7 @@ class Questions:
     @property
     def texts(self) -> tuple[str, ...]:
         """Each text once, in a stable order."""
-        found = [text for side in self.sides for text in (side.value, *side.presence)]
+        found = [text for side in self.sides for text in side.texts]
         return tuple(dict.fromkeys([*found, *([self.whole] if self.whole else [])]))
 
 
@@ -259,7 +267,11 @@ def _side(comparison: Node, outcome_labels: frozenset[str], how: Writing) -> Sid
         if _asked(vector)
     ]
     text, plain = write(value, how), write(value, Writing(how.values))
-    return Side(text, op, threshold, tuple(dict.fromkeys(presence)), quotient=text != plain)
+    division = share(value)
+    return Side(
+        text, op, threshold, tuple(dict.fromkeys(presence)), quotient=text != plain, share=division is not None,
+        basis=basis(division, how) if division is not None else None,
+    )  # fmt: skip
 
 
 def _whole(tree: Node, how: Writing) -> str:

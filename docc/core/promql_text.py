@@ -71,15 +71,16 @@ def _aggregate(node: Node, how: Writing) -> str:
 
 def _binary(node: Node, how: Writing) -> str:
     left, right = write(node.lhs, how), write(node.rhs, how)
-    if how.rewrite and operator(node) == "/" and not has_matching(node) and _is_vector_quotient(node):
+    if how.rewrite and is_quotient(node):
         return f"((({left}) or 0 * ({right})) / ({right}))"
     return f"(({left}) {operator(node)}{modifier(node)} ({right}))"
 
 
-def _is_vector_quotient(node: Node) -> bool:
+def is_quotient(node: Node) -> bool:
     """Only a division of two vectors can lose series to an empty left side; vector / scalar cannot be helped by the right
     side, and `or` is not defined for scalars."""
-    return bool(next(selectors(node.lhs), None)) and is_vector(node.lhs) and is_vector(node.rhs)
+    divides = operator(node) == "/" and not has_matching(node)
+    return divides and bool(next(selectors(node.lhs), None)) and is_vector(node.lhs) and is_vector(node.rhs)
 
 
 def is_vector(node: Node) -> bool:

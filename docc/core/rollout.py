@@ -111,7 +111,8 @@ def _evidence(view: View) -> str:
         return ""
     if view.can_return and (check := view.failing()) is not None:
         value = "" if check.value is None else f" is {check.value:.4g} {check.operator} {check.threshold:.4g}"
-        return f"{check.name}{value} at {view.weight} %{check.series and ' in ' + check.series}"
+        basis = f", in {check.basis}" if check.basis else ""
+        return f"{check.name}{value} at {view.weight} %{check.series and ' in ' + check.series}{basis}"
     if candidate.crashed_at is not None and record.exposed is not None and candidate.crashed_at >= int(record.exposed):
         return f"{candidate.crash} at {view.weight} %"
     # Its pods are still there for a moment: traffic goes before they do.

@@ -44,7 +44,8 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Check:
     """A condition as judged once. value: nearest to or farthest beyond the threshold; None: no number. fresh: each selector
-    has a sample newer than the weight change. newest: unix seconds of the newest sample of the stalest selector."""
+    has a sample newer than the weight change. newest: unix seconds of the newest sample of the stalest selector. basis: how
+    many requests the value rests on, in words; "" if that is not known."""
 
     name: str
     verdict: Verdict
@@ -56,6 +57,7 @@ class Check:
     series: str = ""
     fresh: bool = False
     newest: float | None = None
+    basis: str = ""
 
 
 def breaches(value: float, operator: str, threshold: float) -> bool:
@@ -90,7 +92,10 @@ def _judge_compound(name: str, text: str, sides: list[Check], answers: Mapping[s
     lead = sides[0]
 
     def check(verdict: Verdict, reason: str, side: Check = lead, series: str = "") -> Check:
-        return Check(name, verdict, side.value, side.operator, side.threshold, reason, text, series, fresh, newest)
+        basis = side.basis if verdict is Verdict.FAIL else ""
+        return Check(
+            name, verdict, side.value, side.operator, side.threshold, reason, text, series, fresh, newest, basis
+        )
 
     if whole.error:
         return check(Verdict.ERROR, whole.error)
@@ -112,7 +117,10 @@ def _judge_side(name: str, side: Side, answers: Mapping[str, Answer], since: flo
     def check(verdict: Verdict, reason: str, worst: Series | None = None) -> Check:
         number = worst.value if worst else None
         labels = str(worst) if worst else ""
-        return Check(name, verdict, number, side.operator, side.threshold, reason, side.value, labels, fresh, newest)
+        rests_on = _basis(side, answers, worst) if worst else ""
+        return Check(
+            name, verdict, number, side.operator, side.threshold, reason, side.value, labels, fresh, newest, rests_on
+        )
 
     if value.error:
         return check(Verdict.ERROR, value.error)
@@ -122,7 +130,8 @@ def _judge_side(name: str, side: Side, answers: Mapping[str, Answer], since: flo
             return check(Verdict.FAIL, "the threshold is crossed", series)
     if numbers:
         worst = _nearest(numbers, side)
-        return check(Verdict.OK, "" if worst.value or not side.quotient else "numerator empty, taken as 0", worst)
+        none_matched = worst.value == 0 and side.share and side.operator in (">", ">=")
+        return check(Verdict.OK, "no matching errors" if none_matched else "", worst)
     if broken:
         return check(Verdict.ERROR, broken)
     if absent:
@@ -130,7 +139,7 @@ def _judge_side(name: str, side: Side, answers: Mapping[str, Answer], since: flo
     if not fresh:
         return check(Verdict.NO_DATA, f"no sample newer than the weight change of {_clock(since)}")
     if value.series or side.quotient:
-        return check(Verdict.NO_DATA, "live series, but no request in the range to judge by")
+        return check(Verdict.NO_DATA, f"live series, but {_nothing_in_range(side, answers)}")
     return check(Verdict.OK, "nothing matched, in live samples")
 
 
@@ -145,6 +154,26 @@ def _presence(side: Side, answers: Mapping[str, Answer]) -> tuple[float | None, 
             return None, text.removeprefix("max(timestamp(").removesuffix("))"), ""
         newest.append(answer.series[0].value)
     return min(newest, default=None), "", ""
+
+
+def _basis(side: Side, answers: Mapping[str, Answer], worst: Series) -> str:
+    """Asked in the same breath as the value, and yet apart from it: only a number above 0 goes with a quotient."""
+    if side.basis is None:
+        return ""
+    counted = answers.get(side.basis.query, Answer()).series
+    amount = next((series.value for series in counted if series.labels == worst.labels), 0.0)
+    return side.basis.words(amount) if 0 < amount < math.inf else ""
+
+
+def _nothing_in_range(side: Side, answers: Mapping[str, Answer]) -> str:
+    """What a quotient lacks that is empty or 0/0, as far as the divisor tells."""
+    counted = answers.get(side.basis.query, Answer(error="it was not answered")) if side.basis else None
+    if side.basis is not None and counted is not None and not counted.error:
+        if not counted.series:
+            return "not two samples in the range yet"
+        if all(series.value == 0 for series in counted.series):
+            return f"no {side.basis.noun} in the range" if side.basis.noun == "requests" else "nothing in the range"
+    return "nothing in the range to judge by: no request, or no second sample yet"
 
 
 def _nearest(numbers: list[Series], side: Side) -> Series:

@@ -118,7 +118,7 @@ class Driver:
         for result in self._checks.results:
             fact = CheckSeen(
                 result.name, result.verdict.value, result.value, result.operator, result.threshold, result.reason,
-                record.weight, result.query, result.series,
+                record.weight, result.query, result.series, result.basis,
             )  # fmt: skip
             self.ports.sink.emit(now, fact)
 

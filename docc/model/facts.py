@@ -69,7 +69,8 @@ class ApprovalAwaited:
 
 @dataclass(frozen=True, slots=True)
 class CheckSeen:
-    """One condition as last judged: verdict OK, FAIL, NO-DATA or ERROR; value None where there is no number."""
+    """One condition as last judged: verdict OK, FAIL, NO-DATA or ERROR; value None where there is no number; basis: how many
+    requests it rests on, in words."""
 
     name: str
     verdict: str
@@ -80,6 +81,7 @@ class CheckSeen:
     weight: int
     query: str
     series: str = ""
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,9 +239,18 @@ def _times(values: dict[str, Any]) -> Found:
     for at, value in _durations(strategy):
         if seconds(value) > SECONDS_MAX:
             yield (*path, *at), None, f"{at[-1]} is {_shown(value)}; must be at most 168h"
-    source = strategy.get("prometheus", {})
+
+
+def _prometheus(values: dict[str, Any]) -> Found:
+    source, path = strategy_of(values).get("prometheus", {}), (*_strategy_path(values), "prometheus")
     if source and ("url" in source) == ("service" in source):
-        yield (*path, "prometheus"), None, "prometheus needs either url or service"
+        yield path, None, "prometheus needs either url or service"
+    elif "service" in source:
+        if int(source["service"].rpartition(":")[2]) not in range(1, 65536):
+            yield (*path, "service"), None, f"service is {_shown(source['service'])}; a port is 1 to 65535"
+        if "token_env" in source:
+            why = "the API server takes the Authorization header off what it passes on to a Service"
+            yield path, "token_env", f"token_env goes with url only: {why}"
 
 
 SECONDS_MAX = 604800.0  # a week, as in the schema
@@ -257,7 +266,7 @@ def _durations(strategy: dict[str, Any]) -> Iterator[tuple[Path, str]]:
         yield ("canary", "interval"), interval
 
 
-_RULES = (_one_strategy, _names, _ports, _routable, _conditions, _times)
+_RULES = (_one_strategy, _names, _ports, _routable, _conditions, _times, _prometheus)
 
 
 def seconds(value: float | str) -> float:

@@ -168,6 +168,7 @@ def _check(check: CheckSeen) -> dict[str, Any]:
         "series": check.series,
         "weight": check.weight,
         "reason": check.reason,
+        "basis": check.basis,
         "query": check.query,
     }
 

@@ -103,11 +103,13 @@ def _weighted(fact: facts.Weighted) -> str:
 
 
 def _check(fact: facts.CheckSeen) -> str:
-    """The verdicts and the numbers stand below each other; a breach also says how much traffic saw it."""
+    """The verdicts and the numbers stand below each other. A breach also says how much traffic saw it; a breach, and that
+    there was none at all, in how many requests."""
     value = "" if fact.value is None else f"{number(fact.value):<6}  "
-    at = f" at {fact.weight} %" if fact.verdict == "FAIL" else ""
+    basis = f" in {fact.basis}" if fact.basis else ""
+    at = f" at {fact.weight} %{basis}" if fact.verdict == "FAIL" else ""
     series = f"  {fact.series}" if fact.series else ""
-    why = f"  {fact.reason}" if fact.reason and fact.verdict != "FAIL" else ""
+    why = f"  {fact.reason}{basis}" if fact.reason and fact.verdict != "FAIL" else ""
     return f"{fact.name}  {fact.verdict:<7}  {value}(fires at {fires(fact)}){at}{series}{why}"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from docc.core.expression import Binding, bind, parse
-from docc.core.verdict import Answer, Series, Verdict, judge
+from docc.core.verdict import Answer, Check, Series, Verdict, judge
 
 DOC = Path(__file__).resolve().parents[3] / "docs" / "failure-conditions.md"
 A = "sum(rate(http_requests_total{app='demo_app',code='500'}[5m]))"
@@ -63,3 +63,82 @@ def test_compound_fails_only_if_the_whole_holds_and_else_tells_the_worst_side() 
     side = questions.sides[0].value
     broken = {**good, questions.whole: Answer(), side: Answer(error="boom")}
     assert judge("C", questions, broken, since=SINCE).verdict is Verdict.ERROR
+
+
+def _judged(text: str, answered: dict[str, Answer], samples: str = "fresh") -> Check:
+    """Answers by kind of question: "value", "count"."""
+    (side,) = (questions := bind(parse(text), BINDING)).sides
+    answers = {side.value: answered["value"], **{asked: presence(samples) for asked in side.presence}}
+    if side.basis is not None and "count" in answered:
+        answers[side.basis.query] = answered["count"]
+    return judge("E", questions, answers, since=SINCE)
+
+
+def _one(value: float) -> Answer:
+    return Answer((Series((), value),))
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        (f"{A} / {B} > 0.05", "(sum(rate(http_requests_total{app=\"demo_app\"}[300s]))) * 300"),
+        (f"100 * ({A} / {B}) > 5", "(sum(rate(http_requests_total{app=\"demo_app\"}[300s]))) * 300"),
+        ("sum(increase(a_total[5m])) / sum(increase(b_total[5m])) > 0.05", "sum(increase(b_total[300s]))"),
+        ("rate(a_total[$window]) / rate(b_total[$window]) > 0.05", "(rate(b_total[30s])) * 30"),
+        ("sum(irate(a_total[5m])) / sum(irate(b_total[5m])) > 0.05", ""),
+        ("sum(a) / sum(b) > 0.05", ""),
+        ("rate(x_seconds_sum[5m]) / rate(y_seconds_sum[5m]) > 0.05", ""),
+        ("rate(x_bucket{le='1'}[5m]) / rate(x_bucket[5m]) > 0.05", ""),
+        (f"1 - {A} / {B} < 0.95", ""),
+        (f"{A} > 5", ""),
+    ],
+)  # fmt: skip
+def test_a_divisor_is_asked_as_a_count_where_it_is_one(text: str, query: str) -> None:
+    (side,) = bind(parse(text), BINDING).sides
+    assert (side.basis.query if side.basis else "") == query
+
+
+def test_no_error_is_told_with_the_requests_that_there_were() -> None:
+    check = _judged(f"{A} / {B} > 0.05", {"value": _one(0.0), "count": _one(1203.6)})
+    assert (check.verdict, check.reason, check.basis) == (Verdict.OK, "no matching errors", "about 1204 requests")
+
+
+def test_without_a_count_no_number_is_told() -> None:
+    for count in (Answer(), Answer(error="HTTP 503"), _one(float("nan")), _one(0.0)):
+        check = _judged(f"{A} / {B} > 0.05", {"value": _one(0.0), "count": count})
+        assert (check.verdict, check.reason, check.basis) == (Verdict.OK, "no matching errors", "")
+    assert _judged("sum(a) / sum(b) > 0.05", {"value": _one(0.0)}).basis == ""
+
+
+def test_what_are_no_requests_is_named_by_its_metric() -> None:
+    text = "sum(rate(jobs_failed_total[5m])) / sum(rate(jobs_total[5m])) > 0.05"
+    assert _judged(text, {"value": _one(0.0), "count": _one(40.0)}).basis == "about 40 of jobs_total"
+
+
+def test_a_zero_that_is_no_share_says_nothing_of_errors() -> None:
+    for text in (f"{A} / {B} - {B} / {A} > 0.05", f"{A} > 5", f"1 - {A} / {B} > 0.5"):
+        assert _judged(text, {"value": _one(0.0)}).reason == ""
+
+
+def test_a_breach_tells_the_requests_of_the_series_that_breaches() -> None:
+    text = (
+        "sum by (pod) (rate(http_requests_total{code='500'}[5m])) / sum by (pod) (rate(http_requests_total[5m])) > 0.05"
+    )
+    pods = [(("pod", name),) for name in ("a", "b")]
+    value = Answer((Series(pods[0], 0.01), Series(pods[1], 0.3)))
+    count = Answer((Series(pods[0], 900.0), Series(pods[1], 10.0)))
+    check = _judged(text, {"value": value, "count": count})
+    assert (check.verdict, check.series, check.basis) == (Verdict.FAIL, '{pod="b"}', "about 10 requests")
+
+
+@pytest.mark.parametrize(
+    ("value", "count", "reason"),
+    [
+        (_one(float("nan")), _one(0.0), "no requests in the range"),
+        (Answer(), Answer(), "not two samples in the range yet"),
+        (Answer(), Answer(error="HTTP 503"), "no request, or no second sample yet"),
+    ],
+)
+def test_silence_of_live_series_is_told_by_its_cause(value: Answer, count: Answer, reason: str) -> None:
+    check = _judged(f"{A} / {B} > 0.05", {"value": value, "count": count})
+    assert check.verdict is Verdict.NO_DATA and check.reason.endswith(reason)

@@ -138,3 +138,24 @@ def test_no_duration_is_longer_than_a_week(name: str) -> None:
         (problem,) = problems(json.dumps({**TALK, "deployment_strategy": {name: long}}))
         assert name in problem
     read(json.dumps({**TALK, "deployment_strategy": {name: "168h"}}).encode(), "m.json")
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ({"service": "a/b:9090", "token_env": "T"}, "token_env goes with url only"),
+        ({"service": "a/b:9090", "url": "http://b"}, "either url or service"),
+        ({"token_env": "T"}, "either url or service"),
+        ({"service": "a/b:65536"}, "a port is 1 to 65535"),
+        ({"service": "a/b:0"}, "a port is 1 to 65535"),
+        ({"service": "a/b:65535"}, ""),
+        ({"url": "http://b", "token_env": "T"}, ""),
+    ],
+)
+def test_prometheus_has_one_address_and_a_token_only_where_it_arrives(source: dict[str, str], says: str) -> None:
+    text = json.dumps({**TALK, "deployment_strategy": {"prometheus": source}})
+    if not says:
+        assert read(text.encode(), "m.json").strategy.prometheus is not None
+        return
+    (problem,) = problems(text)
+    assert says in problem

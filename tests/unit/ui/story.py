@@ -11,9 +11,9 @@ RATIO = "sum(rate(http_requests_total{deployment='shop-v2',code='500'}[1m])) / s
 
 
 def check(
-    value: float | None, verdict: str = "OK", weight: int = 50, reason: str = "", series: str = ""
+    value: float | None, verdict: str = "OK", weight: int = 50, reason: str = "", series: str = "", basis: str = ""
 ) -> facts.CheckSeen:
-    return facts.CheckSeen("HTTPErrorRate", verdict, value, ">", 0.05, reason, weight, RATIO, series)
+    return facts.CheckSeen("HTTPErrorRate", verdict, value, ">", 0.05, reason, weight, RATIO, series, basis)
 
 
 GOOD: Told = [
@@ -28,7 +28,7 @@ GOOD: Told = [
     (T0 + 9.0, check(None, "NO-DATA", reason='no series for http_requests_total{deployment="shop-v2"}')),
     (T0 + 14.0, check(0.004)),
     (T0 + 19.0, check(0.0041)),
-    (T0 + 24.0, check(0.0, reason="numerator empty, taken as 0")),
+    (T0 + 24.0, check(0.0, reason="no matching errors", basis="about 1204 requests")),
     (T0 + 29.0, check(0.002)),
     (T0 + 34.0, check(0.003)),
     (T0 + 34.1, facts.Scaled(2, 4, "more traffic to come")),
@@ -43,8 +43,8 @@ GOOD: Told = [
 BAD: Told = [
     (T0, facts.Began(2, 1, "deploy")),
     (T0 + 4.0, facts.Weighted(2, 1, 10, 1, 10)),
-    (T0 + 8.0, check(0.31, "FAIL", 10, "the threshold is crossed", '{pod="shop-v2-x1"}')),
-    (T0 + 8.2, facts.Reverted(2, 1, "HTTPErrorRate is 0.31 > 0.05 at 10 %", 4.2)),
+    (T0 + 8.0, check(0.31, "FAIL", 10, "the threshold is crossed", '{pod="shop-v2-x1"}', "about 29 requests")),
+    (T0 + 8.2, facts.Reverted(2, 1, "HTTPErrorRate is 0.31 > 0.05 at 10 %, in about 29 requests", 4.2)),
     (
         T0 + 8.2,
         facts.Evidence("container web, last lines before the crash", "boot\n\x1b[31mpanic: no db\x1b[0m\n::error::x"),
