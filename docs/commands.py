@@ -31,6 +31,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("docc deploy manifest.json --image acme/shop:1.4.3 --yes --timeout 45m", "in a CI job"),
         ("docc deploy manifest.json --image web=acme/shop:1.4.3 --image proxy=acme/proxy:2", "two containers"),
         ("docc deploy manifest.json --yes -o json > result.json", "one document; progress goes to standard error"),
+        ("docc deploy manifest.json --yes -o jsonl | tee docc.jsonl", "each event as it happens (schemas/event.json)"),
     ),
     "status": (
         ("docc status shop", ""),

@@ -39,19 +39,19 @@ def deploy(
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    output: options.Output = "text",
+    output: options.Stream = "text",
 ) -> None:
     """Roll a manifest out, step by step, and take it back if it fails."""
     from docc.adapters import prometheus
     from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
+    from docc.cli.telling import Telling
     from docc.engine.ports import Ports
     from docc.ui.console import Console
-    from docc.ui.lines import Lines
     from docc.ui.plan import plan_lines
 
-    options.one_of(output, ("text", "json"))
+    options.one_of(output, ("text", "json", "jsonl"))
     options.one_of(baseline, ("wait", "ignore"))
     limit = options.seconds(timeout)
     found = wiring.read_manifest(manifest, image)
@@ -59,17 +59,16 @@ def deploy(
     app = found.application.name
     console = Console()
     place = wiring.place(kubeconfig, context, namespace, found.application.namespace)
-    console.err(place.heading(app))
+    telling = Telling(console, place, app, output)
     metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
     refuse_unpermitted("deploy", place)
     gateway = wiring.gateway_for(place, found)
     seen = refuse_unreadable(app, place)
     plan, sampling = prepare(found, place.target.namespace, seen, gateway)
-    lines = Lines(console)
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
     again = typed_again(manifest, image or [], flags)
     with Signals(place.clock.ring) as signals:
-        ports = Ports(place.cluster, metrics, place.clock, signals, lines)
+        ports = Ports(place.cluster, metrics, place.clock, signals, telling)
         plan = preflight(ports, metrics, plan, sampling, seen, ignore=baseline == "ignore")
         for row in plan_lines(found, plan, seen):
             console.err(row)
@@ -78,7 +77,7 @@ def deploy(
             return
         confirm(yes)
         outcome = drive(ports, plan, sampling, limit)
-        conclude(console, place, app, outcome, lines, source=again, output=output)
+        conclude(console, place, app, outcome, telling, source=again, output=output)
 
 
 def drive(ports: Ports, plan: Plan, sampling: Sampling, limit: float | None) -> Outcome:

@@ -20,8 +20,6 @@ def list_apps(
     output: Output = "table",
 ) -> None:
     """The applications that docc has deployed."""
-    import json
-
     from docc.cli.beginning import refuse_unpermitted
     from docc.model.errors import UnusableError
     from docc.ui.console import Console
@@ -40,7 +38,7 @@ def list_apps(
     found = apps([*routes, *services], place.clock.now())
     console = Console()
     if output == "json":
-        console.out(json.dumps([app.to_json() for app in found]))
+        console.document([app.to_json() for app in found])
     elif output == "name":
         console.out("\n".join(app.name for app in found))
     elif not found:
