@@ -25,6 +25,7 @@ Baseline = Annotated[
     str,
     typer.Option("--baseline", help="A condition that fails already: wait for it to clear, or ignore it this time."),
 ]
+ErrorUnchanged = Annotated[bool, typer.Option("--error-unchanged", help="End with 3 if nothing is to be done.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, touch nothing.")]
 
 
@@ -33,6 +34,7 @@ def deploy(
     image: options.Images = None,
     yes: options.Yes = False,
     dry_run: DryRun = False,
+    error_unchanged: ErrorUnchanged = False,
     timeout: options.Timeout = None,
     baseline: Baseline = "wait",
     prometheus_url: options.Prometheus = None,
@@ -42,12 +44,15 @@ def deploy(
     output: options.Stream = "text",
 ) -> None:
     """Roll a manifest out, step by step, and take it back if it fails."""
+    from dataclasses import replace
+
     from docc.adapters import prometheus
     from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
     from docc.cli.telling import Telling
     from docc.engine.ports import Ports
+    from docc.model.errors import ExitCode
     from docc.ui.console import Console
     from docc.ui.plan import plan_lines
 
@@ -77,6 +82,8 @@ def deploy(
             return
         confirm(yes)
         outcome = drive(ports, plan, sampling, limit)
+        if error_unchanged and outcome.result == "unchanged":
+            outcome = replace(outcome, exit_code=ExitCode.UNCHANGED)
         conclude(console, place, app, outcome, telling, source=again, output=output)
 
 
