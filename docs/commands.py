@@ -29,8 +29,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("docc deploy manifest.json", "shows the plan, asks, rolls out"),
         ("docc deploy manifest.json --dry-run", "the plan; touches nothing"),
         ("docc deploy manifest.json --image acme/shop:1.4.3 --yes --timeout 45m", "in a CI job"),
+        ("docc deploy manifest.json --error-unchanged", "3 if this very version runs already"),
         ("docc deploy manifest.json --image web=acme/shop:1.4.3 --image proxy=acme/proxy:2", "two containers"),
         ("docc deploy manifest.json --yes -o json > result.json", "one document; progress goes to standard error"),
+        ("docc deploy manifest.json --yes -o jsonl | tee docc.jsonl", "each event as it happens (schemas/event.json)"),
     ),
     "status": (
         ("docc status shop", ""),
@@ -74,7 +76,7 @@ _DRIVEN = (ExitCode.FAILED_SAFE, ExitCode.FAILED_NOT_CLEAN, ExitCode.INTERRUPTED
 EXITS: dict[str, tuple[ExitCode, ...]] = {
     "validate": (ExitCode.USAGE,),
     "render": (ExitCode.USAGE,),
-    "deploy": (*_CLUSTER, ExitCode.LOCKED, *_DRIVEN),
+    "deploy": (*_CLUSTER, ExitCode.UNCHANGED, ExitCode.LOCKED, *_DRIVEN),
     "status": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, ExitCode.IN_PROGRESS),
     "rollback": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, *_DRIVEN),
     "abort": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, *_DRIVEN),

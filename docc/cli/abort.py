@@ -21,12 +21,13 @@ def abort(
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    output: options.Output = "text",
+    output: options.Stream = "text",
 ) -> None:
     """Give up the rollout that is under way: all traffic to the version that served before, in one write."""
     from docc.adapters.signals import Signals
     from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
+    from docc.cli.telling import Telling
     from docc.core.intent import given_up_first
     from docc.engine.lease import driver_of
     from docc.engine.ports import Ports
@@ -34,16 +35,15 @@ def abort(
     from docc.model.errors import ExitCode, NotFoundError
     from docc.model.moves import Outcome
     from docc.ui.console import Console
-    from docc.ui.lines import Lines
 
-    options.one_of(output, ("text", "json"))
+    options.one_of(output, ("text", "json", "jsonl"))
     console, place = Console(), wiring.place(kubeconfig, context, namespace)
-    console.err(place.heading(app))
+    telling = Telling(console, place, app, output)
     refuse_unpermitted("abort", place)
     seen = refuse_unreadable(app, place)
-    me, lines = wiring.my_name(), Lines(console)
+    me = wiring.my_name()
     with Signals(place.clock.ring) as signals:
-        ports = Ports(place.cluster, None, place.clock, signals, lines)
+        ports = Ports(place.cluster, None, place.clock, signals, telling)
         left_alone = ""
         if if_unwatched:
             driver = driver_of(ports, app)
@@ -61,4 +61,4 @@ def abort(
                 state=UNTOUCHED,
                 fix=f"docc status {app} -n {place.target.namespace}; docc rollback goes back to the former version",
             )
-        conclude(console, place, app, outcome, lines, output=output)
+        conclude(console, place, app, outcome, telling, output=output)

@@ -23,6 +23,7 @@ Baseline = Annotated[
     str,
     typer.Option("--baseline", help="A condition that fails already: wait for it to clear, or ignore it this time."),
 ]
+ErrorUnchanged = Annotated[bool, typer.Option("--error-unchanged", help="End with 3 if nothing is to be done.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, touch nothing.")]
 
 
@@ -31,26 +32,30 @@ def deploy(
     image: options.Images = None,
     yes: options.Yes = False,
     dry_run: DryRun = False,
+    error_unchanged: ErrorUnchanged = False,
     timeout: options.Timeout = None,
     baseline: Baseline = "wait",
     prometheus_url: options.Prometheus = None,
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    output: options.Output = "text",
+    output: options.Stream = "text",
 ) -> None:
     """Roll a manifest out, step by step, and take it back if it fails."""
+    from dataclasses import replace
+
     from docc.adapters import prometheus
     from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
     from docc.cli.planning import planned
+    from docc.cli.telling import Telling
     from docc.engine.ports import Ports
+    from docc.model.errors import ExitCode
     from docc.ui.console import Console
-    from docc.ui.lines import Lines
     from docc.ui.plan import plan_lines
 
-    options.one_of(output, ("text", "json"))
+    options.one_of(output, ("text", "json", "jsonl"))
     options.one_of(baseline, ("wait", "ignore"))
     limit = options.seconds(timeout)
     found = wiring.read_manifest(manifest, image)
@@ -58,17 +63,16 @@ def deploy(
     app = found.application.name
     console = Console()
     place = wiring.place(kubeconfig, context, namespace, found.application.namespace)
-    console.err(place.heading(app))
+    telling = Telling(console, place, app, output)
     metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
     refuse_unpermitted("deploy", place)
     gateway = wiring.gateway_for(place, found)
     seen = refuse_unreadable(app, place)
     plan, sampling = planned(found, place.target.namespace, seen, gateway)
-    lines = Lines(console)
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
     again = typed_again(manifest, image or [], flags)
     with Signals(place.clock.ring) as signals:
-        ports = Ports(place.cluster, metrics, place.clock, signals, lines)
+        ports = Ports(place.cluster, metrics, place.clock, signals, telling)
         plan = preflight(ports, metrics, plan, sampling, seen, ignore=baseline == "ignore")
         for row in plan_lines(found, plan, seen):
             console.err(row)
@@ -77,7 +81,9 @@ def deploy(
             return
         options.confirm(yes)
         outcome = drive(ports, plan, sampling, limit)
-        conclude(console, place, app, outcome, lines, source=again, output=output)
+        if error_unchanged and outcome.result == "unchanged":
+            outcome = replace(outcome, exit_code=ExitCode.UNCHANGED)
+        conclude(console, place, app, outcome, telling, source=again, output=output)
 
 
 def drive(ports: Ports, plan: Plan, sampling: Sampling, limit: float | None) -> Outcome:

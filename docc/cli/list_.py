@@ -20,8 +20,6 @@ def list_apps(
     output: Output = "table",
 ) -> None:
     """The applications that docc has deployed."""
-    import json
-
     from docc.cli.beginning import refuse_unpermitted
     from docc.ui.console import Console
     from docc.ui.tables import table
@@ -33,7 +31,7 @@ def list_apps(
     found = wiring.applications(place, everywhere=everywhere)
     console = Console()
     if output == "json":
-        console.out(json.dumps([app.to_json() for app in found]))
+        console.document([app.to_json() for app in found])
     elif output == "name":
         console.out("\n".join(app.name for app in found))
     elif not found:

@@ -18,6 +18,10 @@ Images = Annotated[
     list[str] | None, typer.Option("--image", metavar="[CONTAINER=]REF", help="Another image than the manifest's.")
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="text, or json: one document on standard output.")]
+Stream = Annotated[
+    str,
+    typer.Option("--output", "-o", help="text, json: one document on standard output, or jsonl: each event on a line."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Reason = Annotated[str, typer.Option("--reason", help="Kept in the record and the history, for those who ask later.")]
 Timeout = Annotated[str | None, typer.Option("--timeout", help='For all of it, e.g. "30m"; then traffic goes back.')]
@@ -63,11 +67,11 @@ def everywhere(
     """What stands before any command. --no-color is taken out before (arranged), and is here to be listed."""
 
 
-def wants_json(argv: Sequence[str]) -> bool:
-    """Whether -o json stands on the command line, for errors that arise before it is parsed."""
+def wants(output: str, argv: Sequence[str]) -> bool:
+    """Whether -o json, or jsonl, stands on the command line, for what is told before it is parsed."""
     pairs = zip(argv, argv[1:], strict=False)
-    return any(flag in ("-o", "--output") and value == "json" for flag, value in pairs) or bool(
-        {"-ojson", "-o=json", "--output=json"} & set(argv)
+    return any(flag in ("-o", "--output") and value == output for flag, value in pairs) or bool(
+        {f"-o{output}", f"-o={output}", f"--output={output}"} & set(argv)
     )
 
 

@@ -13,7 +13,7 @@ def resume(
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    output: options.Output = "text",
+    output: options.Stream = "text",
 ) -> None:
     """Go on with a rollout whose driver is gone, or that was parked: from any machine, without the manifest's file."""
     from docc.adapters import prometheus
@@ -22,26 +22,25 @@ def resume(
     from docc.cli.deploy import drive, preflight
     from docc.cli.ending import conclude
     from docc.cli.planning import recorded, unfinished
+    from docc.cli.telling import Telling
     from docc.engine.ports import Ports
     from docc.ui.console import Console
-    from docc.ui.lines import Lines
     from docc.ui.plan import plan_lines
 
-    options.one_of(output, ("text", "json"))
+    options.one_of(output, ("text", "json", "jsonl"))
     limit = options.seconds(timeout)
     console, place = Console(), wiring.place(kubeconfig, context, namespace)
-    console.err(place.heading(app))
+    telling = Telling(console, place, app, output)
     refuse_unpermitted("resume", place)
     seen = refuse_unreadable(app, place)
     where = place.target.namespace
     manifest, plan, sampling = recorded(app, where, seen, unfinished(app, where, seen))
     metrics = prometheus.choose(prometheus_url, manifest.strategy.prometheus, place.cluster.connection)
-    lines = Lines(console)
     with Signals(place.clock.ring) as signals:
-        ports = Ports(place.cluster, metrics, place.clock, signals, lines)
+        ports = Ports(place.cluster, metrics, place.clock, signals, telling)
         plan = preflight(ports, metrics, plan, sampling, seen, ignore=False)
         for row in plan_lines(manifest, plan, seen):
             console.err(row)
         options.confirm(yes)
         outcome = drive(ports, plan, sampling, limit)
-        conclude(console, place, app, outcome, lines, output=output)
+        conclude(console, place, app, outcome, telling, output=output)

@@ -27,27 +27,27 @@ def rollback(
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
-    output: options.Output = "text",
+    output: options.Stream = "text",
 ) -> None:
     """All traffic back: out of a rollout, or to the warm former version, in one write; to a cold one when its pods are up."""
     from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
+    from docc.cli.telling import Telling
     from docc.core.intent import Way, way_back
     from docc.engine import rollback as engine
     from docc.engine.ports import Ports
     from docc.model.errors import ExitCode
     from docc.model.moves import Outcome
     from docc.ui.console import Console
-    from docc.ui.lines import Lines
 
-    options.one_of(output, ("text", "json"))
+    options.one_of(output, ("text", "json", "jsonl"))
     wanted, limit = options.revision(to), options.seconds(timeout)
     console, place = Console(), wiring.place(kubeconfig, context, namespace)
-    console.err(place.heading(app))
+    telling = Telling(console, place, app, output)
     refuse_unpermitted("rollback", place)
     seen = refuse_unreadable(app, place)
-    me, lines = wiring.my_name(), Lines(console)
+    me = wiring.my_name()
     why, back = wiring.done_by(me, "rolled back", reason), way_back(seen, wanted)
     refuse_nowhere(app, place, back)
     plan = revived(app, place, seen, back, why)
@@ -56,14 +56,14 @@ def rollback(
         if seen.record is not None and plan.candidate != seen.record.previous:
             options.confirm(yes)
     with Signals(place.clock.ring) as signals:
-        ports = Ports(place.cluster, None, place.clock, signals, lines)
+        ports = Ports(place.cluster, None, place.clock, signals, telling)
         if plan is not None:
             outcome = engine.bring_back(ports, plan, me, limit)
         elif back.way is Way.STAYS:
             outcome = Outcome("unchanged", ExitCode.DONE, f"v{back.target} serves already")
         else:
             outcome = engine.turn_back(ports, app, place.target.namespace, me, why)
-        conclude(console, place, app, outcome, lines, output=output)
+        conclude(console, place, app, outcome, telling, output=output)
 
 
 def refuse_nowhere(app: str, place: Place, back: Back) -> None:

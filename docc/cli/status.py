@@ -24,8 +24,6 @@ def status(
     output: Output = "text",
 ) -> None:
     """Who serves, what is under way, who drives it, what to type next. Changes nothing."""
-    import json
-
     from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
     from docc.core.names import history_name
     from docc.model.errors import ExitCode, NotFoundError
@@ -46,7 +44,7 @@ def status(
     place.cluster.close()
     console = Console()
     if output == "json":
-        console.out(json.dumps(document(app, place.target.namespace, seen, lease, now)))
+        console.document(document(app, place.target.namespace, seen, lease, now))
     elif output == "name":
         console.out(app)
     else:
