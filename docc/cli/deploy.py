@@ -13,7 +13,6 @@ from docc.cli import options, wiring
 from docc.cli.render import refuse_trial
 
 if TYPE_CHECKING:
-    from docc.adapters.prometheus import PrometheusMetrics
     from docc.core.plan import Plan
     from docc.engine.ports import Ports
     from docc.engine.sampling import Sampling
@@ -25,14 +24,21 @@ Baseline = Annotated[
     str,
     typer.Option("--baseline", help="A condition that fails already: wait for it to clear, or ignore it this time."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, touch nothing.")]
+DryRun = Annotated[
+    str,
+    typer.Option(
+        "--dry-run",
+        metavar="[=client|=server]",
+        help="Show the plan, touch nothing; =server also asks the API server whether it would take what will be created.",
+    ),
+]
 
 
 def deploy(
     manifest: options.Manifest,
     image: options.Images = None,
     yes: options.Yes = False,
-    dry_run: DryRun = False,
+    dry_run: DryRun = "",
     timeout: options.Timeout = None,
     baseline: Baseline = "wait",
     prometheus_url: options.Prometheus = None,
@@ -46,35 +52,39 @@ def deploy(
     from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
+    from docc.cli.preflight import Preflight
+    from docc.core.permissions import PREFLIGHT
     from docc.engine.ports import Ports
     from docc.ui.console import Console
     from docc.ui.lines import Lines
-    from docc.ui.plan import plan_lines
+    from docc.ui.plan import notes, plan_lines
 
     options.one_of(output, ("text", "json"))
     options.one_of(baseline, ("wait", "ignore"))
+    options.one_of(dry_run, ("", "client", "server"), "--dry-run=")
     limit = options.seconds(timeout)
     found = wiring.read_manifest(manifest, image)
     refuse_trial(found)
     app = found.application.name
     console = Console()
-    place = wiring.place(kubeconfig, context, namespace, found.application.namespace)
+    place = wiring.place(kubeconfig, context, namespace, found.application.namespace, wide=True)
     console.err(place.heading(app))
     metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
-    refuse_unpermitted("deploy", place)
-    gateway = wiring.gateway_for(place, found)
+    lacking = refuse_unpermitted("deploy", place, PREFLIGHT)
     seen = refuse_unreadable(app, place)
-    plan, sampling = prepare(found, place.target.namespace, seen, gateway)
+    checks = Preflight(place, found, seen, lacking)
+    plan, sampling = prepare(found, place.target.namespace, seen, checks.gateway())
     lines = Lines(console)
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
     again = typed_again(manifest, image or [], flags)
     with Signals(place.clock.ring) as signals:
         ports = Ports(place.cluster, metrics, place.clock, signals, lines)
-        plan = preflight(ports, metrics, plan, sampling, seen, ignore=baseline == "ignore")
-        for row in plan_lines(found, plan, seen):
+        plan = checks.conditions(ports, metrics, plan, sampling, ignore=baseline == "ignore")
+        told = checks.conclude(plan, rehearse=dry_run == "server")
+        for row in (*plan_lines(found, plan, seen), *notes(told, checks.unseen)):
             console.err(row)
         if dry_run:
-            console.out(f"{app}: nothing was touched (--dry-run)")
+            console.out(f"{app}: nothing was touched (--dry-run={dry_run})")
             return
         confirm(yes)
         outcome = drive(ports, plan, sampling, limit)
@@ -132,30 +142,6 @@ def prepare(manifest: Manifest, namespace: str, seen: Seen, gateway: GatewayName
         port=application.http_port or 0,
     )
     return plan, Sampling(conditions, strategy.poll, window)
-
-
-def preflight(
-    ports: Ports, metrics: PrometheusMetrics | None, plan: Plan, sampling: Sampling, seen: Seen, *, ignore: bool
-) -> Plan:
-    """Asks every condition before anything is touched. With `ignore`, those that fail already are excused."""
-    from dataclasses import replace
-
-    from docc.core.verdict import Verdict
-    from docc.engine import preflight as checks
-    from docc.model.errors import UnusableError
-
-    if not sampling.conditions:
-        return plan
-    if metrics is None:
-        raise UnusableError(
-            "the manifest has failure_conditions, and no Prometheus is named",
-            state="nothing was touched",
-            fix="--prometheus-url URL, DOCC_PROMETHEUS_URL, or deployment_strategy.prometheus in the manifest",
-        )
-    metrics.probe()
-    judged = checks.conditions(ports, plan, sampling, seen)
-    failing = tuple(check.name for check in judged.results if check.verdict is Verdict.FAIL)
-    return replace(plan, excused=failing) if ignore and failing else plan
 
 
 def confirm(yes: bool) -> None:
