@@ -50,11 +50,11 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
 def notes(told: Sequence[Obstacle], unseen: Sequence[str]) -> Iterator[str]:
     """What preflight found and does not refuse for, and what it could not look at."""
     for note in told:
-        yield neutral(one_line(f"  note: {note.what}" + (f": {note.why}" if note.why else "")))
+        yield "  note: " + neutral(one_line(note.what + (f": {note.why}" if note.why else "")))
         if note.fix:
-            yield neutral(one_line(f"        {note.fix}"))
+            yield "        " + neutral(one_line(note.fix))
     if unseen:
-        yield neutral(one_line(f"  not looked at: {'; '.join(unseen)}"))
+        yield "  not looked at: " + neutral(one_line("; ".join(unseen)))
 
 
 def _in_place(plan: Plan, seen: Seen, what: Intent) -> Iterator[str]:
