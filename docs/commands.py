@@ -28,6 +28,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "deploy": (
         ("docc deploy manifest.json", "shows the plan, asks, rolls out"),
         ("docc deploy manifest.json --dry-run", "the plan; touches nothing"),
+        ("docc deploy manifest.json --dry-run=server", "would the cluster take it? (quotas, policies)"),
         ("docc deploy manifest.json --image acme/shop:1.4.3 --yes --timeout 45m", "in a CI job"),
         ("docc deploy manifest.json --error-unchanged", "3 if this very version runs already"),
         ("docc deploy manifest.json --image web=acme/shop:1.4.3 --image proxy=acme/proxy:2", "two containers"),
@@ -62,6 +63,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "rbac": (
         ("docc rbac -n web | kubectl apply -f -", "what all verbs but delete need in the namespace"),
         ("docc rbac -n web --discover", "with what finds a Gateway that no manifest names"),
+        ("docc rbac -n web --preflight", "with what a deploy looks at beforehand"),
     ),
     "version": (("docc version -o json", "with the cluster's version, if one answers"),),
     "demo": (("docc demo", ""), ("docc demo -o json", "what users saw, as numbers"),),

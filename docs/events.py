@@ -72,6 +72,7 @@ OTHERS: dict[str, Schema] = {
                         file=TEXT, line={"type": "integer"}, column={"type": "integer"}, message=TEXT, fix=TEXT
                     ),
                 },
+                obstacles={"type": "array", "items": listed(code=TEXT, what=TEXT, where=TEXT, why=TEXT, fix=TEXT)},
             )
         ),
         "description": "The last line where docc ends before it has moved any traffic (exit codes 1 to 7).",

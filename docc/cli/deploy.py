@@ -12,26 +12,28 @@ from docc.cli import options, wiring
 from docc.cli.render import refuse_trial
 
 if TYPE_CHECKING:
-    from docc.adapters.prometheus import PrometheusMetrics
-    from docc.core.plan import Plan
-    from docc.engine.ports import Ports
-    from docc.engine.sampling import Sampling
-    from docc.model.moves import Outcome
-    from docc.model.world import Seen
+    pass
 
 Baseline = Annotated[
     str,
     typer.Option("--baseline", help="A condition that fails already: wait for it to clear, or ignore it this time."),
 ]
 ErrorUnchanged = Annotated[bool, typer.Option("--error-unchanged", help="End with 3 if nothing is to be done.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, touch nothing.")]
+DryRun = Annotated[
+    str,
+    typer.Option(
+        "--dry-run",
+        metavar="[=client|=server]",
+        help="Show the plan, touch nothing; =server also asks the API server whether it would take what will be created.",
+    ),
+]
 
 
 def deploy(
     manifest: options.Manifest,
     image: options.Images = None,
     yes: options.Yes = False,
-    dry_run: DryRun = False,
+    dry_run: DryRun = "",
     error_unchanged: ErrorUnchanged = False,
     timeout: options.Timeout = None,
     baseline: Baseline = "wait",
@@ -45,59 +47,40 @@ def deploy(
     from dataclasses import replace
 
     from docc.adapters import prometheus
-    from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
+    from docc.cli.driving import Choices, drive
     from docc.cli.ending import conclude
     from docc.cli.planning import planned
+    from docc.cli.preflight import Preflight
     from docc.cli.telling import Telling
-    from docc.engine.ports import Ports
+    from docc.core.permissions import PREFLIGHT
     from docc.model.errors import ExitCode
     from docc.ui.console import Console
-    from docc.ui.plan import plan_lines
 
     options.one_of(output, ("text", "json", "jsonl"))
     options.one_of(baseline, ("wait", "ignore"))
+    options.one_of(dry_run, ("", "client", "server"), "--dry-run=")
     limit = options.seconds(timeout)
     found = wiring.read_manifest(manifest, image)
     refuse_trial(found)
     app = found.application.name
     console = Console()
-    place = wiring.place(kubeconfig, context, namespace, found.application.namespace)
+    place = wiring.place(kubeconfig, context, namespace, found.application.namespace, wide=True)
     telling = Telling(console, place, app, output)
     metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
-    refuse_unpermitted("deploy", place)
-    gateway = wiring.gateway_for(place, found)
+    lacking = refuse_unpermitted("deploy", place, PREFLIGHT)
     seen = refuse_unreadable(app, place)
-    plan, sampling = planned(found, place.target.namespace, seen, gateway)
+    checks = Preflight(place, found, seen, lacking)
+    planning = planned(found, place.target.namespace, seen, checks.gateway())
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
     again = typed_again(manifest, image or [], flags)
-    with Signals(place.clock.ring) as signals:
-        ports = Ports(place.cluster, metrics, place.clock, signals, telling)
-        plan = preflight(ports, metrics, plan, sampling, seen, ignore=baseline == "ignore")
-        for row in plan_lines(found, plan, seen):
-            console.err(row)
-        if dry_run:
-            console.out(f"{app}: nothing was touched (--dry-run)")
-            return
-        options.confirm(yes)
-        outcome = drive(ports, plan, sampling, limit)
-        if error_unchanged and outcome.result == "unchanged":
-            outcome = replace(outcome, exit_code=ExitCode.UNCHANGED)
-        conclude(console, place, app, outcome, telling, source=again, output=output)
-
-
-def drive(ports: Ports, plan: Plan, sampling: Sampling, limit: float | None) -> Outcome:
-    """Under the Lease, to the end. Raises LockedError if somebody else holds it; DoccError if nothing was written yet."""
-    from docc.engine.driver import Driver
-    from docc.engine.lease import Lease
-
-    me = wiring.my_name()
-    lease = Lease(ports, plan.app, me, plan.namespace)
-    lease.acquire()
-    try:
-        return Driver(ports, plan.app, me, plan, sampling, lease, limit).run()
-    finally:
-        lease.release()
+    chosen = Choices(yes, baseline == "ignore", dry_run, limit)
+    outcome = drive(checks, planning, metrics, telling, chosen)
+    if outcome is None:
+        return
+    if error_unchanged and outcome.result == "unchanged":
+        outcome = replace(outcome, exit_code=ExitCode.UNCHANGED)
+    conclude(console, place, app, outcome, telling, source=again, output=output)
 
 
 def typed_again(manifest: str, images: Sequence[str], flags: Mapping[str, str | None]) -> str:
@@ -105,27 +88,3 @@ def typed_again(manifest: str, images: Sequence[str], flags: Mapping[str, str | 
     words = [manifest, *(word for image in images for word in ("--image", image))]
     words += [word for flag, value in flags.items() if value and "@" not in value for word in (flag, value)]
     return shlex.join(words)
-
-
-def preflight(
-    ports: Ports, metrics: PrometheusMetrics | None, plan: Plan, sampling: Sampling, seen: Seen, *, ignore: bool
-) -> Plan:
-    """Asks every condition before anything is touched. With `ignore`, those that fail already are excused."""
-    from dataclasses import replace
-
-    from docc.core.verdict import Verdict
-    from docc.engine import preflight as checks
-    from docc.model.errors import UnusableError
-
-    if not sampling.conditions:
-        return plan
-    if metrics is None:
-        raise UnusableError(
-            "the manifest has failure_conditions, and no Prometheus is named",
-            state="nothing was touched",
-            fix="--prometheus-url URL, DOCC_PROMETHEUS_URL, or deployment_strategy.prometheus in the manifest",
-        )
-    metrics.probe()
-    judged = checks.conditions(ports, plan, sampling, seen)
-    failing = tuple(check.name for check in judged.results if check.verdict is Verdict.FAIL)
-    return replace(plan, excused=failing) if ignore and failing else plan

@@ -33,14 +33,16 @@ Prometheus = Annotated[
 ]
 
 _NO_COLOR = "--no-color"
+_DRY_RUN = {"--dry-run": "--dry-run=client"}
 _WITH_VALUE = ("-n", "--namespace", "--context", "--kubeconfig", "-o", "--output")
 
 
 def arranged(argv: Sequence[str]) -> tuple[list[str], bool]:
-    """(the command line with options that stand before the command moved behind it, whether colour is allowed)."""
+    """(the command line with options that stand before the command moved behind it, whether colour is allowed). A bare
+    --dry-run is the client's: its value would otherwise be whatever comes next."""
     end = argv.index("--") if "--" in argv else len(argv)
     plain = _NO_COLOR in argv[:end]
-    words = [word for word in argv[:end] if word != _NO_COLOR] + list(argv[end:])
+    words = [_DRY_RUN.get(word, word) for word in argv[:end] if word != _NO_COLOR] + list(argv[end:])
     moved: list[str] = []
     while words and words[0].split("=")[0] in _WITH_VALUE:
         count = 1 if "=" in words[0] else 2
@@ -120,12 +122,13 @@ def confirm(yes: bool, question: str = "Go on?") -> None:
         raise UsageError("not confirmed", state="nothing was touched")
 
 
-def one_of(value: str, allowed: tuple[str, ...]) -> str:
-    """Raises UsageError for an output format that the command does not have."""
+def one_of(value: str, allowed: tuple[str, ...], option: str = "-o ") -> str:
+    """Raises UsageError for a value, such as an output format, that the option does not have."""
     if value not in allowed:
         from docc.model.errors import UsageError
 
         raise UsageError(
-            f"-o {value} is not known here; it is one of {', '.join(allowed)}", state="nothing was touched"
+            f"{option}{value} is not known here; it is one of {', '.join(filter(None, allowed))}",
+            state="nothing was touched",
         )
     return value

@@ -14,11 +14,16 @@ Discover = Annotated[
 ]
 
 Delete = Annotated[bool, typer.Option("--delete", help="Also what docc delete needs.")]
+Preflight = Annotated[
+    bool,
+    typer.Option("--preflight", help="Also to look beforehand at quotas, autoscalers, budgets, and Istio's rules."),
+]
 
 
 def rbac(
     discover: Discover = False,
     delete: Delete = False,
+    preflight: Preflight = False,
     namespace: options.Namespace = None,
     output: Annotated[str, typer.Option("--output", "-o", help="yaml, or json: one List.")] = "yaml",
 ) -> None:
@@ -33,10 +38,11 @@ def rbac(
     import sys
 
     from docc.adapters.kube_connection import choose_namespace
-    from docc.core.permissions import DELETE, DISCOVER, DRIVE, EXPLAIN, role
+    from docc.core.permissions import DELETE, DISCOVER, DRIVE, EXPLAIN, PREFLIGHT, role
 
     options.one_of(output, ("yaml", "json"))
-    roles = [role("docc", choose_namespace(namespace, None, None), (*DRIVE, *EXPLAIN, *(DELETE if delete else ())))]
+    wanted = (*DRIVE, *EXPLAIN, *(PREFLIGHT if preflight else ()), *(DELETE if delete else ()))
+    roles = [role("docc", choose_namespace(namespace, None, None), wanted)]
     if discover:
         roles.append(role("docc-discover", None, DISCOVER))
     if output == "json":

@@ -14,6 +14,7 @@ class Telling:
     """engine.ports.Sink for all of them; it also keeps every fact for the end. The heading is told at once."""
 
     def __init__(self, console: Console, place: Place, app: str, output: str) -> None:
+        self.console = console
         self.facts: list[tuple[float, Fact]] = []
         self._sinks: list[Sink] = [Lines(console)]
         console.err(place.heading(app))

@@ -64,8 +64,21 @@ DRIVE = (
 )
 EXPLAIN = (*_all("", "pods/log", "get"), *_all("", "events", "list"))
 """Without these docc works, and says less about why a version failed."""
-DISCOVER = (*_all(GATEWAY, "gateways", "list"), *_all("", "namespaces", "get"))
-"""To find the Gateway of a manifest that names none, and to say beforehand whether a named one admits; cluster-wide."""
+DISCOVER = (
+    *_all(GATEWAY, "gateways", "list"),
+    *_all("", "namespaces", "get"),
+    *_all(GATEWAY, "httproutes", "list"),
+)
+"""To find the Gateway of a manifest that names none, to say beforehand whether a named one admits, and who else is at it;
+cluster-wide."""
+PREFLIGHT = (
+    *_all("", "resourcequotas", "list"),
+    *_all("autoscaling", "horizontalpodautoscalers", "list"),
+    *_all("policy", "poddisruptionbudgets", "list"),
+    *_all("networking.istio.io", "destinationrules", "list"),
+    *_all("security.istio.io", "authorizationpolicies", "list"),
+)
+"""To say beforehand what a deploy will run into. None is needed: what may not be listed is said to be not looked at."""
 
 LIST = (*_all("", "services", "list"), *_all(GATEWAY, "httproutes", "list"))
 REVIVE = (*TURN_BACK, *_all("", "services", "create"))
