@@ -122,7 +122,7 @@ class Cluster:
         limit = time.monotonic() + seconds
         while not (value := condition()):
             assert time.monotonic() < limit, f"not within {seconds:.0f} s: {value!r}"
-            time.sleep(0.05)
+            time.sleep(0.1)
         return value
 
     # --- namespaces and users
@@ -218,7 +218,7 @@ class Cluster:
         """What the API server was asked, oldest first; an entry may come a moment after the answer. agent: how it begins."""
         return [
             entry
-            for entry in _rows(self.layout.audit_log)
+            for entry in _rows(self.layout.audit_log, agent, namespace)
             if entry.get("userAgent", "").startswith(agent)
             and namespace in ("", (entry.get("objectRef") or {}).get("namespace"))
             and verb in ("", entry["verb"])
@@ -226,7 +226,7 @@ class Cluster:
 
     def access_log(self, host: str) -> list[Object]:
         """What both Envoys were asked for this host. They write with a delay of a tenth of a second."""
-        return [entry for entry in _rows(self.layout.access_log) if entry.get("host") == host]
+        return [entry for entry in _rows(self.layout.access_log, host) if entry.get("host") == host]
 
 
 def _fetch(url: str, count: int, headers: Mapping[str, str], proxy: str | None) -> Counter[tuple[int, str]]:
@@ -238,9 +238,11 @@ def _fetch(url: str, count: int, headers: Mapping[str, str], proxy: str | None) 
     return found
 
 
-def _rows(file: Path) -> Iterator[Object]:
-    """The whole lines of a file that is being written."""
+def _rows(file: Path, *words: str) -> Iterator[Object]:
+    """The whole lines of a file that is being written, of which only those with all the words are worth reading."""
     if not file.exists():
         return
+    wanted = [word.encode() for word in words]
     for row in file.read_bytes().split(b"\n")[:-1]:
-        yield json.loads(row)
+        if all(word in row for word in wanted):
+            yield json.loads(row)
