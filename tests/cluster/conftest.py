@@ -34,6 +34,7 @@ def cluster() -> Iterator[Cluster]:
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A fresh one; its pods are gone after the test."""
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
+    cluster.forget_logs()
     name = cluster.make_namespace(words[:30].strip("-"))
     try:
         yield name
