@@ -15,7 +15,7 @@ from tests.cluster.build.builder import BuildFailed, of_the_cluster
 from tests.cluster.rig import session
 
 _ALONE = "tests/cluster/test_lifetime.py"
-_WORKERS = "3"
+_WORKERS, _TEST_SECONDS_MAX = "3", "400"
 
 
 def main() -> int:
@@ -65,11 +65,13 @@ def _test(folder: Path) -> int:
     """The whole suite: what shares a cluster side by side (mostly it waits), then what begins clusters of its own."""
     with session.borrowed(folder):
         together = _pytest("tests/cluster", f"--ignore={_ALONE}", "-n", _WORKERS, "--dist", "worksteal")
-    return together or _pytest(_ALONE)
+    alone = _pytest(_ALONE)
+    return together or alone
 
 
 def _pytest(*words: str) -> int:
-    return subprocess.run(tied([sys.executable, "-m", "pytest", *words]), cwd=session.ROOT, check=False).returncode
+    command = [sys.executable, "-m", "pytest", "--timeout", _TEST_SECONDS_MAX, *words]
+    return subprocess.run(tied(command), cwd=session.ROOT, check=False).returncode
 
 
 def _shell(running: session.Session) -> int:

@@ -1,15 +1,19 @@
-"""The test cluster as fixtures: one for all tests, a namespace for each. What a machine lacks fails, it does not skip."""
+"""The test cluster as fixtures: one for all tests, a namespace for each; and what tests measure, told at the end. What a
+machine lacks fails, it does not skip.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.cluster.rig import session
 from tests.cluster.rig.cluster import Cluster
+
+Figure = Callable[[str], None]
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +34,24 @@ def cluster() -> Iterator[Cluster]:
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A fresh one; its pods are gone after the test."""
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
+    cluster.forget_logs()
     name = cluster.make_namespace(words[:30].strip("-"))
     try:
         yield name
     finally:
         cluster.delete_namespace(name)
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    """Keeps a sentence for the end; with the test's report, since that comes from another process with several workers."""
+    return lambda text: request.node.user_properties.append(("figure", f"{request.node.name}: {text}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = (report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome))
+    texts = [text for report in reports for name, text in report.user_properties if name == "figure"]
+    if texts:
+        terminalreporter.section("figures")
+    for text in texts:
+        terminalreporter.line(text)

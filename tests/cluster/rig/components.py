@@ -25,8 +25,6 @@ _ISTIO_ONLY = {
     "PILOT_ENABLE_METADATA_EXCHANGE": "false",
     "PILOT_ENABLE_ALPN_FILTER": "false",
     "PILOT_DISABLE_MX_ALPN": "true",
-    "PILOT_ENABLE_TELEMETRY_LABEL": "false",
-    "PILOT_ENDPOINT_TELEMETRY_LABEL": "false",
     # It would make Deployments with Istio's image for each Gateway.
     "PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER": "false",
 }
