@@ -27,7 +27,7 @@ def conclude(
 ) -> None:
     """Raises typer.Exit with the outcome's code."""
     from docc.core.observation import see
-    from docc.ui import final
+    from docc.ui import ci, final
 
     try:
         seen = see(app, place.cluster.observe(app))
@@ -35,6 +35,8 @@ def conclude(
         seen = None
     requests = dict(place.cluster.connection.requests)
     ending = final.Ending(app, place.target.namespace, outcome, seen, telling.facts, requests, source)
+    telling.end()
+    ci.ended(console, ending)
     good = int(outcome.exit_code) == 0
     for row in final.text(ending).splitlines():
         console.err(row, "bold" if good else "bold red")

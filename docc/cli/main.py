@@ -81,10 +81,11 @@ def _open_stream() -> None:
 
 
 def _tell(error: DoccError, argv: list[str]) -> int:
-    from docc.ui import problems
+    from docc.ui import ci, problems
     from docc.ui.console import Console
 
     console = Console()
+    ci.refused(console, error)
     console.err(problems.text(error, console.columns), "red")
     _document(error, argv)
     return int(error.exit_code)

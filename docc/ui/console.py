@@ -77,6 +77,10 @@ class Console:
             shown = "\n".join(_styled(row, style) for row in shown.split("\n"))
         self._write(self._err, shown)
 
+    def command(self, text: str) -> None:
+        """A line for a CI system itself, as it is: whoever makes it escapes what is foreign in it."""
+        self._write(self._err, text)
+
     def _write(self, stream: TextIO | None, text: str) -> None:
         if stream is None or stream in self._gone:
             return

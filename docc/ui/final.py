@@ -71,16 +71,21 @@ class Ending:
 
 def text(ending: Ending) -> str:
     """Headline, what to do next, who serves."""
-    lines = [_headline(ending)]
+    lines = [headline(ending)]
     if not ending.clean:
         lines += [f"  {step}" for step in rescue.steps(ending.app, ending.namespace, ending.seen)]
-    elif (label := _NEXT.get(ending.outcome.result)) and (command := undo(ending)):
-        lines.append(f"  {label}: {command}")
+    elif command := undo(ending):
+        lines.append(f"  {next_label(ending)}: {command}")
     lines.append(_last_line(ending))
     return neutral("\n".join(lines))
 
 
 _NEXT = {"promoted": "undo", "returned": "undo", "reverted": "try again", "parked": "go on", "abandoned": "go on"}
+
+
+def next_label(ending: Ending) -> str:
+    """What `undo` would do."""
+    return _NEXT.get(ending.outcome.result, "next")
 
 
 def undo(ending: Ending) -> str:
@@ -96,7 +101,7 @@ def undo(ending: Ending) -> str:
     return ""
 
 
-def _headline(ending: Ending) -> str:
+def headline(ending: Ending) -> str:
     outcome = ending.outcome
     what = _HEADLINES.get(outcome.result, outcome.result)
     if not ending.clean:
