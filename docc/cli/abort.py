@@ -42,7 +42,7 @@ def abort(
     refuse_unpermitted("abort", place)
     seen = refuse_unreadable(app, place)
     me = wiring.my_name()
-    with Signals(place.clock.ring) as signals:
+    with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals:
         ports = Ports(place.cluster, None, place.clock, signals, telling)
         left_alone = ""
         if if_unwatched:

@@ -37,6 +37,8 @@ def deploy(
     error_unchanged: ErrorUnchanged = False,
     timeout: options.Timeout = None,
     baseline: Baseline = "wait",
+    lock_wait: options.LockWait = None,
+    take_over: options.TakeOver = False,
     prometheus_url: options.Prometheus = None,
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
@@ -60,7 +62,7 @@ def deploy(
     options.one_of(output, ("text", "json", "jsonl"))
     options.one_of(baseline, ("wait", "ignore"))
     options.one_of(dry_run, ("", "client", "server"), "--dry-run=")
-    limit = options.seconds(timeout)
+    limit, wait = options.seconds(timeout), options.seconds(lock_wait) or 0.0
     found = wiring.read_manifest(manifest, image)
     refuse_trial(found)
     app = found.application.name
@@ -74,7 +76,7 @@ def deploy(
     planning = planned(found, place.target.namespace, seen, checks.gateway())
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
     again = typed_again(manifest, image or [], flags)
-    chosen = Choices(yes, baseline == "ignore", dry_run, limit)
+    chosen = Choices(yes, baseline == "ignore", dry_run, limit, wait, take_over)
     outcome = drive(checks, planning, metrics, telling, chosen)
     if outcome is None:
         return

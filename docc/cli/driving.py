@@ -3,8 +3,11 @@ Lease, the driver."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import typer
 
 from docc.cli import options, wiring
 
@@ -21,12 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the command line says of the drive. ignore: --baseline=ignore. dry_run: "", client or server. timeout: seconds."""
+    """What the command line says of the drive. ignore: --baseline=ignore. dry_run: "", client or server. timeout, lock_wait:
+    seconds."""
 
     yes: bool
     ignore: bool = False
     dry_run: str = ""
     timeout: float | None = None
+    lock_wait: float = 0.0
+    take_over: bool = False
 
 
 def drive(
@@ -37,12 +43,12 @@ def drive(
     chosen: Choices,
 ) -> Outcome | None:
     """None after a dry run. Raises PreflightError, LockedError; DoccError as long as nothing was written."""
-    from docc.adapters.signals import Signals
+    from docc.adapters.signals import Signals, terminal
     from docc.engine.ports import Ports
 
     plan, sampling = planned
     place, console = checks.place, telling.console
-    with Signals(place.clock.ring) as signals:
+    with Signals(place.clock.ring, place.cluster.connection.patience.end_within, terminal()) as signals:
         ports = Ports(place.cluster, metrics, place.clock, signals, telling)
         plan = checks.conditions(ports, metrics, plan, sampling, ignore=chosen.ignore)
         _show(console, checks, plan, rehearse=chosen.dry_run == "server")
@@ -63,12 +69,22 @@ def _show(console: Console, checks: Preflight, plan: Plan, *, rehearse: bool) ->
 
 def _locked(ports: Ports, plan: Plan, sampling: Sampling, chosen: Choices) -> Outcome:
     from docc.engine.driver import Driver
+    from docc.engine.driver import drive as under_lease
     from docc.engine.lease import Lease
 
     me = wiring.my_name()
     lease = Lease(ports, plan.app, me, plan.namespace)
-    lease.acquire()
-    try:
-        return Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout).run()
-    finally:
-        lease.release()
+    driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout)
+    return under_lease(driver, chosen.lock_wait, _asked(chosen) if chosen.take_over else None)
+
+
+def _asked(chosen: Choices) -> Callable[[str], bool]:
+    """Whether a living driver is to be taken over: --yes says so, or a person does. Nobody to ask: no."""
+
+    def confirmed(holder: str) -> bool:
+        if chosen.yes:
+            return True
+        asked = f"{holder} is alive and drives it. Take over? It ends then, and its rollout goes on from here."
+        return options.can_ask() and typer.confirm(asked, default=False, err=True)
+
+    return confirmed

@@ -28,6 +28,13 @@ Timeout = Annotated[str | None, typer.Option("--timeout", help='For all of it, e
 Patience = Annotated[
     str | None, typer.Option("--timeout", help='How long to wait, e.g. "30m"; else as long as it takes.')
 ]
+LockWait = Annotated[
+    str | None,
+    typer.Option("--lock-wait", help='How long to wait for the driver that is at it, e.g. "15m"; else not at all.'),
+]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Go on in the place of a driver that is alive; asks, or needs --yes.")
+]
 Prometheus = Annotated[
     str | None, typer.Option("--prometheus-url", help="Where conditions are asked (DOCC_PROMETHEUS_URL).")
 ]
@@ -110,11 +117,16 @@ def revision(text: str | None) -> int | None:
     )
 
 
-def confirm(yes: bool, question: str = "Go on?") -> None:
-    """Asks only a person: in a pipe or a CI job what was asked for is done. Raises UsageError for a no."""
+def can_ask() -> bool:
+    """A person sits there."""
     import sys
 
-    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(yes: bool, question: str = "Go on?") -> None:
+    """Asks only a person: in a pipe or a CI job what was asked for is done. Raises UsageError for a no."""
+    if yes or not can_ask():
         return
     if not typer.confirm(question, default=True, err=True):
         from docc.model.errors import UsageError

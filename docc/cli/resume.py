@@ -9,6 +9,8 @@ def resume(
     app: options.App,
     yes: options.Yes = False,
     timeout: options.Timeout = None,
+    lock_wait: options.LockWait = None,
+    take_over: options.TakeOver = False,
     prometheus_url: options.Prometheus = None,
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
@@ -27,7 +29,7 @@ def resume(
     from docc.ui.console import Console
 
     options.one_of(output, ("text", "json", "jsonl"))
-    limit = options.seconds(timeout)
+    limit, wait = options.seconds(timeout), options.seconds(lock_wait) or 0.0
     console, place = Console(), wiring.place(kubeconfig, context, namespace, wide=True)
     telling = Telling(console, place, app, output)
     lacking = refuse_unpermitted("resume", place, PREFLIGHT)
@@ -36,6 +38,8 @@ def resume(
     manifest, plan, sampling = recorded(app, where, seen, unfinished(app, where, seen))
     metrics = prometheus.choose(prometheus_url, manifest.strategy.prometheus, place.cluster.connection)
     checks = Preflight(place, manifest, seen, lacking)
-    outcome = drive(checks, (plan, sampling), metrics, telling, Choices(yes, timeout=limit))
+    outcome = drive(
+        checks, (plan, sampling), metrics, telling, Choices(yes, timeout=limit, lock_wait=wait, take_over=take_over)
+    )
     if outcome is not None:
         conclude(console, place, app, outcome, telling, output=output)

@@ -55,7 +55,7 @@ def rollback(
         announce(console, plan, seen)
         if seen.record is not None and plan.candidate != seen.record.previous:
             options.confirm(yes)
-    with Signals(place.clock.ring) as signals:
+    with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals:
         ports = Ports(place.cluster, None, place.clock, signals, telling)
         if plan is not None:
             outcome = engine.bring_back(ports, plan, me, limit)

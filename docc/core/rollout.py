@@ -93,6 +93,8 @@ def step(view: View, plan: Plan) -> Move:
     record = view.record
     if record.phase is Phase.PREPARING and (move := _get_ready(view, plan)) is not None:
         return move
+    if view.on_hold:
+        return Move(waiting=f"held at {view.weight} % from the terminal; Ctrl-C asks again")
     if not view.can_return:
         return _straight(view, plan)
     if record.phase is Phase.PREPARING and (move := _baseline(view, plan)) is not None:

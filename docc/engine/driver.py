@@ -6,6 +6,7 @@ There is no retry code: what fails for a passing reason is looked at again, at o
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from docc.core import planner
@@ -15,8 +16,8 @@ from docc.core.observation import see
 from docc.core.plan import Plan
 from docc.core.view import Checks, View
 from docc.engine import evidence
-from docc.engine.lease import Lease, LeaseLost, shown
-from docc.engine.ports import Ports
+from docc.engine.lease import Lease, LeaseLost, Stopped, shown
+from docc.engine.ports import HOLD, ROLL_BACK, Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain
 from docc.model.facts import CheckSeen, LeftUndone, Reverted, Waiting
@@ -27,7 +28,7 @@ from docc.model.world import Seen
 BACKOFF_SECONDS_MAX = 2.0
 HEARTBEAT_SECONDS = 30.0
 FAILURES_TOLD = 3  # a conflict or a dropped connection that the next look mends is nobody's news
-PARK_SECONDS_MAX = 4.0
+PARK_SECONDS_MAX = 3.0
 LOGIN_SECONDS_MAX = 60.0
 """How long a lost login may keep a due write from being sent, before somebody else must be told to see to the traffic."""
 
@@ -60,7 +61,7 @@ class Driver:
                 waited = f"; it was waiting for: {self._waiting[0]}" if self._waiting[0] else ""
                 self._broken = f"--timeout of {self.timeout:.0f} s is over{waited}"
             try:
-                if (signal := self.ports.stop.asked()) is not None:
+                if (signal := self._signal()) is not None:
                     return self._park(signal)
                 move, seen = self._tick()
             except LeaseLost as lost:
@@ -84,6 +85,13 @@ class Driver:
             if move.effect is None:
                 self._wait(move, seen, started)
 
+    def _signal(self) -> str | None:
+        """What asks for the park; a rollback that a person asks for is a reason like any other."""
+        asked = self.ports.stop.asked()
+        if asked == ROLL_BACK and not self._broken:
+            self._broken = f"rolled back by {shown(self.me)} at the terminal"
+        return None if asked in (HOLD, ROLL_BACK) else asked
+
     def _tick(self) -> tuple[Move, Seen]:
         if self.lease is not None:
             self.lease.keep()
@@ -104,8 +112,10 @@ class Driver:
         return seen
 
     def _view(self, seen: Seen) -> View:
-        now = self.ports.clock.now()
-        return View(self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy)
+        now, on_hold = self.ports.clock.now(), self.ports.stop.asked() == HOLD
+        return View(
+            self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy, on_hold
+        )
 
     def _sample(self, seen: Seen) -> None:
         record, metrics, plan = seen.record, self.ports.metrics, self.plan
@@ -210,6 +220,22 @@ class Driver:
         with contextlib.suppress(DoccError):
             if seen.record is not None and seen.record.by == self.me and (move := note(self._view(seen))) is not None:
                 self._act(move, seen)
+
+
+def drive(driver: Driver, patience: float = 0.0, confirmed: Callable[[str], bool] | None = None) -> Outcome:
+    """Under the Lease (its `acquire` says what patience and confirmed mean), to the end. Raises LockedError if somebody else
+    holds it; DoccError if nothing was written yet."""
+    lease = driver.lease
+    if lease is None:
+        return driver.run()
+    try:
+        lease.acquire(patience, confirmed)
+    except Stopped as stopped:
+        return stopped.outcome
+    try:
+        return driver.run()
+    finally:
+        lease.release()
 
 
 def words(error: DoccError) -> str:

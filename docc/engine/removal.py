@@ -5,7 +5,7 @@ from __future__ import annotations
 from docc.core.names import history_name
 from docc.core.removal import lock_of, next_removal
 from docc.engine.driver import perform, words
-from docc.engine.lease import Lease
+from docc.engine.lease import Lease, Stopped
 from docc.engine.ports import Ports
 from docc.model.errors import ExitCode, LookAgain
 from docc.model.facts import Deleted, Updated
@@ -18,10 +18,15 @@ def remove(ports: Ports, app: str, namespace: str, me: str, *, keep_workload: bo
     """Raises LockedError if somebody drives the application; DoccError when an object is refused: what is gone is gone then,
     and the same command goes on."""
     lease = Lease(ports, app, me, namespace)
-    lease.acquire()
+    try:
+        lease.acquire()
+    except Stopped as stopped:
+        return stopped.outcome
     why, failures = "", 0
     try:
         while failures < TRIES_MAX:
+            if ports.stop.asked() is not None:
+                return Outcome("stopped", ExitCode.INTERRUPTED, "what is gone is gone; the same command goes on")
             try:
                 lease.keep()
                 effect = next_removal(app, ports.cluster.observe(app), keep_workload=keep_workload)

@@ -10,7 +10,7 @@ from docc.core.invariants import check
 from docc.core.observation import see
 from docc.core.plan import Plan
 from docc.core.view import Checks, View
-from docc.engine.driver import Driver, perform, words
+from docc.engine.driver import Driver, drive, perform, words
 from docc.engine.lease import Lease
 from docc.engine.ports import Ports
 from docc.engine.sampling import Sampling
@@ -39,22 +39,12 @@ def bring_back(ports: Ports, plan: Plan, me: str, timeout: float | None) -> Outc
     gone = _write(ports, plan.app, me, lambda view: planner.give_up(view, plan.verb, plan.reason))
     if gone is not None and gone.exit_code is ExitCode.FAILED_NOT_CLEAN:
         return gone
-    lease = Lease(ports, plan.app, me, plan.namespace)
-    lease.acquire()
-    try:
-        return Driver(ports, plan.app, me, plan, UNJUDGED, lease, timeout).run()
-    finally:
-        lease.release()
+    return drive(Driver(ports, plan.app, me, plan, UNJUDGED, Lease(ports, plan.app, me, plan.namespace), timeout))
 
 
 def finish(ports: Ports, app: str, namespace: str, me: str) -> Outcome:
     """Drains and tidies up what is at rest, or about to be. Raises LockedError if somebody else drives the application."""
-    lease = Lease(ports, app, me, namespace)
-    lease.acquire()
-    try:
-        return Driver(ports, app, me, None, UNJUDGED, lease).run()
-    finally:
-        lease.release()
+    return drive(Driver(ports, app, me, None, UNJUDGED, Lease(ports, app, me, namespace)))
 
 
 def tidy(ports: Ports, app: str, namespace: str, me: str) -> Outcome:

@@ -95,7 +95,7 @@ def test_the_first_look_lists_and_later_ones_cost_nothing(here: Here) -> None:
         ["endpointslices-1"],
         ["pods-1"],
     )
-    assert here.cluster.connection.requests == {"list": 5, "watch": 4}
+    assert here.cluster.connection.requests == {"list": 6, "watch": 4}
     selects = {plural: stream.query for plural, stream in streams.items()}
     assert selects["httproutes"]["fieldSelector"] == "metadata.name=shop"
     assert selects["pods"]["labelSelector"] == "docc.dev/app=shop" and selects["pods"]["resourceVersion"] == "100"

@@ -8,7 +8,7 @@ import pytest
 
 from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, PREFLIGHT, Permission, role
 from tests.cluster.acceptance.app import App, Ended
-from tests.cluster.acceptance.conftest import Figure
+from tests.cluster.conftest import Figure
 from tests.cluster.rig import layout
 
 Object = dict[str, Any]
