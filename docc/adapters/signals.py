@@ -74,7 +74,8 @@ class Signals:
             self._asked = HOLD
             self._questions.put(None)
         else:
-            self._asked = signal.Signals(number).name
+            if self._asked in ("", HOLD, ROLL_BACK):
+                self._asked = signal.Signals(number).name
             self._hurry(HURRY_SECONDS)
         self._ring()
 

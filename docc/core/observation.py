@@ -131,6 +131,9 @@ def _selected(app: str, service: Object) -> int | None:
 def _revision(app: str, number: int, objects: Objects) -> Revision:
     name = deployment_name(app, number)
     deployment, service = objects.deployments.get(name), objects.services.get(name)
+    squatter = ""
+    if service is not None and not is_docc_s(service):  # known by its name only, after a create that met it
+        service, squatter = None, f"Service {name}"
     pods = [pod for pod in objects.pods.values() if _is_of(pod, number) and not _terminating(pod)]
     crashed_at, crash = _newest_crash(pods)
     meta = deployment["metadata"] if deployment else {}
@@ -157,6 +160,7 @@ def _revision(app: str, number: int, objects: Objects) -> Revision:
         crashed_at=crashed_at,
         crash=crash,
         trouble=diagnose(deployment, pods) if deployment else None,
+        squatter=squatter,
     )
 
 

@@ -43,6 +43,8 @@ def bring_up(view: View, plan: Plan, replicas: int) -> Move | None:
         return move
     if plan.rendered.service is None:
         return None
+    if candidate.squatter:
+        return fail_move(view, f"{candidate.squatter} exists and docc did not make it; docc takes over nobody's object")
     if not candidate.has_service:
         return _create_service(name, plan.rendered.service, candidate, epoch)
     return None

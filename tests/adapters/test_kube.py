@@ -140,7 +140,7 @@ def test_a_cluster_without_gateway_api_still_has_the_rest(here: Here) -> None:
     here.api.before = before
     assert here.cluster.observe("shop").route is None
     assert here.api.watch("pods").version == "100"
-    assert here.cluster.connection.requests == {"list": 5, "watch": 3}
+    assert here.cluster.connection.requests == {"list": 6, "watch": 3}
 
 
 @pytest.mark.parametrize(

@@ -141,12 +141,12 @@ def test_a_wide_look_puts_neighbours_aside_and_costs_no_request_more(around: Aro
     beside(around)
     wide = around.cluster()
     seen = wide.observe("shop")
-    assert len(around.paths) == 5 and "/apis/gateway.networking.k8s.io/v1/httproutes" in around.paths
+    assert len(around.paths) == 6 and "/apis/gateway.networking.k8s.io/v1/httproutes" in around.paths
     assert [*seen.services] == ["shop-v1"] and seen.route is not None
     found = look_around(wide, ())
     assert [s["metadata"]["name"] for s in found.of("Service")] == ["shop", "all"]
     routes = [f"{r['metadata']['namespace']}/{r['metadata']['name']}" for r in found.of("HTTPRoute")]
-    assert routes == ["team/shop", "web/blog"] and found.unseen == () and len(around.paths) == 5
+    assert routes == ["team/shop", "web/blog"] and found.unseen == () and len(around.paths) == 6
     stream = around.api.watch("httproutes")
     assert stream.query["fieldSelector"] == "metadata.name=shop" and stream.version == "100"
 
