@@ -36,9 +36,9 @@ def account(
 
 
 def asked(app: App, user: str) -> list[Object]:
-    """The user's requests, oldest first; the log is written a moment after the answer."""
+    """The user's requests about objects, oldest first; the log is written a moment after the answer."""
     time.sleep(0.5)
-    entries = app.cluster.audit(agent="docc/")
+    entries = [entry for entry in app.cluster.audit(agent="docc/") if "objectRef" in entry]
     return [entry for entry in entries if entry["user"].get("username", "").endswith(f":{app.namespace}:{user}")]
 
 
