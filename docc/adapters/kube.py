@@ -43,13 +43,13 @@ KINDS: Mapping[str, Kind] = {
     "AuthorizationPolicy": Kind("/apis/security.istio.io/v1", "authorizationpolicies"),
 }
 _KEPT = ("HTTPRoute", "Deployment", "Service", "EndpointSlice", "Pod", "ConfigMap")
-_WIDE = ("HTTPRoute", "Service")
+_WIDE = ("HTTPRoute", "Deployment", "Service")
 _WRITE = {"fieldManager": "docc", "fieldValidation": "Strict"}
 
 
 class KubeCluster:
-    """ring: called whenever the kept objects have changed. wide: the first look takes in other people's Services of the
-    namespace and routes of the cluster, in the same requests; they are put aside in `others` and not kept."""
+    """ring: called whenever the kept objects have changed. wide: the first look takes in other people's Deployments and
+    Services of the namespace, and routes of the cluster, in the same requests; they are put aside in `others`."""
 
     def __init__(
         self, connection: Connection, namespace: str, ring: Callable[[], None] = lambda: None, *, wide: bool = False

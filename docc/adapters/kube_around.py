@@ -27,21 +27,18 @@ def look_around(
     kinds: Collection[str],
     lacking: Collection[Permission] = (),
     *,
-    squatter: str = "",
     version: bool = False,
     gateway: Object | None = None,
 ) -> Foreign:
-    """kinds: of KINDS, in the cluster's namespace. lacking: what the user may not do anyway. squatter: the name of a Deployment
-    to be read. version: whether the server's is wanted."""
+    """kinds: of KINDS, in the cluster's namespace. lacking: what the user may not do anyway. version: whether the
+    server's is wanted. gateway: where it had to be looked at."""
     names = {need.resource: need for need in PREFLIGHT}
     wanted = {kind: names[KINDS[kind].plural] for kind in kinds}
     asked: dict[str, Callable[[], Found]] = {
         kind: _listing(cluster, kind, need) for kind, need in wanted.items() if need not in lacking
     }
-    if squatter:
-        asked["squatter"] = lambda: _one(cluster, f"{_collection(cluster, 'Deployment')}/{squatter}", "Deployments")
     if version:
-        asked["version"] = lambda: _one(cluster, "/version", "the server's version")
+        asked["version"] = lambda: _version(cluster)
     with ThreadPoolExecutor(REQUESTS_AT_ONCE, thread_name_prefix="preflight") as pool:
         futures = {name: pool.submit(question) for name, question in asked.items()}
         found = {name: future.result() for name, future in futures.items()}
@@ -51,20 +48,19 @@ def look_around(
         unseen.append("you may not list httproutes.gateway.networking.k8s.io in other namespaces")
     return Foreign(
         found={**cluster.others, **{kind: found[kind][0] for kind in kinds if kind in found}},
-        squatter=next(iter(found.get("squatter", ((), ""))[0]), None),
         gateway=gateway,
         version=next((str(body.get("gitVersion", "")) for body in found.get("version", ((), ""))[0]), ""),
         unseen=tuple(unseen),
     )
 
 
-def _collection(cluster: KubeCluster, kind: str) -> str:
-    return f"{KINDS[kind].prefix}/namespaces/{cluster.namespace}/{KINDS[kind].plural}"
-
-
 def _listing(cluster: KubeCluster, kind: str, need: Permission) -> Callable[[], Found]:
     def ask() -> Found:
-        request = Request("list", _collection(cluster, kind), read_seconds=SECONDS_MAX)
+        request = Request(
+            "list",
+            f"{KINDS[kind].prefix}/namespaces/{cluster.namespace}/{KINDS[kind].plural}",
+            read_seconds=SECONDS_MAX,
+        )
         try:
             return cluster.connection.send(request).get("items") or [], ""
         except (UnknownKind, Gone):
@@ -77,10 +73,8 @@ def _listing(cluster: KubeCluster, kind: str, need: Permission) -> Callable[[], 
     return ask
 
 
-def _one(cluster: KubeCluster, path: str, words: str) -> Found:
+def _version(cluster: KubeCluster) -> Found:
     try:
-        return [cluster.connection.send(Request("get", path, read_seconds=SECONDS_MAX))], ""
-    except Gone:
-        return (), ""
+        return [cluster.connection.send(Request("get", "/version", read_seconds=SECONDS_MAX))], ""
     except DoccError as error:
-        return (), f"{words}: {error.what}"
+        return (), f"the server's version: {error.what}"

@@ -87,7 +87,6 @@ class Preflight:
         """Only what the deploy can run into: what goes on, or back, is not held up by a look around."""
         from docc.adapters.kube_around import look_around
         from docc.core.intent import Intent, intent
-        from docc.core.names import deployment_name
         from docc.core.obstacles import AROUND, ROLLS
 
         what, revision = intent(self.seen, plan.candidate), self.seen.revision(plan.candidate)
@@ -101,7 +100,6 @@ class Preflight:
             self.place.cluster,
             kinds,
             self.lacking,
-            squatter=deployment_name(plan.app, plan.candidate) if rolls and not revision.exists else "",
             version=rolls and self.seen.record is None,
             gateway=next(
                 (g for g in self._gateways if (g["metadata"]["namespace"], g["metadata"]["name"]) == at), None

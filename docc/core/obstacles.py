@@ -80,8 +80,10 @@ def _names(plan: Plan, seen: Seen, foreign: Foreign) -> Iterator[Obstacle]:
     """Objects of wanted names that docc did not make are never taken over in silence. A front Service of somebody else's beside
     an application that is served by its route stays as it is: its clients are not docc's."""
     wanted = deployment_name(plan.app, plan.candidate)
-    services = {str(service["metadata"]["name"]): service for service in foreign.of("Service")}
-    taken = [("Deployment", wanted, foreign.squatter), ("Service", wanted, services.get(wanted))]
+    deployments, services = (
+        {str(body["metadata"]["name"]): body for body in foreign.of(kind)} for kind in ("Deployment", "Service")
+    )
+    taken = [("Deployment", wanted, deployments.get(wanted)), ("Service", wanted, services.get(wanted))]
     front, route = services.get(plan.app), seen.routed.body if seen.routed.kind == "HTTPRoute" else None
     if front is not None and not _is_of(plan, front) and seen.record is not None and plan.routed and not plan.meshed:
         what = f"Service {plan.app} is not docc's: it stays as it is, whoever it selects"

@@ -14,12 +14,10 @@ from docc.model.moves import Object
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """found: objects by kind, docc's own among them. squatter: the Deployment of the candidate's name, whoever made it.
-    gateway: the one that the route attaches to, where it had to be looked at. version: the API server's gitVersion, "" where
-    nobody asked."""
+    """found: objects by kind. gateway: the one that the route attaches to, where it had to be looked at. version: the API
+    server's gitVersion, "" where nobody asked."""
 
     found: Mapping[str, Sequence[Object]] = field(default_factory=dict)
-    squatter: Object | None = None
     gateway: Object | None = None
     version: str = ""
     unseen: tuple[str, ...] = ()

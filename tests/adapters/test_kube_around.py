@@ -70,7 +70,7 @@ def test_every_kind_has_its_permission_and_its_address() -> None:
 
 def test_all_is_asked_at_once(around: Around) -> None:
     """Each answer waits for the last question."""
-    together = threading.Barrier(len(AROUND) + 2)
+    together = threading.Barrier(len(AROUND) + 1)
 
     def late(body: Object) -> Answer:
         def answer(exchange: Exchange) -> None:
@@ -81,23 +81,19 @@ def test_all_is_asked_at_once(around: Around) -> None:
 
     for kind in AROUND:
         around.answers[KINDS[kind].plural] = late({"items": [thing(kind.lower(), 1)]})
-    around.answers["/deployments/shop-v2"] = late(thing("shop-v2", 1))
     around.answers["/version"] = late({"gitVersion": "v1.36.0"})
-    found = look_around(around.cluster(), AROUND, squatter="shop-v2", version=True)
+    found = look_around(around.cluster(), AROUND, version=True)
     assert {kind: [o["metadata"]["name"] for o in found.of(kind)] for kind in AROUND} == {
         k: [k.lower()] for k in AROUND
     }
-    assert found.squatter is not None and found.squatter["metadata"]["name"] == "shop-v2"
-    assert found.version == "v1.36.0" and found.unseen == () and len(around.paths) == len(AROUND) + 2
+    assert found.version == "v1.36.0" and found.unseen == () and len(around.paths) == len(AROUND) + 1
 
 
 def test_a_kind_that_the_cluster_does_not_have_is_none_of_it(around: Around) -> None:
     for kind in AROUND:
         around.answers[KINDS[kind].plural] = lambda exchange: exchange.reply(404, UNKNOWN)
-    gone = {"kind": "Status", "message": "not there", "details": {"name": "shop-v2"}}
-    around.answers["/deployments/shop-v2"] = lambda exchange: exchange.reply(404, gone)
-    found = look_around(around.cluster(), AROUND, squatter="shop-v2")
-    assert (found.unseen, found.squatter, [*found.of("ResourceQuota")]) == ((), None, [])
+    found = look_around(around.cluster(), AROUND)
+    assert (found.unseen, [*found.of("ResourceQuota")]) == ((), [])
 
 
 @pytest.mark.parametrize(
@@ -131,6 +127,7 @@ def beside(around: Around) -> None:
     around.api.lists["services"] = [
         thing("shop", 1), thing("all", 2), {"metadata": {**thing("shop-v1", 3)["metadata"], "labels": OURS}}
     ]  # fmt: skip
+    around.api.lists["deployments"] = [thing("shop-v2", 5)]
     around.api.lists["httproutes"] = [
         {"metadata": {**thing(name, 4, uid=f"{space}-{name}")["metadata"], "namespace": space}}
         for space, name in (("web", "shop"), ("team", "shop"), ("web", "blog"))
@@ -142,9 +139,10 @@ def test_a_wide_look_puts_neighbours_aside_and_costs_no_request_more(around: Aro
     wide = around.cluster()
     seen = wide.observe("shop")
     assert len(around.paths) == 6 and "/apis/gateway.networking.k8s.io/v1/httproutes" in around.paths
-    assert [*seen.services] == ["shop-v1"] and seen.route is not None
+    assert [*seen.services] == ["shop-v1"] and seen.route is not None and seen.deployments == {}
     found = look_around(wide, ())
     assert [s["metadata"]["name"] for s in found.of("Service")] == ["shop", "all"]
+    assert [d["metadata"]["name"] for d in found.of("Deployment")] == ["shop-v2"]
     routes = [f"{r['metadata']['namespace']}/{r['metadata']['name']}" for r in found.of("HTTPRoute")]
     assert routes == ["team/shop", "web/blog"] and found.unseen == () and len(around.paths) == 6
     stream = around.api.watch("httproutes")

@@ -32,6 +32,7 @@ LISTS: dict[str, list[Object]] = {
         thing("shop", spec={"selector": {"app": "shop"}}),
         thing("all", spec={"selector": {"app.kubernetes.io/name": "shop"}}),
     ],
+    "deployments": [thing("shop-v1")],
     "resourcequotas": [thing("compute", status={"hard": {"pods": "4"}, "used": {"pods": "3"}})],
     "horizontalpodautoscalers": [thing("auto", spec={"scaleTargetRef": {"kind": "Deployment", "name": "shop"}})],
     "poddisruptionbudgets": [thing("budget", spec={"selector": {"matchLabels": {"app": "shop"}}})],
@@ -56,11 +57,11 @@ TOLD = (
 
 
 class Cluster:
-    """version: the server's. squatted: a Deployment of the wanted name exists. lists: what each plural answers; a plural
+    """version: the server's. lists: what each plural answers; a plural
     that is missing is a kind that the cluster does not have."""
 
     def __init__(self, server: HTTPServer, folder: Path) -> None:
-        self.version, self.squatted, self.lists = "v1.29.3", True, {name: [*items] for name, items in LISTS.items()}
+        self.version, self.lists = "v1.29.3", {name: [*items] for name, items in LISTS.items()}
         self.granted = [*DRIVE, *PREFLIGHT]
         self.served = ["v1"]
         self.writes: list[str] = []
@@ -86,11 +87,7 @@ class Cluster:
             return _json(200, {"versions": [{"version": version} for version in self.served]})
         if plural == "web":
             return _json(200, thing("web"))
-        if path.endswith("/deployments/shop-v1") and self.squatted:
-            return _json(200, thing("shop-v1"))
-        if "/deployments/" in path:
-            return _json(404, {"message": "not there", "details": {"name": "shop-v1"}})
-        if plural in ("deployments", "pods", "endpointslices") or plural in self.lists:
+        if plural in ("pods", "endpointslices") or plural in self.lists:
             return _json(200, {"metadata": {}, "items": self.lists.get(plural, [])})
         return Response("404 page not found", 404)
 
@@ -138,8 +135,8 @@ def cluster(httpserver: HTTPServer, tmp_path: Path) -> Cluster:
 @pytest.fixture
 def clear(cluster: Cluster) -> Cluster:
     """Nothing is in the way."""
-    cluster.version, cluster.squatted = "v1.30.0", False
-    cluster.lists |= {"httproutes": [], "services": [], "resourcequotas": []}
+    cluster.version = "v1.30.0"
+    cluster.lists |= {"httproutes": [], "services": [], "deployments": [], "resourcequotas": []}
     return cluster
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docc.core.names import labels
@@ -36,6 +36,7 @@ def around(kind: str, *objects: Object) -> Foreign:
 codes = st.sampled_from([None, *GRAVITY])
 
 
+@settings(deadline=None)
 @given(st.lists(codes))
 def test_the_gravest_cause_gives_the_exit_code_and_all_that_refuse_are_named(
     given_codes: list[ExitCode | None],
@@ -77,11 +78,11 @@ ANOTHER_APPS = {"labels": {**OURS, "docc.dev/app": "other"}}
 @pytest.mark.parametrize(
     ("foreign", "seen", "words"),
     [
-        (Foreign(squatter=thing("shop-v2", metadata=FOREIGN_META)), live(), "Deployment shop-v2 exists"),
+        (around("Deployment", thing("shop-v2", metadata=FOREIGN_META)), live(), "Deployment shop-v2 exists"),
         (around("Service", thing("shop-v2")), live(), "Service shop-v2 exists"),
         (around("Service", thing("shop")), NOTHING, "Service shop exists"),
         (
-            Foreign(squatter=thing("shop-v1", metadata=ANOTHER_APPS)),
+            around("Deployment", thing("shop-v1", metadata=ANOTHER_APPS)),
             NOTHING,
             "Deployment shop-v1",
         ),
@@ -103,7 +104,7 @@ def test_a_route_of_the_wanted_name_that_docc_did_not_make_is_refused() -> None:
 
 def test_what_docc_made_is_no_obstacle() -> None:
     front, service, deployment = (thing(name, metadata={"labels": OURS}) for name in ("shop", "shop-v2", "shop-v2"))
-    assert found(Foreign({"Service": [front, service]}, deployment)) == []
+    assert found(Foreign({"Service": [front, service], "Deployment": [deployment]})) == []
 
 
 def test_somebody_elses_front_service_beside_a_live_route_stays_and_is_told() -> None:
