@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -68,7 +69,9 @@ def deploy(
     lines = Lines(console)
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
     again = typed_again(manifest, image or [], flags)
-    with Signals(place.clock.ring) as signals:
+    with Signals(place.clock.ring) as signals, contextlib.ExitStack() as ending:
+        if metrics is not None:
+            ending.callback(metrics.close)
         ports = Ports(place.cluster, metrics, place.clock, signals, lines)
         plan = preflight(ports, metrics, plan, sampling, seen, ignore=baseline == "ignore")
         for row in plan_lines(found, plan, seen):
