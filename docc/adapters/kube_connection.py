@@ -21,10 +21,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from docc import __version__
-from docc.adapters.kube_errors import foreign, no_answer, refusal
+from docc.adapters.kube_errors import foreign, no_answer, refusal, retry_after
 from docc.adapters.kube_login import SERVICE_ACCOUNT, Login, log_in
 from docc.adapters.patience import Patience
-from docc.model.errors import CredentialsError, DoccError, LoginLost, UnusableError, UsageError
+from docc.model.errors import CredentialsError, DoccError, LoginLost, Unreachable, UnusableError, UsageError
 from docc.model.moves import Object
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
@@ -90,9 +90,9 @@ class Connection:
     def send(self, request: Request) -> Object:
         """The answer's JSON. Raises the DoccErrors of kube_errors; a 401 is tried once more with credentials read anew, and
         is a LoginLost if the server has taken the login before."""
-        status, data = self.exchange(request)
+        status, data, wait = self._answered(request)
         if status >= 300:
-            raise self._refusal(status, data, request)
+            raise self._refusal(status, data, request, wait)
         try:
             found = json.loads(data) if data else {}
         except (ValueError, RecursionError):
@@ -103,22 +103,26 @@ class Connection:
 
     def text(self, request: Request) -> str:
         """The answer's text (a pod's log), as much of it as is bearable."""
-        status, data = self.exchange(request, cut=TEXT_BYTES_MAX)
+        status, data, wait = self._answered(request, cut=TEXT_BYTES_MAX)
         if status >= 300:
-            raise self._refusal(status, data, request)
+            raise self._refusal(status, data, request, wait)
         return str(data, "utf-8", "replace")
 
     def exchange(self, request: Request, *, cut: int = 0) -> tuple[int, bytes]:
         """HTTP status and body, whatever they are. cut: bytes of which the rest is left out; too long an answer is an error
         otherwise. Raises Unreachable, CredentialsError, UnusableError."""
+        return self._answered(request, cut=cut)[:2]
+
+    def _answered(self, request: Request, *, cut: int = 0) -> tuple[int, bytes, float]:
+        """Also the seconds of Retry-After."""
         try:
-            return self.patience.run(lambda: self._exchanged(request, cut))
+            return self.patience.run(lambda: self._whole(request, cut))
         except TimeoutError as error:
             raise no_answer(self.server, f"{request.verb} {request.path}", error) from error
 
-    def _exchanged(self, request: Request, cut: int) -> tuple[int, bytes]:
+    def _whole(self, request: Request, cut: int) -> tuple[int, bytes, float]:
         with self._open(request) as response:
-            return response.status, self._body(response, request, cut)
+            return response.status, self._body(response, request, cut), retry_after(response.headers)
 
     def stream(self, request: Request) -> Any:
         """An open watch: urllib3's response, to be read piece by piece and closed."""
@@ -126,11 +130,13 @@ class Connection:
         if response.status >= 300:
             with response:
                 data = self._body(response, request, TEXT_BYTES_MAX)
-            raise self._refusal(response.status, data, request)
+            raise self._refusal(response.status, data, request, retry_after(response.headers))
         return response
 
-    def _refusal(self, status: int, data: bytes, request: Request) -> Exception:
+    def _refusal(self, status: int, data: bytes, request: Request, wait: float) -> Exception:
         error = refusal(self.server, status, self._masked(data), request.verb, request.path)
+        if isinstance(error, Unreachable):
+            error.wait = wait
         return self._lost(error) if status == 401 else error
 
     def _lost(self, error: DoccError) -> DoccError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 from docc.model.errors import (
@@ -53,6 +54,12 @@ def refusal(server: str, status: int, data: bytes, verb: str, path: str) -> Docc
         return Unreachable(f"the API server answered {status}", where=where, why=words, fix=fix)
     fix = "correct what the server names, then run the same command again"
     return Refused(f"the API server refuses the object ({status})", where=where, why=words, fix=fix)
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds; 0 where there are none. kube-apiserver never sends the other form, a date."""
+    value = headers.get("Retry-After", "").strip()
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else 0.0
 
 
 def foreign(server: str, where: str, status: int, data: bytes) -> Unreachable:

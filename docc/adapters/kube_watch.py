@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from docc.adapters.kube_connection import Connection, Request
-from docc.model.errors import Conflict
+from docc.model.errors import Conflict, Unreachable
 from docc.model.moves import Object
 
 WATCH_SECONDS = 300
@@ -69,6 +69,8 @@ class Watch:
                 self._follow()
             except Conflict:  # 410: the version is too old to go on from
                 expired = True
+            except Unreachable as error:
+                self._pause = max(self._pause, min(error.wait, PAUSE_SECONDS_MAX))
             except Exception:  # no connection, half a line, no JSON, an event without an object: begun anew
                 pass
             self._stopped.wait(self._pause)

@@ -5,6 +5,7 @@ Nothing has been touched yet, and every refusal says so.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from docc.core.permissions import Permission
 
 UNTOUCHED = "nothing was touched"
+BUSY_SECONDS_MAX = 10.0
 T = TypeVar("T")
 
 
@@ -57,9 +59,15 @@ def refuse_unreadable(app: str, place: Place) -> Seen:
 
 
 def reached(place: Place, ask: Callable[[], T]) -> T:
-    """Before anything was written, a server that does not answer is the end, not something to wait for."""
-    try:
-        return ask()
-    except Unreachable as error:
-        where = f"context {place.target.context}"
-        raise UnusableError(error.what, where=where, why=error.why, state=UNTOUCHED, fix=error.fix) from error
+    """Before anything was written, a server that does not answer is the end, not something to wait for; unless it is only busy
+    and says for how long (429 or 503 with Retry-After)."""
+    end = time.monotonic() + BUSY_SECONDS_MAX
+    while True:
+        try:
+            return ask()
+        except Unreachable as error:
+            if 0 < error.wait <= end - time.monotonic():
+                time.sleep(error.wait)
+                continue
+            where = f"context {place.target.context}"
+            raise UnusableError(error.what, where=where, why=error.why, state=UNTOUCHED, fix=error.fix) from error

@@ -3,6 +3,7 @@ Lease, the driver."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,7 +49,10 @@ def drive(
 
     plan, sampling = planned
     place, console = checks.place, telling.console
-    with Signals(place.clock.ring, place.cluster.connection.patience.end_within, terminal()) as signals:
+    hurry = place.cluster.connection.patience.end_within
+    with Signals(place.clock.ring, hurry, terminal()) as signals, contextlib.ExitStack() as ending:
+        if metrics is not None:
+            ending.callback(metrics.close)
         ports = Ports(place.cluster, metrics, place.clock, signals, telling)
         plan = checks.conditions(ports, metrics, plan, sampling, ignore=chosen.ignore)
         _show(console, checks, plan, rehearse=chosen.dry_run == "server")

@@ -19,13 +19,15 @@ from docc.engine import evidence
 from docc.engine.lease import Lease, LeaseLost, Stopped, shown
 from docc.engine.ports import HOLD, ROLL_BACK, Ports
 from docc.engine.sampling import Sampling
-from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain
+from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain, Unreachable
 from docc.model.facts import CheckSeen, LeftUndone, Reverted, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
 from docc.model.record import Phase
 from docc.model.world import Seen
 
 BACKOFF_SECONDS_MAX = 2.0
+BUSY_SECONDS_MAX, BUSY_EXPOSED_SECONDS_MAX = 10.0, 1.0
+"""How long a server that asks for it is left alone: at most, and while the next write may be one that saves users."""
 HEARTBEAT_SECONDS = 30.0
 FAILURES_TOLD = 3  # a conflict or a dropped connection that the next look mends is nobody's news
 PARK_SECONDS_MAX = 3.0
@@ -51,6 +53,7 @@ class Driver:
     _untidy: bool = False
     _failures: int = 0
     _locked_out: float | None = None  # since when the login is lost
+    _parking: bool = False
     _seen: Seen | None = None  # None: what is there is in doubt
 
     def run(self) -> Outcome:
@@ -72,7 +75,7 @@ class Driver:
                     return self._give_up(error)
                 if self._failures >= FAILURES_TOLD:
                     self._tell_waiting(words(error))
-                self._back_off()
+                self._back_off(error)
                 continue
             except DoccError as error:
                 if not self._held or self._broken:
@@ -176,12 +179,25 @@ class Driver:
         if why:
             self.ports.sink.emit(now, Waiting(why))
 
-    def _back_off(self) -> None:
-        """The first time at once (a revert must not wait), then 50 ms, 100 ms, ... up to two seconds."""
+    def _back_off(self, error: DoccError) -> None:
+        """The first time at once (a revert must not wait), then 50 ms, 100 ms, ... up to two seconds; as long as a busy server
+        asks for, within limits, whatever happens in between."""
         delay = 0.0 if self._failures == 0 else min(0.05 * 2 ** (self._failures - 1), BACKOFF_SECONDS_MAX)
         self._failures += 1
+        clock = self.ports.clock
+        asked = clock.now() + (min(error.wait, self._patience()) if isinstance(error, Unreachable) else 0.0)
         if delay:
-            self.ports.clock.sleep_until(self.ports.clock.now() + delay)
+            clock.sleep_until(clock.now() + delay)
+        while clock.now() < asked and (self.ports.stop.asked() is None or self._parking):
+            clock.sleep_until(asked)
+
+    def _patience(self) -> float:
+        """In doubt about who has traffic, the candidate has."""
+        seen = self._seen
+        safe = seen is not None and (
+            seen.record is None or self._view(seen).weight == 0 and not seen.routed.header_rules
+        )
+        return BUSY_SECONDS_MAX if safe and not self._parking else BUSY_EXPOSED_SECONDS_MAX
 
     def _give_up(self, error: DoccError) -> Outcome:
         """A failure that cannot be recovered from: before the first write it is the caller's, afterwards it is 11; or 10, if
@@ -200,7 +216,7 @@ class Driver:
 
     def _park(self, signal: str) -> Outcome:
         """One write, tried until it is done or the time for it is over."""
-        limit = self.ports.clock.now() + PARK_SECONDS_MAX
+        limit, self._parking = self.ports.clock.now() + PARK_SECONDS_MAX, True
         while True:
             try:
                 seen = self._look()
@@ -213,7 +229,7 @@ class Driver:
                 if self.ports.clock.now() >= limit:
                     why = f"stopped by {signal}, and the traffic could not be put back: {error.what}"
                     return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why)
-                self._back_off()
+                self._back_off(error)
 
     def _note(self, seen: Seen) -> None:
         """Tried once: whoever comes next adds what is missing."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from docc.core.names import history_name
 from docc.core.observation import see
 from docc.engine.ports import HOLD, ROLL_BACK, Ports
-from docc.model.errors import Conflict, DoccError, ExitCode, Gone, LockedError, LookAgain
+from docc.model.errors import Conflict, DoccError, ExitCode, Gone, LockedError, LookAgain, Unreachable
 from docc.model.facts import Waiting
 from docc.model.moves import Create, Object, Operation, Outcome, Patch, Ref
 
@@ -132,8 +132,9 @@ class Lease:
                 raise LeaseLost(holder_of(found)) from None
         except Gone:  # somebody deleted it; if somebody else has made a new one by now, that is found out next time
             self._take(None, now)
-        except LookAgain:
-            self.renewed = now - DURATION_SECONDS / 3 + _LOOK_SECONDS
+        except LookAgain as error:
+            asked = error.wait if isinstance(error, Unreachable) else 0.0
+            self.renewed = now - DURATION_SECONDS / 3 + min(max(asked, _LOOK_SECONDS), DURATION_SECONDS / 3)
 
     def release(self) -> None:
         """Gives the Lease back, if it is still ours and the server answers; it runs out by itself otherwise."""

@@ -141,7 +141,10 @@ class Conflict(LookAgain):
 
 
 class Unreachable(LookAgain):
-    """The answer never came. Whether the write was carried out is unknown."""
+    """The answer never came, or the server was too busy to give one. Whether the write was carried out is unknown. wait:
+    seconds after which the server wants to be asked again; 0 if it did not say."""
+
+    wait: float = 0.0
 
 
 class LoginLost(LookAgain):

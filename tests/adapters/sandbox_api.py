@@ -56,10 +56,15 @@ class SandboxApi:
 
     async def _end(self) -> None:
         if self._runner is not None and self._server is not None:
+            # A server that is closed between accepting a socket and making a transport of it loses the socket (gh-109564).
+            # So it accepts no more first, and closes when all that it accepted has a transport.
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            await asyncio.sleep(0.1)
             self._server.close()
             await asyncio.sleep(0.1)
             await self._runner.cleanup()
-            for protocol in self._accepted:  # also what was accepted while the runner was ending, unknown to it
+            for protocol in self._accepted:  # also what the runner never came to know
                 if isinstance(transport := getattr(protocol, "transport", None), asyncio.WriteTransport):
                     transport.abort()
             await asyncio.sleep(0.1)

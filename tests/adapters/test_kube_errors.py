@@ -98,6 +98,19 @@ def test_every_refusal_has_its_error_and_says_where_and_what_next(
     assert error.where == f"list {PATH}" and "<" not in error.why
 
 
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("7", 7), (" 30 ", 30), ("0", 0), ("", 0), ("-1", 0), ("1e9", 0), ("soon", 0), ("9" * 400, 0)],
+)
+def test_a_busy_server_may_say_when_it_wants_to_be_asked_again(
+    code: int, asked: str, seconds: float, tmp_path: Path
+) -> None:
+    with serve(lambda x: x.reply(code, "busy", {"Retry-After": asked})) as server:
+        error = raised(connect(tmp_path, server.url))
+    assert isinstance(error, Unreachable) and error.wait == seconds
+
+
 def test_a_refusal_says_what_was_being_done() -> None:
     error = kube_errors.refusal("https://a", 403, json.dumps(status(403, RBAC)).encode(), "patch", "/x/deployments/web")
     assert error.what == "you may not patch this object" and error.where == "patch /x/deployments/web"

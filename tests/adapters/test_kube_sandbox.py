@@ -22,8 +22,6 @@ from tests.adapters.server import serve
 from tests.adapters.test_kube import Bell
 from tests.adapters.test_prometheus import closing, vector
 
-# A server that is taken down while clients reconnect leaves, now and then, a socket of its own to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 WEB, NONE = Ref("Deployment", "web"), Ref("Deployment", "none")
 
 

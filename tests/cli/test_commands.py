@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from docc.sandbox import session
+from tests.adapters.kubeconfig import entries, write
+from tests.adapters.server import Exchange, serve
 
 GOOD = {"application": {"name": "shop", "containers": {"web": {"image": "a:1", "ports": [{"port": 80}]}}}}
 PORT = {"port": 5432, "app_protocol": "tcp"}
@@ -80,3 +82,16 @@ def test_an_application_without_a_route_rolls_and_turns_back(tmp_path: Path) -> 
         assert docc("deploy", "-", *at, stdin=json.dumps(canary)).returncode == 2
     finally:
         session.down(tmp_path / "s")
+
+
+def test_a_busy_api_server_is_asked_again_when_it_wants_to_be(tmp_path: Path) -> None:
+    """Once with a wait that is bearable, then with one that is not."""
+    waits = iter(["1"])
+
+    def answer(exchange: Exchange) -> None:
+        exchange.reply(429, "too many requests", {"Retry-After": next(waits, "3600")})
+
+    with serve(answer) as server:
+        told = docc("status", "shop", "--kubeconfig", write(tmp_path, entries(server.url)))
+        assert told.returncode == 5 and "answered 429" in told.stderr and "nothing was touched" in told.stderr
+        assert len(server.asked) == 2

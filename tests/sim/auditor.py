@@ -6,9 +6,12 @@ import json
 import math
 from typing import Any
 
+from docc.model.errors import ExitCode
 from tests.sim.world import World
 
 SCALE = 3
+LOGIN_SECONDS = 60
+"""How long a lost login is waited for."""
 
 
 class Violation(AssertionError):
@@ -35,6 +38,9 @@ class Auditor:
             return
         record = json.loads(route["metadata"].get("annotations", {}).get("docc.dev/rollout", "{}"))
         weights = self._route_weights(route, require)
+        for parent in route["spec"].get("parentRefs", []):
+            there = parent.get("kind") != "Service" or ("Service", parent["name"]) in world.objects
+            require(there, f"the route's parent Service {parent['name']} does not exist")
         self._epoch(record, require)
         trial = {
             rule["backendRefs"][0]["name"]
@@ -58,6 +64,15 @@ class Auditor:
             for number, instant in ends.items():
                 after = self.fell.get(f"shop-v{number}", math.inf) - instant
                 _plain(after <= seconds, f"v{number} had traffic for {after} s after it went bad")
+
+    def gave_up(self, world: World, code: ExitCode) -> None:
+        """A driver ended because its login was gone: after a minute, and with "users are where they were" only if so."""
+        waited = world.now - world.locked[0]
+        _plain(waited >= LOGIN_SECONDS, f"it gave up {waited:.0f} s after the login was lost")
+        _plain(code in (ExitCode.FAILED_SAFE, ExitCode.FAILED_NOT_CLEAN), f"it gave up with {code}")
+        record = json.loads(world.objects["HTTPRoute", "shop"]["metadata"]["annotations"]["docc.dev/rollout"])
+        exposed = self.weights.get(f"shop-v{record['candidate']}", 0) if record.get("candidate") else 0
+        _plain(code is not ExitCode.FAILED_SAFE or exposed == 0, f"it called {exposed} % to the candidate safe")
 
     def at_rest(self, world: World) -> None:
         """What must be true when no driver has anything left to do."""

@@ -107,6 +107,19 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
             "        if revision.number < 0:\n",
         ),
     ),
+    "no patience: a lost login ends the driver at once": (
+        Edit("docc.engine.driver", " and self._is_locked_out():\n", ":\n"),
+    ),
+    "all is well: a driver that gave up calls any traffic safe": (
+        Edit(
+            "docc.engine.driver",
+            'return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, words(error))\n',
+            'return Outcome("stuck", ExitCode.FAILED_SAFE, words(error))\n',
+        ),
+    ),
+    "no door: the route names the front Service before it is there": (
+        Edit("docc.core.pods", "    if not plan.meshed or (front", "    if plan.meshed or (front"),
+    ),
     "lost endpoints do not count": (
         Edit("docc.core.rollout", "    if candidate.ready == 0:\n", "    if candidate.ready < 0:\n"),
     ),
@@ -148,9 +161,9 @@ class _Finder(MetaPathFinder):
 
 def main(name: str) -> int:
     sys.meta_path.insert(0, _Finder((NO_INVARIANTS, *MUTANTS[name])))
-    from tests.sim import play
+    from tests.sim import scenes
 
-    return play.main()
+    return scenes.main()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from docc.core.verdict import Answer, Series
-from docc.model.errors import Conflict, Gone, Unreachable
+from docc.model.errors import Conflict, Gone, LoginLost, Unreachable
 from docc.model.facts import Fact
 from docc.model.moves import Create, Delete, Effect, Patch, Ref
 from docc.model.world import Objects
@@ -52,6 +52,19 @@ class World:
         self.fault: Callable[[World, Effect, int], str] = lambda world, effect, index: ""
         self.agenda: list[tuple[float, Callable[[World], None]]] = []
         """What others do, and when."""
+        self.locked = (float("-inf"), float("-inf"))
+        """From when to when the drivers' login is refused; others have logins of their own."""
+        self._last_seen = Objects()
+
+    def lock_out(self, seconds: float) -> None:
+        """Once more before anybody could write again: to a driver that is one and the same."""
+        if not self.locked_out:
+            since = self.locked[0] if self.now < self.locked[1] + 5 else self.now
+            self.locked, self._last_seen = (since, self.now + seconds), self.observe("shop")
+
+    @property
+    def locked_out(self) -> bool:
+        return self.now < self.locked[1]
 
     # --- the API server
     def create(self, ref: Ref, body: Object) -> Object:
@@ -116,6 +129,15 @@ class World:
             instants += [born + after + settled for born in births for settled in (0.0, MIN_READY_SECONDS)]
         return min((instant for instant in instants if instant > self.now), default=float("inf"))
 
+    def exposed(self, name: str) -> int:
+        """Percent of traffic of one revision."""
+        rules = self.objects.get(("HTTPRoute", "shop"), {}).get("spec", {}).get("rules", [])
+        return next((int(b["weight"]) for rule in rules for b in rule["backendRefs"] if b["name"] == name), 0)
+
+    def last_seen(self, app: str) -> Objects:
+        """What a driver knows whose watches are refused."""
+        return self._last_seen if self.locked_out else self.observe(app)
+
     def observe(self, app: str) -> Objects:
         deployments, slices = {}, {}
         for (kind, name), body in self.objects.items():
@@ -134,17 +156,24 @@ class World:
 
 @dataclass
 class SimPorts:
-    """All ports of one driver process onto the world; `stopped` is the signal that it got."""
+    """All ports of one driver process onto the world; `stopped` is the signal that it got, `expires`: its login is the one that
+    can be lost."""
 
     world: World
     stopped: str | None = None
+    expires: bool = False
     facts: list[tuple[float, Fact]] = field(default_factory=list)
 
     # Cluster
     def observe(self, app: str) -> Objects:
-        return self.world.observe(app)
+        return self.world.last_seen(app) if self.expires else self.world.observe(app)
+
+    def _log_in(self) -> None:
+        if self.expires and self.world.locked_out:
+            raise LoginLost("the cluster rejected your login (401)")
 
     def read(self, ref: Ref) -> Object | None:
+        self._log_in()
         return copy.deepcopy(self.world.objects.get((ref.kind, ref.name)))
 
     def create(self, effect: Create) -> Object:
@@ -167,6 +196,7 @@ class SimPorts:
         return ()
 
     def _effect(self, effect: Effect, act: Callable[[], Object]) -> Object:
+        self._log_in()
         world = self.world
         if effect.ref.kind == "Lease":
             return act()
@@ -179,6 +209,13 @@ class SimPorts:
             raise Crash
         if fault == "unreachable":
             raise Unreachable("no answer")
+        if fault == "busy":
+            busy = Unreachable("too many requests (429)")
+            busy.wait = 30.0
+            raise busy
+        if fault.startswith("login"):
+            world.trace.append(f"{label}  -- {fault}")
+            raise LoginLost("the cluster rejected your login (401)")
         try:
             answer = act()
         except Conflict:
