@@ -9,6 +9,7 @@ from typing import Any
 
 from docc.model.moves import Object
 from docc.model.record import ANNOTATION, Record, RecordError
+from docc.ui.console import neutral
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,8 @@ def table(rows: Sequence[App], *, with_namespace: bool) -> str:
     head = ["NAMESPACE"] * with_namespace + ["NAME", "PHASE", "SERVING", "AGE"]
     body = [[app.namespace] * with_namespace + [app.name, app.phase, app.serving, age(app.age)] for app in rows]
     widths = [max(len(row[column]) for row in [head, *body]) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *body]
-    )
+    shown = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *body]]
+    return neutral("\n".join(row.rstrip() for row in shown))
 
 
 def age(seconds: float) -> str:
