@@ -15,7 +15,7 @@ from docc.sandbox import session
 from docc.spec.assets import folder
 from tests.documented import recipes
 from tests.sandbox.jobs import Cancel, Job, github, gitlab
-from tests.sandbox.test_rollouts import App, until
+from tests.sandbox.live import App, until
 from tests.unit.ui.runner import commands
 
 RECIPES = recipes()

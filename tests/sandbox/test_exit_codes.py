@@ -13,7 +13,7 @@ import pytest
 
 from docc.model.errors import ExitCode
 from docc.sandbox import session
-from tests.sandbox.test_rollouts import App, until
+from tests.sandbox.live import App, until
 
 PAGE = (Path(__file__).parents[2] / "docs" / "exit-codes.md").read_text(encoding="utf-8")
 Ended = subprocess.CompletedProcess[str]

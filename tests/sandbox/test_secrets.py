@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from docc.sandbox import session
-from tests.sandbox.test_rollouts import App
+from tests.sandbox.live import App
 
 PLANTED = "Hunter2Hunter2"
 CRASH = ["sh", "-c", 'echo "cannot log in with $DB_PASSWORD"; echo "::error::$LOG_LEVEL"; exit 1']
