@@ -47,7 +47,7 @@ class App:
         application = {"name": name, "scale": 2, "hosts": [f"{name}.test"], "containers": {"web": container}}
         application |= self.more
         strategy = {
-            "canary": {"increment": 50, "interval": interval}, "bake": 2, "poll": 1, "drain": 1, "progress_deadline": 6,
+            "canary": {"increment": 50, "interval": interval}, "bake": 2, "poll": 1, "drain": 1, "progress_deadline": 20,
             "failure_conditions": [{"name": "Errors", "expression": CONDITION}],
         }  # fmt: skip
         self.path.write_text(json.dumps({"application": application, "deployment_strategy": strategy}))
