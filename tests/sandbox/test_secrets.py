@@ -38,6 +38,7 @@ def deploy(app: App, image: str, prometheus: str, output: str, summary: Path) ->
     return done.returncode, done.stdout + done.stderr + summary.read_text() + Path(f"{summary}.out").read_text()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("output", ["text", "jsonl"])
 def test_no_secret_is_in_anything_that_docc_writes(world: session.Session, tmp_path: Path, output: str) -> None:
     app = App(world, tmp_path, f"secret-{output}")
