@@ -24,7 +24,8 @@ class Checks:
 class View:
     """me: this driver's unique name. held: it has seen its own name in the record before. plan None: no manifest is at
     hand, so what is under way is finished and nothing is begun.
-    broken: why this driver cannot go on (a timeout, a refused object). untidy: what can wait is left to others."""
+    broken: why this driver cannot go on (a timeout, a refused object). untidy: what can wait is left to others. acted: when
+    this driver's last write was answered."""
 
     app: str
     me: str
@@ -35,6 +36,7 @@ class View:
     held: bool = False
     broken: str = ""
     untidy: bool = False
+    acted: float = 0.0
 
     @property
     def record(self) -> Record:
