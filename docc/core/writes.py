@@ -46,10 +46,10 @@ def return_move(
     was typed, None to leave the record's."""
     record = view.record
     mine = record.by == view.me
-    exposed = view.now - record.exposed if record.exposed is not None else 0.0
+    exposed = view.now - record.exposed if record.exposed is not None and not record.phase.at_rest else 0.0
     back = record.becoming(
         following(record.phase, signal), view.now, epoch=record.epoch + (0 if mine else 1), by=view.me, weight=0,
-        step=-1, reason=reason, request=request, exposed=None, verb=verb or record.verb,
+        step=-1, reason=reason, request=request, verb=verb or record.verb,
     )  # fmt: skip
     return write(view, back, _all_on_stable(view), (Reverted(record.candidate or 0, record.stable, reason, exposed),))
 
@@ -57,9 +57,7 @@ def return_move(
 def park_move(view: View, signal: str) -> Move:
     record = view.record
     reason = f"parked by {signal}"
-    parked = record.becoming(
-        following(record.phase, Signal.PARK), view.now, weight=0, step=-1, reason=reason, exposed=None
-    )
+    parked = record.becoming(following(record.phase, Signal.PARK), view.now, weight=0, step=-1, reason=reason)
     return write(view, parked, _all_on_stable(view), (Parked(record.candidate, record.stable, reason),))
 
 
