@@ -55,8 +55,10 @@ class Traffic:
 
     @property
     def weights(self) -> list[tuple[float, str, int]]:
+        """For accounts, which forgives that Envoy hears of an end late; a beginning we may hear of later than Envoy."""
         return [
-            (sight.at, _version(name), weight) for sight in self.sights for name, weight in sight.weights.items()
+            (sight.at - accounts.LATE_SECONDS * (weight > 0), _version(name), weight)
+            for sight in self.sights for name, weight in sight.weights.items()
         ]  # fmt: skip
 
     @property
