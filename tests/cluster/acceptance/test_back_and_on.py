@@ -64,7 +64,7 @@ def test_case_15_after_a_park_the_same_command_tries_again(app: App) -> None:
         driver = app.start("demo:v2")
         app.until_weight(2, 50)
         driver.send_signal(signal.SIGTERM)
-        parked = app.ended(driver, 10)
+        parked = app.ended(driver)
         assert parked.code == 143 and "parked" in parked.err, parked
         assert app.weights["v1"] == 100 and app.record["phase"] == "parked"
         again = app.deploy("demo:v2")
@@ -91,7 +91,7 @@ def test_case_23_a_killed_driver_is_told_and_the_same_deploy_goes_on_where_it_wa
     app.serves()
     with app.traffic() as seen:
         app.killed_at(30)
-        app.until(lambda: "nobody watches" in app.docc("status", "shop").out, 40)
+        app.until(lambda: "nobody watches" in app.docc("status", "shop").out)
         text = app.docc("status", "shop")
         assert "nobody watches" in text.out and "30 %" in text.out, text
         again = app.deploy("demo:v2")

@@ -19,8 +19,9 @@ Object = dict[str, Any]
 SHARE_COUNT_MIN, SHARE_ERRORS_MAX = 2000, 4.0
 EXPOSED_SECONDS_MAX = 15.0
 """Of a version that fails. On an idle machine it is 2 to 5."""
-REQUESTS_MAX, REQUESTS_PER_CONFLICT = 30, 3
-"""docc's to the API server, for one command, without the Lease's renewals; and what a conflict may cost more."""
+REQUESTS_MAX, REQUESTS_PER_CONFLICT = 40, 3
+"""docc's to the API server, for one command, without the Lease's renewals, also where its watches were cut and a failure is
+explained (a healthy canary: 30, case 2); and what a conflict may cost more."""
 
 
 @dataclass(frozen=True, slots=True)
