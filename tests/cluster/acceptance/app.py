@@ -105,9 +105,9 @@ class App:
         return ended
 
     def close(self) -> None:
-        """Ends what a failed test has left running."""
+        """Ends what a failed test has left running, and shows what it said."""
         for command in self._begun:
-            if command.poll() is None:
+            if command.stdout is not None and not command.stdout.closed:
                 command.kill()
                 self.ended(command)
 
