@@ -14,7 +14,7 @@ test: $(VENV)/dev
 # A real control plane in a network namespace: needs root, and Go where it is not built yet (tests/cluster/README.md).
 test-cluster: $(VENV)/dev
 	$(BIN)/python -m tests.cluster build
-	$(BIN)/python -m pytest tests/cluster
+	$(BIN)/python -m tests.cluster test
 
 cluster-up cluster-shell cluster-down: $(VENV)/dev
 	$(BIN)/python -m tests.cluster $(@:cluster-%=%)

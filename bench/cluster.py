@@ -25,7 +25,8 @@ from typing import Any
 
 import httpx
 
-from tests.cluster.acceptance.app import App, Traffic
+from tests.cluster.acceptance.app import App
+from tests.cluster.acceptance.traffic import Traffic, counted
 from tests.cluster.rig import session
 from tests.cluster.rig.cluster import Cluster
 
@@ -64,7 +65,7 @@ class Run:
 
 def drive(app: App, image: str, version: str) -> Run:
     """A deploy, to its end."""
-    run, before = Run(version, began=time.time()), app.audited()
+    run, before = Run(version, began=time.time()), len(app.audited())
     driver = app.start(image, "--yes")
     assert driver.stdout is not None and driver.stderr is not None
     with driver.stdout, driver.stderr:
@@ -77,7 +78,7 @@ def drive(app: App, image: str, version: str) -> Run:
     driver.returncode = os.waitstatus_to_exitcode(status)
     run.ended, run.code, run.memory = time.time(), driver.returncode, used.ru_maxrss / 1024
     time.sleep(0.3)  # the audit log is a moment late
-    run.api = app.api_requests(before)
+    run.api = counted(app.audited()[before:])
     return run
 
 

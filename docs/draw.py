@@ -11,7 +11,7 @@ from pathlib import Path
 
 from docc.core.phases import TRANSITIONS, Signal
 from docc.ui import exit_codes
-from docs import commands, manifest
+from docs import commands, events, manifest
 
 DOCS = Path(__file__).resolve().parent
 BEGIN, END = "<!-- drawn by docs/draw.py: {} -->\n", "<!-- end of the drawing -->\n"
@@ -50,6 +50,7 @@ def main() -> None:
     for page in (*DRAWINGS, "exit-codes.md"):
         path = DOCS / page
         path.write_text(drawn(page, path.read_text(encoding="utf-8")), encoding="utf-8")
+    events.SCHEMA.write_text(events.text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""engine.ports.Cluster over a Connection: one namespace, seven kinds, everything that is looked at often kept by watches.
+"""engine.ports.Cluster over a Connection: one namespace, a few kinds, everything that is looked at often kept by watches.
 
 The first observe() lists, then watches follow; what this process writes is known from the write's own answer, and an older
 version that a watch or a list delivers late never replaces a newer one, nor brings back what was deleted. After a Conflict
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from docc.adapters.kube_connection import Connection, Request
 from docc.adapters.kube_watch import Watch
-from docc.model.errors import Conflict, DoccError, Gone, Unreachable, UnusableError
+from docc.core.names import history_name
+from docc.model.errors import Conflict, CredentialsError, DoccError, Gone, Unreachable, UnusableError
 from docc.model.moves import Create, Delete, Object, Patch, Ref
 from docc.model.world import Objects
 
@@ -32,18 +33,30 @@ KINDS: Mapping[str, Kind] = {
     "Service": Kind("/api/v1", "services"),
     "EndpointSlice": Kind("/apis/discovery.k8s.io/v1", "endpointslices", watched=True),
     "Pod": Kind("/api/v1", "pods", watched=True),
+    "ConfigMap": Kind("/api/v1", "configmaps"),
     "Event": Kind("/api/v1", "events"),
     "Lease": Kind("/apis/coordination.k8s.io/v1", "leases"),
+    "ResourceQuota": Kind("/api/v1", "resourcequotas"),
+    "HorizontalPodAutoscaler": Kind("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "PodDisruptionBudget": Kind("/apis/policy/v1", "poddisruptionbudgets"),
+    "DestinationRule": Kind("/apis/networking.istio.io/v1", "destinationrules"),
+    "AuthorizationPolicy": Kind("/apis/security.istio.io/v1", "authorizationpolicies"),
 }
-_KEPT = ("HTTPRoute", "Deployment", "Service", "EndpointSlice", "Pod")
+_KEPT = ("HTTPRoute", "Deployment", "Service", "EndpointSlice", "Pod", "ConfigMap")
+_WIDE = ("HTTPRoute", "Deployment", "Service")
 _WRITE = {"fieldManager": "docc", "fieldValidation": "Strict"}
 
 
 class KubeCluster:
-    """ring: called whenever the kept objects have changed. app: whose objects observe() keeps."""
+    """ring: called whenever the kept objects have changed. wide: the first look takes in other people's Deployments and
+    Services of the namespace, and routes of the cluster, in the same requests; they are put aside in `others`."""
 
-    def __init__(self, connection: Connection, namespace: str, ring: Callable[[], None] = lambda: None) -> None:
-        self.connection, self.namespace, self._ring = connection, namespace, ring
+    def __init__(
+        self, connection: Connection, namespace: str, ring: Callable[[], None] = lambda: None, *, wide: bool = False
+    ) -> None:
+        self.connection, self.namespace, self._ring, self._wide = connection, namespace, ring, wide
+        self.others: dict[str, list[Object]] = {}
+        self.narrow = ""  # why routes of other namespaces are not among the others
         self._lock = threading.Lock()
         self._kept: dict[str, dict[str, Object]] = {}
         self._stale: set[Ref] = set()
@@ -60,8 +73,9 @@ class KubeCluster:
         with self._lock:
             kept = {kind: dict(objects) for kind, objects in self._kept.items()}
         return Objects(
-            kept["HTTPRoute"].get(app), kept["Deployment"], kept["Service"], kept["EndpointSlice"], kept["Pod"]
-        )
+            kept["HTTPRoute"].get(app), kept["Deployment"], kept["Service"], kept["EndpointSlice"], kept["Pod"],
+            kept["ConfigMap"].get(history_name(app)),
+        )  # fmt: skip
 
     def create(self, effect: Create) -> Object:
         path = self._path(effect.ref.kind)
@@ -119,6 +133,12 @@ class KubeCluster:
         found: list[Object] = self.connection.send(Request("list", path, query)).get("items") or []
         return found
 
+    def rehearse(self, effect: Create) -> Object:
+        """A create that is admitted or refused as any, and not stored (dryRun=All)."""
+        return self.connection.send(
+            Request("create", self._path(effect.ref.kind), {**_WRITE, "dryRun": "All"}, effect.body)
+        )
+
     def namespace_labels(self) -> dict[str, str]:
         """Raises UnusableError if the namespace does not exist."""
         try:
@@ -145,12 +165,16 @@ class KubeCluster:
         versions: dict[str, str] = {}
         for kind in _KEPT:
             try:
-                listing = self.connection.send(Request("list", self._path(kind), self._selects(kind)))
+                listing = self._first_list(kind)
             except UnusableError:
                 if kind != "HTTPRoute":
                     raise
                 listing = {"items": []}  # a cluster without Gateway API: applications without a route still work
-            kept[kind] = {item["metadata"]["name"]: item for item in listing.get("items") or []}
+            items = listing.get("items") or []
+            if self._wide and kind in _WIDE:
+                self.others[kind] = [item for item in items if not self._is_kept(kind, item)]
+                items = [item for item in items if self._is_kept(kind, item)]
+            kept[kind] = {item["metadata"]["name"]: item for item in items}
             versions[kind] = str(listing.get("metadata", {}).get("resourceVersion", ""))
         self._kept = kept
         for kind in _KEPT:
@@ -159,6 +183,24 @@ class KubeCluster:
                 watch = Watch(self.connection, collection, versions[kind], _Keeper(self, kind))
                 self._watches.append(watch)
                 watch.start()
+
+    def _first_list(self, kind: str) -> Object:
+        """Who may not list the routes of all namespaces looks at those of his own."""
+        if not self._wide or kind not in _WIDE:
+            return self.connection.send(Request("list", self._path(kind), self._selects(kind)))
+        if kind == "HTTPRoute":
+            try:
+                return self.connection.send(Request("list", f"{KINDS[kind].prefix}/{KINDS[kind].plural}"))
+            except CredentialsError as error:
+                self.narrow = error.why
+        return self.connection.send(Request("list", self._path(kind)))
+
+    def _is_kept(self, kind: str, item: Object) -> bool:
+        """What a list and a watch by _selects would have."""
+        meta = item["metadata"]
+        if kind == "HTTPRoute":
+            return (meta.get("namespace", self.namespace), meta["name"]) == (self.namespace, self._app)
+        return (meta.get("labels") or {}).get("docc.dev/app") == self._app
 
     def _selects(self, kind: str) -> dict[str, str]:
         if kind == "HTTPRoute":

@@ -12,15 +12,19 @@ from docc.model.moves import Object
 _REVIEWS = "/apis/authorization.k8s.io/v1"
 
 
-def denied(connection: Connection, namespace: str, needed: Sequence[Permission]) -> tuple[Permission, ...]:
-    """Those of `needed` that the user lacks in the namespace. One SelfSubjectRulesReview; where the server says that its list
-    is incomplete (an authorizer cannot list rules), one SelfSubjectAccessReview for each that the list does not have.
-    Nothing is denied if the server has no such review: the requests themselves will tell. Raises CredentialsError (401)."""
+def denied(
+    connection: Connection, namespace: str, needed: Sequence[Permission], wished: Sequence[Permission] = ()
+) -> tuple[Permission, ...]:
+    """Those of `needed` and `wished` that the user lacks in the namespace. One SelfSubjectRulesReview; where the server says
+    that its list is incomplete (an authorizer cannot list rules), one SelfSubjectAccessReview for each needed one that the
+    list does not have; whether a wished one is granted the request itself will tell then. Nothing is denied if the server
+    has no such review, either. Raises CredentialsError (401)."""
     try:
         status = _review(connection, "SelfSubjectRulesReview", {"namespace": namespace})
-        lacking = missing(needed, status.get("resourceRules") or [])
-        if not lacking or not status.get("incomplete"):
-            return lacking
+        rules = status.get("resourceRules") or []
+        lacking = missing(needed, rules)
+        if not status.get("incomplete"):
+            return (*lacking, *missing(wished, rules))
         return tuple(need for need in lacking if not _allowed(connection, namespace, need))
     except (CredentialsError, LookAgain):
         raise

@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 from docc import __version__
 from docc.adapters.kube_errors import foreign, no_answer, refusal, retry_after
 from docc.adapters.kube_login import SERVICE_ACCOUNT, Login, log_in
+from docc.adapters.patience import Patience
 from docc.model.errors import CredentialsError, DoccError, LoginLost, Unreachable, UnusableError, UsageError
 from docc.model.moves import Object
 
@@ -78,6 +79,7 @@ class Connection:
         self.context_name, self.context_namespace = self._login.context, self._login.namespace
         self._renewal, self._counting = threading.Lock(), threading.Lock()
         self.requests: Counter[str] = Counter()
+        self.patience = Patience()
         self.on_date: Callable[[float], None] = lambda instant: None
 
     @property
@@ -113,6 +115,12 @@ class Connection:
 
     def _answered(self, request: Request, *, cut: int = 0) -> tuple[int, bytes, float]:
         """Also the seconds of Retry-After."""
+        try:
+            return self.patience.run(lambda: self._exchanged(request, cut))
+        except TimeoutError as error:
+            raise no_answer(self.server, f"{request.verb} {request.path}", error) from error
+
+    def _exchanged(self, request: Request, cut: int) -> tuple[int, bytes, float]:
         with self._open(request) as response:
             return response.status, self._body(response, request, cut), retry_after(response.headers)
 

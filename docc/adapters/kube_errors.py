@@ -11,7 +11,16 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from docc.model.errors import Conflict, CredentialsError, DoccError, Gone, Refused, Unreachable, UnusableError
+from docc.model.errors import (
+    Conflict,
+    CredentialsError,
+    DoccError,
+    Gone,
+    Refused,
+    UnknownKind,
+    Unreachable,
+    UnusableError,
+)
 
 _WORDS_MAX = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -35,7 +44,7 @@ def refusal(server: str, status: int, data: bytes, verb: str, path: str) -> Docc
         return Gone(words, where=where)
     if status == 404:
         fix = "is what defines it (Gateway API, for one) installed?"
-        return UnusableError("the cluster does not know this kind of object", where=where, why=words, fix=fix)
+        return UnknownKind("the cluster does not know this kind of object", where=where, why=words, fix=fix)
     if status in (405, 406, 415):
         return UnusableError(f"the API server cannot do this ({status})", where=where, why=words)
     if status in (409, 410) or (status == 422 and not details.get("causes")):

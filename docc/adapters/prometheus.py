@@ -17,6 +17,7 @@ from typing import Any
 
 from docc.adapters.kube_connection import Connection, Request
 from docc.adapters.kube_errors import clean
+from docc.adapters.patience import SLICE_SECONDS, Patience
 from docc.core.verdict import Answer, Series
 from docc.model.errors import CredentialsError, DoccError, UnusableError, UsageError
 from docc.model.manifest import PrometheusSource
@@ -34,11 +35,15 @@ class PrometheusMetrics:
     def __init__(self, name: str, fetch: Fetch, release: Callable[[], None] = lambda: None) -> None:
         """name: how people know it, without secrets. release: gives back what fetch holds."""
         self.name, self._fetch, self._release = name, fetch, release
+        self.patience = Patience()
         self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE, thread_name_prefix="prometheus")
 
     def ask(self, queries: Sequence[str]) -> Mapping[str, Answer]:
         asked = {query: self._pool.submit(self._ask, query) for query in dict.fromkeys(queries)}
-        done, late = wait(asked.values(), timeout=ANSWER_SECONDS_MAX)
+        began = time.monotonic()
+        done, late = wait(asked.values(), timeout=0)
+        while late and time.monotonic() < began + ANSWER_SECONDS_MAX and not self.patience.over(began):
+            done, late = wait(asked.values(), timeout=SLICE_SECONDS)
         for future in late:
             future.cancel()
         silence = Answer(error=f"{self.name} did not answer: {_TOO_SLOW}")
@@ -144,10 +149,13 @@ def choose(flag: str | None, source: PrometheusSource | None, connection: Connec
     """--prometheus-url, then DOCC_PROMETHEUS_URL, then the manifest's; None if none names one."""
     token_env = source.token_env if source else None
     if url := flag or os.environ.get("DOCC_PROMETHEUS_URL") or (source.url if source else None):
-        return by_url(url, token_env)
-    if source and source.service:
-        return by_service(connection, *source.service)
-    return None
+        found = by_url(url, token_env)
+    elif source and source.service:
+        found = by_service(connection, *source.service)
+    else:
+        return None
+    found.patience = connection.patience
+    return found
 
 
 def read_answer(name: str, status: int, body: bytes) -> Answer:

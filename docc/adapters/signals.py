@@ -1,29 +1,63 @@
-"""SIGINT and SIGTERM become a question that the driver asks at its next look; the third one ends the process at once."""
+"""What a person or a CI system says to a running docc: signals, and at a terminal a question.
+
+Without a terminal the first signal asks for the park. At a terminal Ctrl-C opens a question first, and nothing grows until it
+is answered; a second Ctrl-C asks for the park, a third ends the process at once. A handler only sets values and puts into
+SimpleQueues: whatever else the interrupted thread is just doing may hold a lock.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import signal
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
+from docc.engine.ports import HOLD, ROLL_BACK
+
 IMPATIENT = 3
+HURRY_SECONDS = 3.5
+"""What is left for everything once docc was told to end: a park, the Lease, a last look."""
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_QUESTION = "\n[c]ontinue, [h]old the weights, [r]oll back? (no weight grows meanwhile; Ctrl-C again parks and ends) "
+_ANSWERS = {"c": "", "h": HOLD, "r": ROLL_BACK}
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """File descriptors of the keyboard and of the screen."""
+
+    keyboard: int
+    screen: int
 
 
 class Signals:
-    """engine.ports.Stop, while the `with` block lasts."""
+    """engine.ports.Stop, while the `with` block lasts. hurry: called once docc must end, with the seconds that are left."""
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._ring, self._asked, self._count = ring, "", 0
+    def __init__(
+        self,
+        ring: Callable[[], None],
+        hurry: Callable[[float], None] = lambda seconds: None,
+        terminal: Terminal | None = None,
+    ) -> None:
+        self._ring, self._hurry, self._terminal = ring, hurry, terminal
+        self._asked, self._count = "", 0
+        self._questions: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._before: dict[int, Any] = {}
 
     def asked(self) -> str | None:
         return self._asked or None
 
     def __enter__(self) -> Signals:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._heed)
+        for number in _NUMBERS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and shells that start something behind "&"
+                self._before[number] = signal.signal(number, self._heed)
+        if self._terminal is not None:
+            threading.Thread(target=self._converse, args=(self._terminal,), name="question", daemon=True).start()
         return self
 
     def __exit__(
@@ -36,5 +70,35 @@ class Signals:
         self._count += 1
         if self._count >= IMPATIENT:
             os._exit(128 + number)
-        self._asked = self._asked or signal.Signals(number).name
+        if number == signal.SIGINT and self._terminal is not None and self._count == 1:
+            self._asked = HOLD
+            self._questions.put(None)
+        else:
+            if self._asked in ("", HOLD, ROLL_BACK):
+                self._asked = signal.Signals(number).name
+            self._hurry(HURRY_SECONDS)
         self._ring()
+
+    def _converse(self, terminal: Terminal) -> None:
+        """In a thread of its own, which ends with the process: a keyboard blocks whoever reads it."""
+        with contextlib.suppress(OSError):
+            while True:
+                self._questions.get()
+                answer = None
+                while answer is None and self._asked == HOLD:
+                    os.write(terminal.screen, _QUESTION.encode())
+                    typed = os.read(terminal.keyboard, 1024)
+                    if not typed:  # nobody is there any more
+                        return
+                    answer = _ANSWERS.get(typed.decode("utf-8", "replace").strip().lower()[:1])
+                if answer is not None and self._asked == HOLD:
+                    self._asked, self._count = answer, 0
+                    self._ring()
+
+
+def terminal() -> Terminal | None:
+    """Where a person can be asked; None in a pipe, or behind one."""
+    with contextlib.suppress(OSError, ValueError):
+        if os.isatty(0) and os.isatty(2):
+            return Terminal(0, 2)
+    return None

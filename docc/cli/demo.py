@@ -63,7 +63,6 @@ class Stage:
 
 def demo(output: options.Output = "text") -> None:
     """Watch a canary go right, and another come back, under live traffic: about a minute, no cluster, no root."""
-    import json
     import tempfile
 
     import typer
@@ -84,7 +83,7 @@ def demo(output: options.Output = "text") -> None:
         finally:
             sandbox.down(folder / "sandbox")
     if output == "json":
-        console.out(json.dumps(summary))
+        console.document(summary)
     as_promised = [outcome["exit_code"] for outcome in summary["outcomes"]] == [0, 0, 10]
     if not (as_promised and summary["counts_agree"] and summary["failed_requests"] == 0):
         raise typer.Exit(1)

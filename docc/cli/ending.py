@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import typer
 
+from docc.cli.telling import Telling
 from docc.cli.wiring import Place
 from docc.model.errors import DoccError
 from docc.model.moves import Outcome
 
 if TYPE_CHECKING:
     from docc.ui.console import Console
-    from docc.ui.lines import Lines
 
 
 def conclude(
-    console: Console, place: Place, app: str, outcome: Outcome, lines: Lines, *, source: str = "", output: str = "text"
+    console: Console,
+    place: Place,
+    app: str,
+    outcome: Outcome,
+    telling: Telling,
+    *,
+    source: str = "",
+    output: str = "text",
 ) -> None:
     """Raises typer.Exit with the outcome's code."""
     from docc.core.observation import see
-    from docc.ui import final
+    from docc.ui import ci, final
 
     try:
         seen = see(app, place.cluster.observe(app))
     except DoccError:
         seen = None
     requests = dict(place.cluster.connection.requests)
-    ending = final.Ending(app, place.target.namespace, outcome, seen, lines.facts, requests, source)
+    ending = final.Ending(app, place.target.namespace, outcome, seen, telling.facts, requests, source)
+    telling.end()
+    ci.ended(console, ending)
     good = int(outcome.exit_code) == 0
     for row in final.text(ending).splitlines():
         console.err(row, "bold" if good else "bold red")
-    if output == "json":
-        console.out(json.dumps(final.document(ending)))
+    if output in ("json", "jsonl"):
+        console.document(final.document(ending))
     place.cluster.close()
     raise typer.Exit(int(outcome.exit_code))

@@ -20,27 +20,18 @@ def list_apps(
     output: Output = "table",
 ) -> None:
     """The applications that docc has deployed."""
-    import json
-
     from docc.cli.beginning import refuse_unpermitted
-    from docc.model.errors import UnusableError
     from docc.ui.console import Console
-    from docc.ui.tables import apps, table
+    from docc.ui.tables import table
 
     options.one_of(output, ("table", "json", "name"))
     place = wiring.place(kubeconfig, context, namespace)
     if not everywhere:  # a review is of one namespace
         refuse_unpermitted("list", place)
-    chosen = "app.kubernetes.io/managed-by=docc"
-    try:
-        routes = place.cluster.find("HTTPRoute", everywhere=everywhere, labels=chosen)
-    except UnusableError:
-        routes = []
-    services = place.cluster.find("Service", everywhere=everywhere, labels=chosen)
-    found = apps([*routes, *services], place.clock.now())
+    found = wiring.applications(place, everywhere=everywhere)
     console = Console()
     if output == "json":
-        console.out(json.dumps([app.to_json() for app in found]))
+        console.document([app.to_json() for app in found])
     elif output == "name":
         console.out("\n".join(app.name for app in found))
     elif not found:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Sequence
 
 import typer
 
 from docc.cli import options
 from docc.cli.commands import COMMANDS, named, register
-from docc.model.errors import DoccError, ExitCode
+from docc.model.errors import DoccError, ExitCode, UsageError
 
 EXAMPLES = """
 Deploys containers to Kubernetes so that a bad version hurts almost nobody.
@@ -53,27 +52,59 @@ def main(argv: Sequence[str]) -> int:
     if not colour:
         os.environ["NO_COLOR"] = "1"
     wanted = COMMANDS if _COMPLETING & set(os.environ) else named(words)
+    if options.wants("jsonl", words):
+        _open_stream()
     try:
         found = application(name, wanted)(args=words, prog_name=name, standalone_mode=True)
         return int(found or 0)
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else ExitCode.BUG
+    except SystemExit as ended:  # typer has told a mistake in the command line already, in words
+        code = ended.code if isinstance(ended.code, int) else ExitCode.BUG
+        if code == ExitCode.USAGE:
+            _document(UsageError("the command line is wrong", state="nothing was touched", fix=f"{name} --help"), words)
+        return code
     except DoccError as error:
         return _tell(error, words)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return ExitCode.DONE
+    except Exception as error:  # a bug of docc's, whatever it is: its traceback may quote foreign text, too
+        return _tell_bug(error, words)
+
+
+def _open_stream() -> None:
+    """The version line comes first whatever happens next, be it a mistake in the command line."""
+    from docc.ui.console import Console
+    from docc.ui.events import version
+
+    Console().document(version())
 
 
 def _tell(error: DoccError, argv: list[str]) -> int:
-    from docc.ui import problems
+    from docc.ui import ci, problems
     from docc.ui.console import Console
 
     console = Console()
+    ci.refused(console, error)
     console.err(problems.text(error, console.columns), "red")
-    if options.wants_json(argv):
-        import json
-
-        sys.stdout.write(json.dumps(problems.document(error)) + "\n")
+    _document(error, argv)
     return int(error.exit_code)
+
+
+def _document(error: DoccError, argv: list[str]) -> None:
+    """The same for programs, if they are to get anything."""
+    from docc.ui import problems
+    from docc.ui.console import Console
+
+    if options.wants("json", argv) or options.wants("jsonl", argv):
+        Console().document(problems.document(error))
+
+
+def _tell_bug(error: Exception, argv: list[str]) -> int:
+    import traceback
+
+    from docc.ui.console import Console
+
+    Console().err("".join(traceback.format_exception(error)).rstrip())
+    _document(DoccError(f"a bug of docc's: {type(error).__name__}", why=str(error)), argv)
+    return ExitCode.BUG

@@ -18,21 +18,38 @@ Images = Annotated[
     list[str] | None, typer.Option("--image", metavar="[CONTAINER=]REF", help="Another image than the manifest's.")
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="text, or json: one document on standard output.")]
+Stream = Annotated[
+    str,
+    typer.Option("--output", "-o", help="text, json: one document on standard output, or jsonl: each event on a line."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Reason = Annotated[str, typer.Option("--reason", help="Kept in the record and the history, for those who ask later.")]
 Timeout = Annotated[str | None, typer.Option("--timeout", help='For all of it, e.g. "30m"; then traffic goes back.')]
+Patience = Annotated[
+    str | None, typer.Option("--timeout", help='How long to wait, e.g. "30m"; else as long as it takes.')
+]
+LockWait = Annotated[
+    str | None,
+    typer.Option("--lock-wait", help='How long to wait for the driver that is at it, e.g. "15m"; else not at all.'),
+]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Go on in the place of a driver that is alive; asks, or needs --yes.")
+]
 Prometheus = Annotated[
     str | None, typer.Option("--prometheus-url", help="Where conditions are asked (DOCC_PROMETHEUS_URL).")
 ]
 
 _NO_COLOR = "--no-color"
+_DRY_RUN = {"--dry-run": "--dry-run=client"}
 _WITH_VALUE = ("-n", "--namespace", "--context", "--kubeconfig", "-o", "--output")
 
 
 def arranged(argv: Sequence[str]) -> tuple[list[str], bool]:
-    """(the command line with options that stand before the command moved behind it, whether colour is allowed)."""
+    """(the command line with options that stand before the command moved behind it, whether colour is allowed). A bare
+    --dry-run is the client's: its value would otherwise be whatever comes next."""
     end = argv.index("--") if "--" in argv else len(argv)
     plain = _NO_COLOR in argv[:end]
-    words = [word for word in argv[:end] if word != _NO_COLOR] + list(argv[end:])
+    words = [_DRY_RUN.get(word, word) for word in argv[:end] if word != _NO_COLOR] + list(argv[end:])
     moved: list[str] = []
     while words and words[0].split("=")[0] in _WITH_VALUE:
         count = 1 if "=" in words[0] else 2
@@ -59,11 +76,11 @@ def everywhere(
     """What stands before any command. --no-color is taken out before (arranged), and is here to be listed."""
 
 
-def wants_json(argv: Sequence[str]) -> bool:
-    """Whether -o json stands on the command line, for errors that arise before it is parsed."""
+def wants(output: str, argv: Sequence[str]) -> bool:
+    """Whether -o json, or jsonl, stands on the command line, for what is told before it is parsed."""
     pairs = zip(argv, argv[1:], strict=False)
-    return any(flag in ("-o", "--output") and value == "json" for flag, value in pairs) or bool(
-        {"-ojson", "-o=json", "--output=json"} & set(argv)
+    return any(flag in ("-o", "--output") and value == output for flag, value in pairs) or bool(
+        {f"-o{output}", f"-o={output}", f"--output={output}"} & set(argv)
     )
 
 
@@ -86,12 +103,44 @@ def seconds(text: str | None) -> float | None:
     return found
 
 
-def one_of(value: str, allowed: tuple[str, ...]) -> str:
-    """Raises UsageError for an output format that the command does not have."""
+def revision(text: str | None) -> int | None:
+    """The N of "vN", or of "N". Raises UsageError."""
+    if text is None:
+        return None
+    number = text.removeprefix("v")
+    if number.isascii() and number.isdigit() and 0 < int(number[:10]) < 10**9:
+        return int(number)
+    from docc.model.errors import UsageError
+
+    raise UsageError(
+        f'"{text}" is no revision', state="nothing was touched", fix='write "v3", as docc history shows them'
+    )
+
+
+def can_ask() -> bool:
+    """A person sits there."""
+    import sys
+
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(yes: bool, question: str = "Go on?") -> None:
+    """Asks only a person: in a pipe or a CI job what was asked for is done. Raises UsageError for a no."""
+    if yes or not can_ask():
+        return
+    if not typer.confirm(question, default=True, err=True):
+        from docc.model.errors import UsageError
+
+        raise UsageError("not confirmed", state="nothing was touched")
+
+
+def one_of(value: str, allowed: tuple[str, ...], option: str = "-o ") -> str:
+    """Raises UsageError for a value, such as an output format, that the option does not have."""
     if value not in allowed:
         from docc.model.errors import UsageError
 
         raise UsageError(
-            f"-o {value} is not known here; it is one of {', '.join(allowed)}", state="nothing was touched"
+            f"{option}{value} is not known here; it is one of {', '.join(filter(None, allowed))}",
+            state="nothing was touched",
         )
     return value

@@ -13,9 +13,17 @@ Discover = Annotated[
     typer.Option("--discover", help="Also a ClusterRole to find the Gateway, for manifests that name none."),
 ]
 
+Delete = Annotated[bool, typer.Option("--delete", help="Also what docc delete needs.")]
+Preflight = Annotated[
+    bool,
+    typer.Option("--preflight", help="Also to look beforehand at quotas, autoscalers, budgets, and Istio's rules."),
+]
+
 
 def rbac(
     discover: Discover = False,
+    delete: Delete = False,
+    preflight: Preflight = False,
     namespace: options.Namespace = None,
     output: Annotated[str, typer.Option("--output", "-o", help="yaml, or json: one List.")] = "yaml",
 ) -> None:
@@ -30,10 +38,11 @@ def rbac(
     import sys
 
     from docc.adapters.kube_connection import choose_namespace
-    from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, role
+    from docc.core.permissions import DELETE, DISCOVER, DRIVE, EXPLAIN, PREFLIGHT, role
 
     options.one_of(output, ("yaml", "json"))
-    roles = [role("docc", choose_namespace(namespace, None, None), (*DRIVE, *EXPLAIN))]
+    wanted = (*DRIVE, *EXPLAIN, *(PREFLIGHT if preflight else ()), *(DELETE if delete else ()))
+    roles = [role("docc", choose_namespace(namespace, None, None), wanted)]
     if discover:
         roles.append(role("docc-discover", None, DISCOVER))
     if output == "json":

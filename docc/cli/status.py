@@ -24,9 +24,8 @@ def status(
     output: Output = "text",
 ) -> None:
     """Who serves, what is under way, who drives it, what to type next. Changes nothing."""
-    import json
-
     from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
+    from docc.core.names import history_name
     from docc.model.errors import ExitCode, NotFoundError
     from docc.model.moves import Ref
     from docc.ui.console import Console
@@ -40,12 +39,12 @@ def status(
         raise NotFoundError(
             f'no app "{app}" in namespace {place.target.namespace}', state="nothing was changed", fix="docc list -A"
         )
-    lease = place.cluster.read(Ref("Lease", f"docc-{app}"))
+    lease = place.cluster.read(Ref("Lease", history_name(app)))
     now = place.clock.now()
     place.cluster.close()
     console = Console()
     if output == "json":
-        console.out(json.dumps(document(app, place.target.namespace, seen, lease, now)))
+        console.document(document(app, place.target.namespace, seen, lease, now))
     elif output == "name":
         console.out(app)
     else:

@@ -22,7 +22,6 @@ def version(
     output: options.Output = "text", kubeconfig: options.Kubeconfig = None, context: options.Context = None
 ) -> None:
     """Print docc's version; with -o json the cluster's too, if one answers."""
-    import json
     import platform
 
     from docc.cli import wiring
@@ -38,4 +37,4 @@ def version(
         server = wiring.place(kubeconfig, context, None).cluster.version().get("gitVersion")
     except DoccError as error:
         Console().err(f"the cluster's version is not known: {error.what}")
-    Console().out(json.dumps({"docc": __version__, "python": platform.python_version(), "server": server}))
+    Console().document({"docc": __version__, "python": platform.python_version(), "server": server})

@@ -13,6 +13,7 @@ from typing import Any
 from docc.model.errors import UnusableError
 from docc.model.manifest import GatewayName
 from docc.model.moves import Object
+from docc.model.world import Routed
 
 _GROUP = "gateway.networking.k8s.io"
 _PROTOCOLS = ("HTTP", "HTTPS")
@@ -44,6 +45,27 @@ def choose(
         return None
     meta = admitting[0]["metadata"]
     return GatewayName(meta["name"], meta["namespace"])
+
+
+def admitted_already(
+    routed: Routed, wanted: GatewayName | None, namespace: str, hosts: Sequence[str]
+) -> GatewayName | None:
+    """The Gateway that the live route is attached to, where its controller has accepted just what is wanted: that says more
+    than its listeners could. None if it must be looked for."""
+    if routed.kind != "HTTPRoute" or routed.accepted is not True or sorted(hosts) != sorted(_hostnames(routed)):
+        return None
+    parents = [ref for ref in routed.body["spec"].get("parentRefs") or [] if ref.get("kind", "Gateway") == "Gateway"]
+    if len(parents) != 1:
+        return None
+    found = GatewayName(parents[0]["name"], parents[0].get("namespace") or namespace, parents[0].get("sectionName"))
+    if wanted is None:
+        return found if found.section is None else None  # a manifest that names none any more gets the usual choice
+    return found if GatewayName(wanted.name, wanted.namespace or namespace, wanted.section) == found else None
+
+
+def _hostnames(routed: Routed) -> Sequence[str]:
+    found: Sequence[str] = routed.body["spec"].get("hostnames") or []
+    return found
 
 
 def none_admits(
@@ -185,11 +207,14 @@ def _selector_text(selector: Mapping[str, Any] | None) -> str:
 
 
 def _hosts_meet(listener: str, hosts: Sequence[str]) -> bool:
-    return not listener or not hosts or any(_meet(listener, host) for host in hosts)
+    return not hosts or any(meet(listener, host) for host in hosts)
 
 
-def _meet(one: str, other: str) -> bool:
-    """Whether two hostnames have a name in common. A leading "*." stands for one or more labels (Gateway API, Hostname)."""
+def meet(one: str, other: str) -> bool:
+    """Whether two hostnames have a name in common; "" is every name. A leading "*." stands for one or more labels (Gateway
+    API, Hostname)."""
+    if not one or not other:
+        return True
     if one.startswith("*.") and other.startswith("*."):
         return one.endswith(other[1:]) or other.endswith(one[1:])
     if one.startswith("*."):

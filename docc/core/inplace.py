@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from docc.core.names import deployment_name
 from docc.core.plan import Plan
-from docc.core.pods import front_first
+from docc.core.pods import front_first, remember
 from docc.core.route import EPOCH_PATH, guarded, is_header_rule, is_ours
 from docc.core.view import View
 from docc.model.facts import Scaled, Updated
@@ -22,6 +22,8 @@ def change(view: View, plan: Plan) -> Move | None:
         scale: Operation = {"op": "add", "path": "/spec/replicas", "value": plan.scale}
         patch = Patch(Ref("Deployment", deployment_name(view.app, stable.number)), (test, scale))
         return Move(patch, (Scaled(stable.number, plan.scale, "the manifest's scale"),))
+    if stable.exists and (move := remember(view, plan, stable)) is not None:
+        return move
     if plan.rendered.route is None or view.seen.routed.kind != "HTTPRoute":
         return None
     operations = route_changes(view.app, view.seen.routed.body, plan.rendered.route)

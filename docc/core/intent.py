@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
+from docc.core.cooling import warm
+from docc.model.record import Phase
 from docc.model.world import Seen
 
 
@@ -31,6 +34,48 @@ def candidate_number(seen: Seen, spec_hash: str) -> int:
     known = [*seen.revisions, *seen.routed.weights]
     known += [n for n in (record.stable, record.candidate, record.previous) if n is not None] if record else []
     return max(known, default=0) + 1
+
+
+def given_up_first(seen: Seen) -> bool:
+    """A rollback begins with giving up what is under way, or was parked on its way."""
+    record = seen.record
+    return record is not None and (record.phase.undecided or record.phase in (Phase.PARKED, Phase.REVERTING))
+
+
+class Way(Enum):
+    """How `docc rollback` gets there."""
+
+    NOWHERE = "there is no such way"
+    STAYS = "it serves already"
+    ONE_WRITE = "all traffic in one write"
+    COLD = "its pods come up first"
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """target: the revision to end on; None: none serves. why: what there is to say of NOWHERE."""
+
+    way: Way
+    target: int | None = None
+    why: str = ""
+
+
+def way_back(seen: Seen, wanted: int | None) -> Back:
+    """wanted None: out of a rollout to the stable revision, at rest to the previous one."""
+    record = seen.record
+    if record is None:
+        return Back(Way.NOWHERE, why="it has no record of a rollout")
+    first = given_up_first(seen)
+    target = wanted if wanted is not None else record.stable if first else record.previous
+    if first and target == record.stable:
+        return Back(Way.ONE_WRITE, target)
+    if first and target == record.candidate:
+        return Back(Way.NOWHERE, target, f"v{target} is the one that is being rolled out")
+    if target is None:
+        return Back(Way.NOWHERE, why=f"v{record.stable} is the first that served")
+    if target == record.stable:
+        return Back(Way.STAYS, target)
+    return Back(Way.ONE_WRITE if not first and target == warm(seen) else Way.COLD, target)
 
 
 def intent(seen: Seen, candidate: int) -> Intent:

@@ -24,6 +24,11 @@ def deployment_name(app: str, revision: int) -> str:
     return f"{app}-v{revision}"
 
 
+def history_name(app: str) -> str:
+    """The name of the ConfigMap that keeps the application's history, and of the Lease that says who drives it."""
+    return f"docc-{app}"
+
+
 def parse_revision(app: str, name: str) -> int | None:
     """The N of a name APP-vN, None for any other name."""
     if not name.startswith(f"{app}-"):

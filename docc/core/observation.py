@@ -12,10 +12,10 @@ from typing import Literal
 
 from docc.core.diagnosis import diagnose
 from docc.core.names import REVISION_LABEL, deployment_name, parse_revision
-from docc.core.route import EPOCH, is_header_rule, weights_of
+from docc.core.route import EPOCH, MANIFEST, is_header_rule, weights_of
 from docc.model.moves import Object
 from docc.model.record import ANNOTATION, Record, RecordError
-from docc.model.world import Front, Objects, Revision, Routed, Seen
+from docc.model.world import Front, Noted, Objects, Revision, Routed, Seen
 
 SPEC_HASH = "docc.dev/spec-hash"
 MANAGED_BY = ("app.kubernetes.io/managed-by", "docc")
@@ -31,7 +31,7 @@ def see(app: str, objects: Objects, *, routed: bool | None = None) -> Seen:
     numbers = {n for name in objects.deployments if (n := parse_revision(app, name)) is not None}
     numbers |= {n for name in objects.services if (n := parse_revision(app, name)) is not None}
     revisions = {number: _revision(app, number, objects) for number in sorted(numbers)}
-    return Seen(carrier, revisions, _front(app, service))
+    return Seen(carrier, revisions, _front(app, service), _noted(objects.history))
 
 
 def is_docc_s(body: Object) -> bool:
@@ -114,6 +114,15 @@ def _front(app: str, service: Object | None) -> Front:
     )
 
 
+def _noted(body: Object | None) -> Noted:
+    """Keys that are no numbers are somebody else's."""
+    if body is None:
+        return Noted()
+    data = body.get("data")
+    entries = {int(key): str(text) for key, text in (data or {}).items() if key.isascii() and key.isdigit()}
+    return Noted(True, not is_docc_s(body), isinstance(data, dict), entries)
+
+
 def _selected(app: str, service: Object) -> int | None:
     label = (service.get("spec", {}).get("selector") or {}).get(REVISION_LABEL, "")
     return parse_revision(app, f"{app}-{label}")
@@ -122,6 +131,9 @@ def _selected(app: str, service: Object) -> int | None:
 def _revision(app: str, number: int, objects: Objects) -> Revision:
     name = deployment_name(app, number)
     deployment, service = objects.deployments.get(name), objects.services.get(name)
+    squatter = ""
+    if service is not None and not is_docc_s(service):  # known by its name only, after a create that met it
+        service, squatter = None, f"Service {name}"
     pods = [pod for pod in objects.pods.values() if _is_of(pod, number) and not _terminating(pod)]
     crashed_at, crash = _newest_crash(pods)
     meta = deployment["metadata"] if deployment else {}
@@ -134,6 +146,9 @@ def _revision(app: str, number: int, objects: Objects) -> Revision:
         number=number,
         exists=deployment is not None,
         uid=str(meta.get("uid", "")),
+        version=str(meta.get("resourceVersion", "")),
+        manifest=_annotations(deployment or {"metadata": {}}).get(MANIFEST, ""),
+        images=_images(deployment or {}),
         spec_hash=_annotations(deployment or {"metadata": {}}).get(SPEC_HASH, ""),
         epoch=_annotations(deployment or {"metadata": {}}).get(EPOCH),
         replicas=int((deployment or {}).get("spec", {}).get("replicas", 1 if deployment else 0)),
@@ -145,7 +160,14 @@ def _revision(app: str, number: int, objects: Objects) -> Revision:
         crashed_at=crashed_at,
         crash=crash,
         trouble=diagnose(deployment, pods) if deployment else None,
+        squatter=squatter,
     )
+
+
+def _images(deployment: Object) -> Mapping[str, str]:
+    template = deployment.get("spec", {}).get("template") or {}
+    containers = (template.get("spec") or {}).get("containers") or []
+    return {str(container.get("name")): str(container.get("image", "")) for container in containers}
 
 
 def _is_of(pod: Object, number: int) -> bool:

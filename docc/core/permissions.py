@@ -40,8 +40,9 @@ LOOK = (
     *_all("discovery.k8s.io", "endpointslices", *WATCH),
     *_all(GATEWAY, "httproutes", *WATCH),
     *_all("coordination.k8s.io", "leases", "get"),
+    *_all("", "configmaps", "list"),
 )
-"""Who serves, what is under way, and who drives it."""
+"""Who serves, what is under way, who drives it, and what has been."""
 TURN_BACK = (
     *LOOK,
     # After a conflict, and when an answer is lost: what is there now, since the watch may be late (services have none).
@@ -49,11 +50,12 @@ TURN_BACK = (
     *_all("apps", "deployments", "get"),
     *_all(GATEWAY, "httproutes", "get"),
     *_all("", "services", "patch", "delete"),  # the front Service follows; a revision that is let go has none any more
-    *_all("apps", "deployments", "patch"),  # a revision that is let go is scaled to 0
+    *_all("apps", "deployments", "patch", "delete"),  # a revision that is let go is scaled to 0; an old one is deleted
     *_all(GATEWAY, "httproutes", "patch"),  # the weights
     *_all("coordination.k8s.io", "leases", "create", "patch"),
+    *_all("", "configmaps", "get", "create", "patch"),  # the history
 )
-"""Whoever is on call: nothing is made but the Lease."""
+"""Whoever is on call: nothing is made but the Lease and the history."""
 DRIVE = (
     *TURN_BACK,
     *_all("", "services", "create"),
@@ -62,11 +64,46 @@ DRIVE = (
 )
 EXPLAIN = (*_all("", "pods/log", "get"), *_all("", "events", "list"))
 """Without these docc works, and says less about why a version failed."""
-DISCOVER = (*_all(GATEWAY, "gateways", "list"), *_all("", "namespaces", "get"))
-"""To find the Gateway of a manifest that names none, and to say beforehand whether a named one admits; cluster-wide."""
+DISCOVER = (
+    *_all(GATEWAY, "gateways", "list"),
+    *_all("", "namespaces", "get"),
+    *_all(GATEWAY, "httproutes", "list"),
+)
+"""To find the Gateway of a manifest that names none, to say beforehand whether a named one admits, and who else is at it;
+cluster-wide."""
+PREFLIGHT = (
+    *_all("", "resourcequotas", "list"),
+    *_all("autoscaling", "horizontalpodautoscalers", "list"),
+    *_all("policy", "poddisruptionbudgets", "list"),
+    *_all("networking.istio.io", "destinationrules", "list"),
+    *_all("security.istio.io", "authorizationpolicies", "list"),
+)
+"""To say beforehand what a deploy will run into. None is needed: what may not be listed is said to be not looked at."""
 
 LIST = (*_all("", "services", "list"), *_all(GATEWAY, "httproutes", "list"))
-NEEDED: Mapping[str, tuple[Permission, ...]] = {"deploy": DRIVE, "rollback": TURN_BACK, "status": LOOK, "list": LIST}
+REVIVE = (*TURN_BACK, *_all("", "services", "create"))
+"""A cold revision gets its Service again."""
+UNLOCK = _all("coordination.k8s.io", "leases", "get", "patch")
+DELETE = (
+    *TURN_BACK,
+    *_all("", "configmaps", "delete"),
+    *_all(GATEWAY, "httproutes", "delete"),
+    *_all("coordination.k8s.io", "leases", "delete"),
+)
+NEEDED: Mapping[str, tuple[Permission, ...]] = {
+    "deploy": DRIVE,
+    "resume": DRIVE,
+    "rollback": TURN_BACK,
+    "rollback to a cold revision": REVIVE,
+    "abort": TURN_BACK,
+    "gc": TURN_BACK,
+    "delete": DELETE,
+    "status": LOOK,
+    "wait": LOOK,
+    "history": LOOK,
+    "unlock": UNLOCK,
+    "list": LIST,
+}
 
 
 def missing(needed: Iterable[Permission], rules: Sequence[Object]) -> tuple[Permission, ...]:

@@ -32,7 +32,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """candidate: the revision that shall serve. judged: there are failure conditions. excused: conditions not judged."""
+    """candidate: the revision that shall serve. judged: there are failure conditions. excused: conditions not judged.
+    manifest: as it is to be kept. recorded: it comes from there, and lacks the environment's values. verb, reason: what the
+    record says of why this is done."""
 
     app: str
     namespace: str
@@ -45,6 +47,10 @@ class Plan:
     judged: bool = False
     excused: tuple[str, ...] = ()
     port: int = 0
+    manifest: str = ""
+    recorded: bool = False
+    verb: str = "deploy"
+    reason: str = ""
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from docc.core import inplace, rollout
+from docc.core.cooling import retire, warm
+from docc.core.history import note
+from docc.core.intent import given_up_first
 from docc.core.phases import Signal, following
 from docc.core.pods import front_follows, let_go
 from docc.core.steps import resume_after
@@ -60,36 +63,38 @@ def park(view: View, signal: str) -> Move:
     return park_move(view, signal)
 
 
-def turn_back(view: View, reason: str) -> Move:
-    """`docc rollback`: all traffic to stable out of a rollout (parked ones too), or at rest to the warm previous revision, in
-    one write that raises the epoch. It needs no Lease. An Outcome when there is nothing to return to."""
+def give_up(view: View, verb: str, reason: str) -> Move:
+    """`docc abort`, and `docc rollback` out of a rollout (parked ones too): all traffic to stable, in one write that raises
+    the epoch. It needs no Lease. An Outcome when nothing is to be given up."""
     record = view.seen.record
     if record is None:
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
-    if record.phase.undecided:
-        if view.weight > 0 and not view.can_return:
-            why = "stable has no ready endpoint; traffic stays where users are served"
-            return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
-        return return_move(view, reason)
-    # Parked, stable has all traffic: what goes back is the rollout, not the version that serves.
-    if record.phase is Phase.PARKED:
-        return return_move(view, reason)
     if record.phase is Phase.REVERTING:
         return Move(outcome=Outcome("unchanged", ExitCode.DONE, "all traffic is on stable already"))
-    previous = view.seen.revision(record.previous)
-    # A Service names only the revision that it selects; a route goes on naming the warm one until it lets go of it.
-    named = view.seen.routed.kind == "Service" or record.previous in view.seen.routed.weights
-    if record.previous is None or not named:
+    if not record.phase.undecided and record.phase is not Phase.PARKED:
+        return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "no rollout is under way"))
+    if view.weight > 0 and not view.can_return:
+        why = "stable has no ready endpoint; traffic stays where users are served"
+        return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
+    return return_move(view, reason, verb=verb)
+
+
+def turn_back(view: View, reason: str) -> Move:
+    """`docc rollback`: out of a rollout, or at rest to the warm previous revision, in one write without the Lease. An Outcome
+    when no such write is possible."""
+    record = view.seen.record
+    # Parked, stable has all traffic: what goes back is the rollout, not the version that serves.
+    if record is None or given_up_first(view.seen):
+        return give_up(view, "rollback", reason)
+    if (previous := warm(view.seen)) is None:
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "no earlier revision is warm"))
-    if previous.ready < max(1, min(previous.replicas, view.stable.replicas)):
-        why = f"v{record.previous} has {previous.ready} of {previous.replicas} pods ready"
-        return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, why))
     swapped = record.becoming(
-        following(record.phase, Signal.RETURN), view.now, epoch=record.epoch + 1, by=view.me, stable=record.previous,
+        following(record.phase, Signal.RETURN), view.now, epoch=record.epoch + 1, by=view.me, stable=previous,
         previous=record.stable, candidate=None, weight=0, step=-1, plan="", reason=reason, request="", exposed=None,
+        started=view.now, verb="rollback", cool_after=None,
     )  # fmt: skip
-    weights = {**dict.fromkeys(view.seen.routed.weights, 0), record.previous: 100}
-    return write(view, swapped, weights, (Began(record.previous, record.stable, "rollback"),))
+    weights = {**dict.fromkeys(view.seen.routed.weights, 0), previous: 100}
+    return write(view, swapped, weights, (Began(previous, record.stable, "rollback"),))
 
 
 def _superseded(view: View) -> Move:
@@ -109,6 +114,8 @@ def _claim(view: View, record: Record) -> Move:
         return rollout.begin(view, plan, record)
     phase = following(record.phase, Signal.TAKE_OVER)
     claimed = replace(record, phase=phase, epoch=record.epoch + 1, by=view.me)
+    if record.phase.running:  # nobody has watched or waited meanwhile: the step's hold and its deadlines begin anew
+        claimed = replace(claimed, since=view.now)
     if plan and record.phase.undecided and plan.candidate == record.candidate and record.plan != plan.digest:
         claimed = replace(claimed, plan=plan.digest, step=resume_after(plan.steps, record.weight))
     if plan:
@@ -162,22 +169,30 @@ def _stuck(view: View, record: Record) -> Move:
 
 
 def _at_rest(view: View, record: Record) -> Move:
-    """Nothing moves any more: set right what must be, begin what is wanted, or say how it ended."""
-    plan = view.plan
-    mine = record.by == view.me
-    if (move := front_follows(view) or let_go(view)) is not None:
+    """Nothing moves any more: set right what must be, begin what is wanted; or take down what nobody needs, and say how it
+    ended."""
+    if (move := front_follows(view)) is not None:
         return move
+    plan = view.plan
+    if plan is not None and plan.candidate == record.stable and (move := inplace.change(view, plan)) is not None:
+        return move
+    outcome, noting = _end(view, record), None if view.untidy else note(view)
+    if outcome is None and plan is not None:
+        return let_go(view) or (noting and replace(noting, spare=True)) or rollout.begin(view, plan, record)
+    tidying = None if view.untidy else let_go(view) or noting or retire(view)
+    return replace(tidying, spare=True) if tidying else Move(outcome=outcome)
+
+
+def _end(view: View, record: Record) -> Outcome | None:
+    """How it ended for this driver; None if what it wants has not been tried yet."""
+    plan, mine = view.plan, record.by == view.me
     if plan is None:
-        return Move(outcome=Outcome("returned", ExitCode.DONE, record.reason))
+        return Outcome("returned", ExitCode.DONE, record.reason)
     if plan.candidate == record.stable:
-        if (move := inplace.change(view, plan)) is not None:
-            return move
         if mine and record.phase is Phase.SUCCEEDED:
-            return Move(outcome=Outcome("promoted", ExitCode.DONE, ""))
-        return Move(outcome=Outcome("returned" if mine else "unchanged", ExitCode.DONE, ""))
+            return Outcome("promoted", ExitCode.DONE, record.reason)
+        return Outcome("returned" if mine else "unchanged", ExitCode.DONE, "")
     if mine and record.candidate == plan.candidate:
-        reason, code = record.reason, ExitCode.FAILED_SAFE
-        if record.request == "baseline":
-            code = ExitCode.UNUSABLE
-        return Move(outcome=Outcome("reverted", code, reason))
-    return rollout.begin(view, plan, record)
+        unusable = record.request == "baseline"
+        return Outcome("reverted", ExitCode.UNUSABLE if unusable else ExitCode.FAILED_SAFE, record.reason)
+    return None

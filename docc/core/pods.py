@@ -13,8 +13,9 @@ from typing import Any
 from docc.core.names import deployment_name
 from docc.core.names import selector as pods_of
 from docc.core.plan import Plan
-from docc.core.route import EPOCH, EPOCH_PATH
+from docc.core.route import EPOCH, EPOCH_PATH, MANIFEST, MANIFEST_PATH
 from docc.core.view import View
+from docc.core.writes import fail_move
 from docc.model.errors import ExitCode
 from docc.model.facts import Created, Deleted, FrontMoved, Scaled
 from docc.model.moves import Create, Delete, Move, Object, Operation, Outcome, Patch, Ref
@@ -26,7 +27,10 @@ def bring_up(view: View, plan: Plan, replicas: int) -> Move | None:
     candidate, epoch = view.seen.revision(plan.candidate), view.record.epoch
     name = deployment_name(plan.app, plan.candidate)
     if not candidate.exists:
-        body = _with(plan.rendered.deployment, epoch, spec={"replicas": replicas})
+        if plan.recorded:  # the record knows no values of the environment
+            return fail_move(view, f"Deployment {name} is gone, and with it what only it knew of v{plan.candidate}")
+        notes = {"annotations": {**_annotations(plan.rendered.deployment), MANIFEST: plan.manifest}}
+        body = _with(plan.rendered.deployment, epoch, spec={"replicas": replicas}, metadata=notes)
         return Move(Create(Ref("Deployment", name), body), (Created("Deployment", name),))
     if candidate.spec_hash != plan.spec_hash:
         why = (
@@ -35,11 +39,24 @@ def bring_up(view: View, plan: Plan, replicas: int) -> Move | None:
         return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
     if candidate.replicas < replicas:
         return _scale_up(name, candidate, replicas, epoch)
+    if (move := remember(view, plan, candidate)) is not None:
+        return move
     if plan.rendered.service is None:
         return None
+    if candidate.squatter:
+        return fail_move(view, f"{candidate.squatter} exists and docc did not make it; docc takes over nobody's object")
     if not candidate.has_service:
         return _create_service(name, plan.rendered.service, candidate, epoch)
     return None
+
+
+def remember(view: View, plan: Plan, revision: Revision) -> Move | None:
+    """The manifest as deployed now, on the revision's Deployment: its strategy or scale may have changed since."""
+    if not plan.manifest or revision.manifest == plan.manifest:
+        return None
+    test: Operation = {"op": "test", "path": EPOCH_PATH, "value": revision.epoch}
+    kept: Operation = {"op": "add", "path": MANIFEST_PATH, "value": plan.manifest}
+    return Move(Patch(Ref("Deployment", deployment_name(view.app, revision.number)), (test, kept)))
 
 
 def _scale_up(name: str, revision: Revision, replicas: int, epoch: int) -> Move:
@@ -66,9 +83,17 @@ def _with(rendered: Object, epoch: int, *, spec: Object | None = None, metadata:
     return {**rendered, "metadata": meta, "spec": {**rendered["spec"], **(spec or {})}}
 
 
+def _annotations(rendered: Object) -> dict[str, str]:
+    return rendered["metadata"].get("annotations") or {}
+
+
 def let_go(view: View) -> Move | None:
-    """The next effect that takes down a revision which neither the route nor any Service names; None when there is none."""
-    kept = {view.record.stable, view.record.previous, view.seen.front.selects, *view.seen.routed.weights}
+    """The next effect that takes down a revision which neither the route nor any Service names; None when there is none. A
+    former version that is kept warm is named by no Service where there is no route: its time says it."""
+    record = view.record
+    kept = {record.stable, view.seen.front.selects, *view.seen.routed.weights}
+    if record.cool_after is not None and view.seen.routed.kind == "Service":
+        kept.add(record.previous)
     for number, revision in view.seen.revisions.items():
         if number in kept:
             continue

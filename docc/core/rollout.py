@@ -40,7 +40,7 @@ def first(view: View) -> Move:
             return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
         stable = serving[0] if serving else None
     record = _new_record(view, plan, None, stable)
-    facts = (Began(plan.candidate, stable, "roll" if stable else "first"),)
+    facts = (Began(plan.candidate, stable, plan.verb if stable else "first"),)
     if routed.exists:
         return Move(commit(view.app, routed, record), facts)
     return Move(_create_carrier(view, plan, record), (*facts, Created(routed.kind, view.app)))
@@ -48,7 +48,7 @@ def first(view: View) -> Move:
 
 def begin(view: View, plan: Plan, record: Record) -> Move:
     """From rest: the candidate comes up, traffic stays. The epoch rises with the same write."""
-    mode = "first" if record.stable is None else "retry" if record.candidate == plan.candidate else "roll"
+    mode = "first" if record.stable is None else "retry" if record.candidate == plan.candidate else plan.verb
     fresh = _new_record(view, plan, record, record.stable)
     return write(view, fresh, None, (Began(plan.candidate, record.stable, mode),))
 
@@ -63,6 +63,8 @@ def _new_record(view: View, plan: Plan, before: Record | None, stable: int | Non
         stable=stable,
         candidate=plan.candidate,
         previous=before.previous if before else None,
+        cool_after=before.cool_after if before else None,
+        verb=plan.verb,
         plan=plan.digest,
         excused=plan.excused,
         drain=plan.limits.drain,
@@ -91,6 +93,8 @@ def step(view: View, plan: Plan) -> Move:
     record = view.record
     if record.phase is Phase.PREPARING and (move := _get_ready(view, plan)) is not None:
         return move
+    if view.on_hold:
+        return Move(waiting=f"held at {view.weight} % from the terminal; Ctrl-C asks again")
     if not view.can_return:
         return _straight(view, plan)
     if record.phase is Phase.PREPARING and (move := _baseline(view, plan)) is not None:
@@ -256,7 +260,7 @@ def _promote(view: View, plan: Plan, weight: int, at: int) -> Move:
     record = view.record
     promoted = record.becoming(
         following(record.phase, Signal.PROMOTE), view.now, stable=plan.candidate, previous=record.stable,
-        candidate=None, weight=0, step=-1, plan="", request="", reason="", exposed=None,
+        candidate=None, weight=0, step=-1, plan="", request="", reason=plan.reason, exposed=None, cool_after=None,
     )  # fmt: skip
     weights = {**dict.fromkeys(view.seen.routed.weights, 0), plan.candidate: 100}
     facts: tuple[Fact, ...] = (Promoted(plan.candidate, record.stable),)

@@ -23,6 +23,8 @@ from docc.model.world import Routed
 _ANNOTATIONS = "/metadata/annotations"
 
 EPOCH = "docc.dev/epoch"
+MANIFEST = "docc.dev/manifest"
+"""On a revision's Deployment: its manifest as it was last deployed, so that no verb but `deploy` needs the file."""
 
 
 def pointer(*keys: str) -> str:
@@ -32,6 +34,7 @@ def pointer(*keys: str) -> str:
 
 RECORD_PATH = pointer("metadata", "annotations", ANNOTATION)
 EPOCH_PATH = pointer("metadata", "annotations", EPOCH)
+MANIFEST_PATH = pointer("metadata", "annotations", MANIFEST)
 
 
 def commit(app: str, routed: Routed, record: Record, *spec: Operation) -> Patch:

@@ -24,7 +24,8 @@ class Checks:
 class View:
     """me: this driver's unique name. held: it has seen its own name in the record before. plan None: no manifest is at
     hand, so what is under way is finished and nothing is begun.
-    broken: why this driver cannot go on (a timeout, a refused object)."""
+    broken: why this driver cannot go on (a timeout, a refused object). untidy: what can wait is left
+    to others. on_hold: no weight grows, because the one who watches says so."""
 
     app: str
     me: str
@@ -34,6 +35,8 @@ class View:
     now: float
     held: bool = False
     broken: str = ""
+    untidy: bool = False
+    on_hold: bool = False
 
     @property
     def record(self) -> Record:

@@ -39,14 +39,17 @@ def fail_move(view: View, reason: str, *, request: str = "") -> Move:
     return return_move(view, reason, signal=Signal.FAIL, request=request)
 
 
-def return_move(view: View, reason: str, *, signal: Signal = Signal.RETURN, request: str = "") -> Move:
-    """All traffic to stable in one write. By another than the driver it raises the epoch, so the driver ends."""
+def return_move(
+    view: View, reason: str, *, signal: Signal = Signal.RETURN, request: str = "", verb: str | None = None
+) -> Move:
+    """All traffic to stable in one write. By another than the driver it raises the epoch, so the driver ends. verb: what
+    was typed, None to leave the record's."""
     record = view.record
     mine = record.by == view.me
     exposed = view.now - record.exposed if record.exposed is not None else 0.0
     back = record.becoming(
         following(record.phase, signal), view.now, epoch=record.epoch + (0 if mine else 1), by=view.me, weight=0,
-        step=-1, reason=reason, request=request, exposed=None,
+        step=-1, reason=reason, request=request, exposed=None, verb=verb or record.verb,
     )  # fmt: skip
     return write(view, back, _all_on_stable(view), (Reverted(record.candidate or 0, record.stable, reason, exposed),))
 

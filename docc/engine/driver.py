@@ -5,19 +5,22 @@ There is no retry code: what fails for a passing reason is looked at again, at o
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from docc.core import planner
+from docc.core.history import note
 from docc.core.invariants import check
 from docc.core.observation import see
 from docc.core.plan import Plan
 from docc.core.view import Checks, View
 from docc.engine import evidence
-from docc.engine.lease import Lease, LeaseLost, shown
-from docc.engine.ports import Ports
+from docc.engine.lease import Lease, LeaseLost, Stopped, shown
+from docc.engine.ports import HOLD, ROLL_BACK, Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain, Unreachable
-from docc.model.facts import CheckSeen, Reverted, Waiting
+from docc.model.facts import CheckSeen, LeftUndone, Reverted, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
 from docc.model.record import Phase
 from docc.model.world import Seen
@@ -27,7 +30,7 @@ BUSY_SECONDS_MAX, BUSY_EXPOSED_SECONDS_MAX = 10.0, 1.0
 """How long a server that asks for it is left alone: at most, and while the next write may be one that saves users."""
 HEARTBEAT_SECONDS = 30.0
 FAILURES_TOLD = 3  # a conflict or a dropped connection that the next look mends is nobody's news
-PARK_SECONDS_MAX = 4.0
+PARK_SECONDS_MAX = 3.0
 LOGIN_SECONDS_MAX = 60.0
 """How long a lost login may keep a due write from being sent, before somebody else must be told to see to the traffic."""
 
@@ -47,6 +50,7 @@ class Driver:
     _held: bool = False
     _waiting: tuple[str, float] = ("", 0.0)  # the reason, and when it was told
     _broken: str = ""
+    _untidy: bool = False
     _failures: int = 0
     _locked_out: float | None = None  # since when the login is lost
     _parking: bool = False
@@ -60,7 +64,7 @@ class Driver:
                 waited = f"; it was waiting for: {self._waiting[0]}" if self._waiting[0] else ""
                 self._broken = f"--timeout of {self.timeout:.0f} s is over{waited}"
             try:
-                if (signal := self.ports.stop.asked()) is not None:
+                if (signal := self._signal()) is not None:
                     return self._park(signal)
                 move, seen = self._tick()
             except LeaseLost as lost:
@@ -84,6 +88,13 @@ class Driver:
             if move.effect is None:
                 self._wait(move, seen, started)
 
+    def _signal(self) -> str | None:
+        """What asks for the park; a rollback that a person asks for is a reason like any other."""
+        asked = self.ports.stop.asked()
+        if asked == ROLL_BACK and not self._broken:
+            self._broken = f"rolled back by {shown(self.me)} at the terminal"
+        return None if asked in (HOLD, ROLL_BACK) else asked
+
     def _tick(self) -> tuple[Move, Seen]:
         if self.lease is not None:
             self.lease.keep()
@@ -104,8 +115,10 @@ class Driver:
         return seen
 
     def _view(self, seen: Seen) -> View:
-        now = self.ports.clock.now()
-        return View(self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken)
+        now, on_hold = self.ports.clock.now(), self.ports.stop.asked() == HOLD
+        return View(
+            self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy, on_hold
+        )
 
     def _sample(self, seen: Seen) -> None:
         record, metrics, plan = seen.record, self.ports.metrics, self.plan
@@ -124,7 +137,16 @@ class Driver:
 
     def _act(self, move: Move, seen: Seen) -> None:
         assert move.effect is not None
-        perform(self.ports, move.effect)
+        try:
+            perform(self.ports, move.effect)
+        except LookAgain:
+            raise
+        except DoccError as error:
+            if not move.spare:
+                raise
+            self._untidy = True
+            self.ports.sink.emit(self.ports.clock.now(), LeftUndone(str(move.effect.ref), words(error)))
+            return
         self._waiting = ("", 0.0)
         now = self.ports.clock.now()
         for fact in move.facts:
@@ -166,7 +188,7 @@ class Driver:
         asked = clock.now() + (min(error.wait, self._patience()) if isinstance(error, Unreachable) else 0.0)
         if delay:
             clock.sleep_until(clock.now() + delay)
-        while clock.now() < asked and (self.ports.stop.asked() is None or self._parking):
+        while clock.now() < asked and (self._parking or self.ports.stop.asked() in (None, HOLD)):
             clock.sleep_until(asked)
 
     def _patience(self) -> float:
@@ -200,6 +222,7 @@ class Driver:
                 seen = self._look()
                 move = planner.park(self._view(seen), signal)
                 if move.outcome is not None:
+                    self._note(seen)
                     return move.outcome
                 self._act(move, seen)
             except DoccError as error:
@@ -207,6 +230,28 @@ class Driver:
                     why = f"stopped by {signal}, and the traffic could not be put back: {error.what}"
                     return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why)
                 self._back_off(error)
+
+    def _note(self, seen: Seen) -> None:
+        """Tried once: whoever comes next adds what is missing."""
+        with contextlib.suppress(DoccError):
+            if seen.record is not None and seen.record.by == self.me and (move := note(self._view(seen))) is not None:
+                self._act(move, seen)
+
+
+def drive(driver: Driver, patience: float = 0.0, confirmed: Callable[[str], bool] | None = None) -> Outcome:
+    """Under the Lease (its `acquire` says what patience and confirmed mean), to the end. Raises LockedError if somebody else
+    holds it; DoccError if nothing was written yet."""
+    lease = driver.lease
+    if lease is None:
+        return driver.run()
+    try:
+        lease.acquire(patience, confirmed)
+    except Stopped as stopped:
+        return stopped.outcome
+    try:
+        return driver.run()
+    finally:
+        lease.release()
 
 
 def words(error: DoccError) -> str:

@@ -6,13 +6,16 @@ Fields as in coordination.k8s.io/v1, so that `kubectl get lease` reads well.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from docc.engine.ports import Ports
-from docc.model.errors import Conflict, Gone, LockedError, LookAgain, Unreachable
+from docc.core.names import history_name
+from docc.core.observation import see
+from docc.engine.ports import HOLD, ROLL_BACK, Ports
+from docc.model.errors import Conflict, DoccError, ExitCode, Gone, LockedError, LookAgain, Unreachable
 from docc.model.facts import Waiting
-from docc.model.moves import Create, Object, Operation, Patch, Ref
+from docc.model.moves import Create, Object, Operation, Outcome, Patch, Ref
 
 DURATION_SECONDS = 15
 _LOOK_SECONDS = 1.0
@@ -24,6 +27,15 @@ class LeaseLost(Exception):
     def __init__(self, holder: str) -> None:
         super().__init__(holder)
         self.holder = holder
+
+
+class Stopped(Exception):
+    """A signal came while the Lease was waited for; nothing was touched."""
+
+    def __init__(self, signal: str) -> None:
+        super().__init__(signal)
+        code = ExitCode.INTERRUPTED if signal == "SIGINT" else ExitCode.TERMINATED
+        self.outcome = Outcome("stopped", code, f"by {signal}, while it waited for the lock; nothing was touched")
 
 
 @dataclass(slots=True)
@@ -38,34 +50,54 @@ class Lease:
 
     @property
     def ref(self) -> Ref:
-        return Ref("Lease", f"docc-{self.app}")
+        return Ref("Lease", history_name(self.app))
 
     @property
     def due(self) -> float:
         return self.renewed + DURATION_SECONDS / 3
 
-    def acquire(self) -> None:
-        """Takes the Lease. Raises LockedError if its holder is alive: one who renews it while we watch. A holder who stands
-        still for one full duration, by our own clock, is gone."""
-        clock, seen, since = self.ports.clock, "", self.ports.clock.now()
+    def acquire(self, patience: float = 0.0, confirmed: Callable[[str], bool] | None = None) -> None:
+        """Takes the Lease. A holder who stands still for one full duration, by our own clock, is gone. One who renews it is
+        alive: then `patience` seconds are waited for the end of it, or, if `confirmed` says yes to the holder's name, it is
+        taken over at once. Raises LockedError; Stopped when the wait was broken off by a signal."""
+        clock, seen, since, alive, taking = self.ports.clock, "", self.ports.clock.now(), False, False
+        began = since
         while True:
             found = self.ports.cluster.read(self.ref)
-            if found is not None and holder_of(found) not in ("", self.me):
+            if found is not None and holder_of(found) not in ("", self.me) and not taking:
                 mark = f"{holder_of(found)} {found['spec'].get('renewTime')}"
-                if seen and mark != seen:
-                    raise _locked(self.app, found, clock.now())
-                if not seen:
-                    seen, since = mark, clock.now()
-                    why = f"{shown(holder_of(found))} holds the lock; watching for {DURATION_SECONDS} s whether it is alive"
-                    self.ports.sink.emit(clock.now(), Waiting(why))
+                if mark != seen:
+                    alive, seen, since = bool(seen), mark, clock.now()
+                    self._tell_holder(found, alive, patience)
+                if confirmed is not None and alive:
+                    taking, confirmed = confirmed(shown(holder_of(found))), None
+                    continue
+                if alive and clock.now() >= began + patience:
+                    raise locked(self.ports, self.app, found, waited=patience)
                 if clock.now() < since + float(found["spec"].get("leaseDurationSeconds") or DURATION_SECONDS):
-                    clock.sleep_until(clock.now() + _LOOK_SECONDS)
+                    self._pause()
                     continue
             try:
                 self._take(found, clock.now())
                 return
             except Conflict:
                 continue
+
+    def _tell_holder(self, lease: Object, alive: bool, patience: float) -> None:
+        holder = shown(holder_of(lease))
+        why = f"{holder} holds the lock; watching for {DURATION_SECONDS} s whether it is alive"
+        if alive:
+            why = f"{holder} drives it, and is alive" + (f"; waiting up to {patience:.0f} s" if patience else "")
+        self.ports.sink.emit(self.ports.clock.now(), Waiting(why))
+
+    def _pause(self) -> None:
+        """Until the next look: changes of the application's objects wake nobody more often than that."""
+        clock = self.ports.clock
+        until = clock.now() + _LOOK_SECONDS
+        while clock.now() < until:
+            if (signal := self.ports.stop.asked()) not in (None, HOLD, ROLL_BACK):
+                raise Stopped(signal)
+            clock.sleep_until(until)
 
     def _take(self, found: Object | None, now: float) -> None:
         spec = {
@@ -116,6 +148,31 @@ class Lease:
         self.ports.cluster.patch(Patch(self.ref, (test, operation)))
 
 
+def driver_of(ports: Ports, app: str) -> str:
+    """Who drives the application, for people; "" if nobody alive does."""
+    lease = ports.cluster.read(Ref("Lease", history_name(app)))
+    return shown(holder_of(lease)) if lease is not None and is_alive(lease, ports.clock.now()) else ""
+
+
+def unlock(ports: Ports, app: str) -> str:
+    """Takes the lock off a driver that is gone. Returns who had it, "" if nobody had. Raises LockedError if it is alive."""
+    found = ports.cluster.read(Ref("Lease", history_name(app)))
+    if found is None or not holder_of(found):
+        return ""
+    if is_alive(found, ports.clock.now()):
+        raise locked(ports, app, found)
+    test: Operation = {"op": "test", "path": "/spec/renewTime", "value": found["spec"].get("renewTime")}
+    free: Operation = {"op": "add", "path": "/spec/holderIdentity", "value": ""}
+    ports.cluster.patch(Patch(Ref("Lease", history_name(app)), (test, free)))
+    return shown(holder_of(found))
+
+
+def is_alive(lease: Object, now: float) -> bool:
+    """It has a holder, who renewed it less than one duration ago."""
+    age = age_of(lease, now)
+    return bool(holder_of(lease)) and age is not None and age < DURATION_SECONDS
+
+
 def holder_of(lease: Object) -> str:
     return str(lease.get("spec", {}).get("holderIdentity") or "")
 
@@ -135,12 +192,25 @@ def micro_time(instant: float) -> str:
     return datetime.fromtimestamp(instant, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _locked(app: str, lease: Object, now: float) -> LockedError:
-    age = age_of(lease, now)
+def locked(ports: Ports, app: str, lease: Object, *, waited: float = 0.0) -> LockedError:
+    """Who has it, from where, since when, and what they are at."""
+    now = ports.clock.now()
+    age = max(0.0, age_of(lease, now) or 0.0)
+    after = f", {waited:.0f} s long" if waited else ""
     return LockedError(
-        f"{app} is being deployed by {shown(holder_of(lease))}",
+        f"{app} is being deployed by {shown(holder_of(lease))}{_doing(ports, app)}",
         where=f"Lease {lease['metadata']['namespace']}/{lease['metadata']['name']}",
-        why=f"it was renewed {max(0.0, age or 0.0):.0f} s ago, while this command watched",
+        why=f"it was renewed {age:.0f} s ago, while this command watched{after}",
         state="nothing was touched",
-        fix=f"docc status {app}; try again when that deploy has ended",
+        fix=f"docc status {app}; --lock-wait 15m waits for its end, docc abort {app} ends it, --take-over goes on in its place",
     )
+
+
+def _doing(ports: Ports, app: str) -> str:
+    try:
+        record = see(app, ports.cluster.observe(app)).record
+    except DoccError:
+        return ""
+    if record is None or record.candidate is None:
+        return ""
+    return f" (v{record.candidate}, {record.phase.value}, {record.weight} %)"

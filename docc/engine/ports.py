@@ -55,9 +55,13 @@ class Clock(Protocol):
         """Returns at the instant, or as soon as the observed world has changed or a stop is asked for."""
 
 
+HOLD, ROLL_BACK = "hold", "roll back"
+"""What a person at the terminal may ask for instead of a stop: no more weight, or all of it back."""
+
+
 class Stop(Protocol):
     def asked(self) -> str | None:
-        """The signal's name once the driver was asked to stop ("SIGTERM", "SIGINT"), else None."""
+        """What the driver was asked for last: HOLD, ROLL_BACK, or a signal's name ("SIGTERM"): to end; else None."""
 
 
 class Sink(Protocol):

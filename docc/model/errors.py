@@ -6,6 +6,7 @@
     ├── UnusableError        5  cluster, Gateway, CRD or Prometheus cannot be used
     ├── NotFoundError        6  no such app or revision; nothing to act on
     ├── LockedError          7  somebody else drives this app, or owns an object of the wanted name
+    ├── PreflightError     4-7  all that stands in a deploy's way, with the gravest cause's code
     └── LookAgain            -  transient: the driver observes once more; it never ends a command by itself
         ├── Conflict            a guard in our write failed (409, or 422 without causes)
         ├── Unreachable         no answer, or a 5xx: whether the write happened is unknown
@@ -78,6 +79,31 @@ class ManifestError(DoccError):
         self.text = text
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One thing in a deploy's way, found before anything was touched; the texts as DoccError's. exit_code: that of a deploy
+    which is refused because of it. None: it is only told."""
+
+    what: str
+    where: str = ""
+    why: str = ""
+    fix: str = ""
+    exit_code: ExitCode | None = None
+
+
+class PreflightError(DoccError):
+    """Everything that stands in the way, at once; a single obstacle reads as any error. exit_code: of the gravest cause."""
+
+    def __init__(self, obstacles: tuple[Obstacle, ...], exit_code: ExitCode) -> None:
+        one = (
+            obstacles[0]
+            if len(obstacles) == 1
+            else Obstacle(f"{len(obstacles)} things stand in the way of this deploy")
+        )
+        super().__init__(one.what, where=one.where, why=one.why, state="nothing was touched", fix=one.fix)
+        self.obstacles, self.exit_code = obstacles, exit_code
+
+
 class UsageError(DoccError):
     """An option or argument that cannot be meant so."""
 
@@ -90,6 +116,10 @@ class CredentialsError(DoccError):
 
 class UnusableError(DoccError):
     exit_code = ExitCode.UNUSABLE
+
+
+class UnknownKind(UnusableError):
+    """The API server does not serve this kind of object: what defines it is not installed, or not in this version."""
 
 
 class NotFoundError(DoccError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """candidate and stable: revision numbers. mode: first, roll, retry, resume, rollback."""
+    """candidate and stable: revision numbers. mode: first, deploy, retry, resume, rollback."""
 
     candidate: int
     stable: int | None
@@ -90,6 +90,16 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What an onlooker sees of somebody else's rollout: its phase, and the candidate's percent of traffic."""
+
+    phase: str
+    stable: int | None
+    candidate: int | None
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class Promoted:
     revision: int
     previous: int | None
@@ -135,6 +145,21 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Cooled:
+    """The revision has left the route: its time to stay warm is over, and its pods go."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftUndone:
+    """Tidying up, or the history: it was refused, the rollout does not depend on it, and the next docc tries again."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class StableLost:
     """A revert is due and impossible: stable has no ready endpoint."""
 
@@ -162,11 +187,14 @@ Fact = (
     | ApprovalAwaited
     | CheckSeen
     | Waiting
+    | Standing
     | Promoted
     | FrontMoved
     | Reverted
     | Parked
     | LetGo
+    | Cooled
+    | LeftUndone
     | Settled
     | StableLost
     | Evidence

@@ -5,8 +5,9 @@ All durations are seconds. A manifest that reaches this form has passed the sche
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,10 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """spec_hash: names the pod template as the manifest writes it (core/names.py)."""
+    """spec_hash: names the pod template as the manifest writes it (core/names.py). values: the JSON that it was read from."""
 
     application: Application
     spec_hash: str
     strategy: Strategy = Strategy()
     maintainer: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

@@ -64,10 +64,12 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Move:
     """effect: carried out now, and then `facts` are true. wake_at: unix seconds of the next look, unless the world changes
-    earlier. waiting: what for, in words, told when it changes."""
+    earlier. waiting: what for, in words, told when it changes. spare: the rollout does not depend on the effect; if it is
+    refused, whoever comes next may do it."""
 
     effect: Effect | None = None
     facts: tuple[Fact, ...] = ()
     wake_at: float | None = None
     waiting: str = ""
     outcome: Outcome | None = None
+    spare: bool = False

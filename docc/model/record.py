@@ -58,6 +58,7 @@ class Record:
     weight: percent of traffic that docc last gave to the candidate. step: index of the last step carried out, -1 for none.
     plan: digest of the steps that `step` counts in. excused: conditions that failed before the rollout began and are not
     judged (--baseline=ignore). drain, keep_warm: seconds, so that a verb without the manifest keeps the manifest's word.
+    cool_after: until when `previous` is kept warm; None: it is not (any more). verb: what people typed that led here.
     """
 
     epoch: int
@@ -73,6 +74,7 @@ class Record:
     plan: str = ""
     exposed: float | None = None
     cool_after: float | None = None
+    verb: str = "deploy"
     request: str = ""
     reason: str = ""
     excused: tuple[str, ...] = ()
@@ -101,7 +103,7 @@ class Record:
             if value == field.default and field.name not in ("weight", "step"):
                 continue
             if field.name in _INSTANTS and value is not None:
-                value = _to_rfc3339(value)
+                value = to_rfc3339(value)
             values[field.name] = value.value if isinstance(value, Phase) else value
         text = json.dumps(values, ensure_ascii=True, separators=(",", ":"))
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -126,13 +128,13 @@ def _from_values(values: dict[str, Any]) -> Record:
     if unknown:
         raise RecordError(f"it has unknown fields: {', '.join(unknown)}")
     for name in _INSTANTS & set(values):
-        values[name] = _from_rfc3339(values[name])
+        values[name] = from_rfc3339(values[name])
     values["phase"] = Phase(values["phase"])
     values["excused"] = tuple(str(name) for name in values.get("excused", ()))
     for name in ("epoch", "stable", "candidate", "previous", "weight", "step"):
         if values.get(name) is not None and (type(values[name]) is not int or not -1 <= values[name] < 2**53):
             raise RecordError(f"{name} is {values[name]!r}")
-    for name in ("by", "plan", "request", "reason"):
+    for name in ("by", "plan", "verb", "request", "reason"):
         if not isinstance(values.get(name, ""), str):
             raise RecordError(f"{name} is {values[name]!r}")
     for name in {"drain", "keep_warm"} & set(values):
@@ -142,9 +144,11 @@ def _from_values(values: dict[str, Any]) -> Record:
     return Record(**values)
 
 
-def _to_rfc3339(instant: float) -> str:
+def to_rfc3339(instant: float) -> str:
+    """Unix seconds as "2026-11-23T12:40:44.000Z"."""
     return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _from_rfc3339(text: str) -> float:
+def from_rfc3339(text: str) -> float:
+    """Unix seconds. Raises ValueError."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

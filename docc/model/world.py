@@ -19,6 +19,7 @@ class Objects:
     services: Mapping[str, Object] = field(default_factory=dict)
     slices: Mapping[str, Object] = field(default_factory=dict)
     pods: Mapping[str, Object] = field(default_factory=dict)
+    history: Object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,15 @@ class Trouble:
 class Revision:
     """One revision's Deployment, Service and pods. ready: pods that can serve now: ready and, where a Service exists, in its
     endpoints. available: those of them that have been so for minReadySeconds, and may get more traffic. crashed_at:
-    unix seconds of the newest crash of a container of a living pod; crash says how."""
+    unix seconds of the newest crash of a container of a living pod; crash says how. manifest: as it was last deployed, ""
+    where it is not known. images: by container. squatter: an object of the revision's name that docc did not make."""
 
     number: int
     exists: bool = False
     uid: str = ""
+    version: str = ""
+    manifest: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
     spec_hash: str = ""
     epoch: str | None = None
     replicas: int = 0
@@ -78,6 +83,7 @@ class Revision:
     crashed_at: float | None = None
     crash: str = ""
     trouble: Trouble | None = None
+    squatter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +98,21 @@ class Front:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """The history as kept: the text of each entry by its number. has_data: the object's data are there to be added to."""
+
+    exists: bool = False
+    foreign: bool = False
+    has_data: bool = False
+    entries: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     routed: Routed
     revisions: Mapping[int, Revision] = field(default_factory=dict)
     front: Front = Front()
+    noted: Noted = Noted()
 
     @property
     def record(self) -> Record | None:

@@ -73,9 +73,9 @@ async def _resources(request: web.Request) -> web.Response:
 
 
 async def _rules_review(request: web.Request) -> web.Response:
-    """Whoever has the token may do everything that the sandbox speaks."""
+    """Whoever has the token may do everything; what the sandbox does not speak is not found, and not forbidden."""
     body = await read_object(request)
-    rules = [{"apiGroups": [kind.group], "resources": [kind.plural], "verbs": VERBS} for kind in KINDS]
+    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     status = {"resourceRules": rules, "nonResourceRules": [], "incomplete": False}
     return web.json_response({**body, "status": status}, status=201)
 

@@ -34,12 +34,17 @@ async def post_warden() -> asyncio.subprocess.Process:
     )  # fmt: skip
 
 
+def tied(command: Sequence[str]) -> tuple[str, ...]:
+    """The command of a child that ends with this process, and with the thread that starts it."""
+    return (*_PYTHON, _TETHER, str(os.getpid()), *command)
+
+
 async def spawn(command: Sequence[str], env: Mapping[str, str], output: int | IO[bytes]) -> asyncio.subprocess.Process:
     """A process in a session of its own; output: where stdout and stderr go. (Not asyncio's own PIPE: a process with one ends,
     for asyncio, only when its last heir has let go of the pipe.) A command that cannot be run ends with 127 and says why.
     """
     return await asyncio.create_subprocess_exec(
-        *_PYTHON, _TETHER, str(os.getpid()), *command,
+        *tied(command),
         env={**env, MARK: owner()}, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip

@@ -76,6 +76,7 @@ def build(found: dict[str, Any]) -> Manifest:
         spec_hash=spec_hash(application["containers"]),
         strategy=_strategy(strategy_of(found)),
         maintainer=found.get("maintainer"),
+        values=found,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from docc.model.errors import ManifestError, Problem
 
-BYTES_MAX = 1 << 20
+BYTES_MAX = 1 << 17  # it is kept in an annotation; an object has 256 KiB for all of them
 DEPTH_MAX = 32
 _COLON = re.compile(r"[ \t\r\n]*:")
 
@@ -128,7 +128,7 @@ def _duplicates(text: str, source: str) -> tuple[Problem, ...]:
 
 def _syntax(text: str, source: str, error: json.JSONDecodeError) -> NoReturn:
     at = error.pos
-    before = at - 1 if at < len(text) and text[at] in "}]" else at
+    before = at - 1 if at >= len(text) or text[at] in "}]" else at
     while before >= 0 and text[before] in " \t\r\n":
         before -= 1
     closing = text[before + 1 :].lstrip()[:1]

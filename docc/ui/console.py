@@ -8,10 +8,11 @@ and no line can be read as a workflow command by a CI system. What is said, and 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 COLUMNS_FALLBACK = 80
 # Control characters without tab and line feed, bidirectional marks, line separators, lone surrogates, invisible tags.
@@ -64,12 +65,21 @@ class Console:
         """A result, as it is: who makes a text result of foreign text neutralises it, a document must not be changed."""
         self._write(self._out, text)
 
+    def document(self, value: Any) -> None:
+        """A result for programs: JSON on one line. It is ASCII, so that no escape reaches a terminal, and "##" is spelled
+        otherwise, so that no CI system finds a command in it; whoever parses it gets every value as it is."""
+        self._write(self._out, json.dumps(value).replace("##", "#\\u0023"))
+
     def err(self, text: str, style: str = "") -> None:
         """Progress, warnings, errors; always neutralised. style: a rich style such as "bold red", for a terminal only."""
         shown = neutral(text)
         if style and self._coloured:
             shown = "\n".join(_styled(row, style) for row in shown.split("\n"))
         self._write(self._err, shown)
+
+    def command(self, text: str) -> None:
+        """A line for a CI system itself, as it is: whoever makes it escapes what is foreign in it."""
+        self._write(self._err, text)
 
     def _write(self, stream: TextIO | None, text: str) -> None:
         if stream is None or stream in self._gone:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from docc.core.cooling import reachable, warm
 from docc.model.errors import ExitCode
 from docc.model.facts import CheckSeen, Evidence, Fact, Promoted, Reverted, Weighted
 from docc.model.moves import Outcome
@@ -60,12 +61,8 @@ class Ending:
 
     @property
     def warm(self) -> int | None:
-        """The revision that `docc rollback` would turn to: the previous one, if it has pods and the route still names it (a
-        Service names only the one that it selects)."""
-        previous, seen = self.record.previous if self.record else None, self.seen
-        if previous is None or seen is None or seen.revision(previous).ready == 0:
-            return None
-        return previous if seen.routed.kind == "Service" or previous in self.weights else None
+        """The revision that `docc rollback` would turn to in one write."""
+        return warm(self.seen) if self.seen else None
 
     @property
     def clean(self) -> bool:
@@ -74,16 +71,21 @@ class Ending:
 
 def text(ending: Ending) -> str:
     """Headline, what to do next, who serves."""
-    lines = [_headline(ending)]
+    lines = [headline(ending)]
     if not ending.clean:
         lines += [f"  {step}" for step in rescue.steps(ending.app, ending.namespace, ending.seen)]
-    elif (label := _NEXT.get(ending.outcome.result)) and (command := undo(ending)):
-        lines.append(f"  {label}: {command}")
+    elif command := undo(ending):
+        lines.append(f"  {next_label(ending)}: {command}")
     lines.append(_last_line(ending))
     return neutral("\n".join(lines))
 
 
 _NEXT = {"promoted": "undo", "returned": "undo", "reverted": "try again", "parked": "go on", "abandoned": "go on"}
+
+
+def next_label(ending: Ending) -> str:
+    """What `undo` would do."""
+    return _NEXT.get(ending.outcome.result, "next")
 
 
 def undo(ending: Ending) -> str:
@@ -93,13 +95,13 @@ def undo(ending: Ending) -> str:
     if not ending.clean:
         return back
     if outcome.result in ("promoted", "returned"):
-        return back if ending.warm is not None else ""
+        return back if ending.seen is not None and reachable(ending.seen) is not None else ""
     if outcome.result in ("reverted", "parked", "abandoned"):
         return f"docc deploy {ending.source}" if ending.source else "docc deploy, with the same manifest"
     return ""
 
 
-def _headline(ending: Ending) -> str:
+def headline(ending: Ending) -> str:
     outcome = ending.outcome
     what = _HEADLINES.get(outcome.result, outcome.result)
     if not ending.clean:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from docc.core.expression import fires_from, parse
+from docc.core.inplace import route_changes
 from docc.core.intent import Intent, intent
 from docc.core.plan import Plan
+from docc.core.quota import peak
 from docc.core.steps import Bake, Hold, SetWeight
+from docc.model.errors import Obstacle
 from docc.model.manifest import Manifest
+from docc.model.moves import Object, Operation
 from docc.model.world import Seen
 from docc.ui.console import neutral
-from docc.ui.words import count, duration
+from docc.ui.words import count, duration, one_line
 
 
 def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
@@ -22,18 +26,87 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
     for container in manifest.application.containers:
         yield neutral(f"  image {container.name}: {container.image}")
     yield neutral(f"  {_way_in(manifest, plan)}")
+    if what is not Intent.RETURN:
+        yield from (neutral(f"  {change}") for change in _in_place(plan, seen, what))
     if what in (Intent.IN_PLACE, Intent.RETURN):
         return
-    yield f"  {count(plan.scale, 'pod')} at full traffic" + (f", beside v{stable}'s until it is done" if stable else "")
+    most = peak(plan, seen)
+    beside = (
+        f" beside v{stable}'s until it is done: {count(most, 'pod')} at the peak"
+        if stable and most > plan.scale
+        else ""
+    )
+    yield f"  {count(plan.scale, 'pod')} at full traffic" + beside
     weights = [f"{step.weight} %" for step in plan.steps if isinstance(step, SetWeight)]
     if stable is None:
         yield "  all traffic at once, when the pods are ready: there is no version to compare with or return to"
     else:
-        yield f"  traffic: {', '.join(weights)}{_times(plan)}"
-        if plan.routed and len(weights) > 1:
-            who = f"clients of Service {plan.app}" + (" outside the mesh" if manifest.application.mesh else "")
-            yield f"  {who} are not part of the canary; it moves once, at the end"
+        yield f"  traffic: {', '.join(weights)}"
+        yield from (f"  {row}" for row in _times(plan))
+        yield from (f"  {row}" for row in _who(manifest, plan, weights))
     yield from _conditions(manifest, plan, judged=stable is not None)
+
+
+def notes(told: Sequence[Obstacle], unseen: Sequence[str]) -> Iterator[str]:
+    """What preflight found and does not refuse for, and what it could not look at."""
+    for note in told:
+        yield "  note: " + neutral(one_line(note.what + (f": {note.why}" if note.why else "")))
+        if note.fix:
+            yield "        " + neutral(one_line(note.fix))
+    if unseen:
+        yield "  not looked at: " + neutral(one_line("; ".join(unseen)))
+
+
+def _in_place(plan: Plan, seen: Seen, what: Intent) -> Iterator[str]:
+    """What differs from the live objects and needs no rollout."""
+    live, rendered = seen.routed, plan.rendered.route
+    changes = []
+    running = seen.revision(plan.candidate)
+    if what is Intent.IN_PLACE and running.exists and running.replicas != plan.scale:
+        changes.append(f"scale {running.replicas} to {plan.scale}")
+    if rendered is not None and live.kind == "HTTPRoute" and live.has_parents:
+        changes += [_changed(operation, live.body) for operation in route_changes(plan.app, live.body, rendered)]
+    if changes:
+        yield ("changes" if what is Intent.IN_PLACE else "then changes in place") + f": {'; '.join(changes)}"
+    elif what is Intent.IN_PLACE:
+        yield "nothing differs"
+
+
+def _changed(operation: Operation, live: Object) -> str:
+    """A JSON Patch operation on the route in words: what it was, and what it will be."""
+    field = str(operation["path"]).rsplit("/", 1)[-1]
+    spec, wanted = live["spec"], operation.get("value") or []
+    if field == "hostnames":
+        before, after = (", ".join(map(str, hosts)) or "every host" for hosts in (spec.get("hostnames") or [], wanted))
+        return f"hosts {before} to {after}"
+    if field == "parentRefs":
+        before, after = (
+            ", ".join(str(ref.get("name")) for ref in refs) or "none" for refs in (spec.get(field) or [], wanted)
+        )
+        return f"parents {before} to {after}"
+    return "paths to " + ", ".join(str((match.get("path") or {}).get("value", "/")) for match in wanted)
+
+
+def _who(manifest: Manifest, plan: Plan, weights: Sequence[str]) -> Iterator[str]:
+    """Which clients the weights are for."""
+    if not plan.routed:
+        yield f"clients of Service {plan.app} move all at once"
+        return
+    if len(weights) > 1:
+        ways = ["the Gateway"] if any(_is_gateway(ref) for ref in _parents(plan)) else []
+        ways += ["the mesh"] if plan.meshed else []
+        yield f"clients that come by {' or '.join(ways)} see the weights"
+        who = f"clients of Service {plan.app}" + (" outside the mesh" if manifest.application.mesh else "")
+        yield f"{who} are not part of the canary; it moves once, at the end"
+
+
+def _parents(plan: Plan) -> Sequence[Object]:
+    found: Sequence[Object] = plan.rendered.route["spec"].get("parentRefs") or [] if plan.rendered.route else []
+    return found
+
+
+def _is_gateway(ref: Object) -> bool:
+    return bool(ref.get("kind", "Gateway") == "Gateway")
 
 
 def _way_in(manifest: Manifest, plan: Plan) -> str:
@@ -54,12 +127,14 @@ def _way_in(manifest: Manifest, plan: Plan) -> str:
     return f"{door}; and by {within}" if within else door
 
 
-def _times(plan: Plan) -> str:
+def _times(plan: Plan) -> Iterator[str]:
     holds = sum(step.seconds for step in plan.steps if isinstance(step, Hold))
     bake = sum(step.seconds for step in plan.steps if isinstance(step, Bake))
     parts = [f"{duration(holds)} of steps"] if holds else []
     parts += [f"{duration(bake)} of bake at 100 %"] if bake else []
-    return f"; {', '.join(parts)}" if parts else ""
+    parts += [f"{duration(plan.limits.drain)} in which the former pods drain"] if plan.limits.drain else []
+    if holds or bake:
+        yield f"takes at least {duration(holds + bake + plan.limits.drain)}: {', '.join(parts)}"
 
 
 def _conditions(manifest: Manifest, plan: Plan, *, judged: bool) -> Iterator[str]:
@@ -75,7 +150,7 @@ def _conditions(manifest: Manifest, plan: Plan, *, judged: bool) -> Iterator[str
     steps = [step.weight for step in plan.steps if isinstance(step, SetWeight)]
     for condition in strategy.failure_conditions:
         parsed = parse(condition.expression, outcome_labels=strategy.outcome_labels)
-        note = ""
+        note = f": can fire from {steps[0]} % on" if steps[0] < 100 else ""
         if condition.name in plan.excused:
             note = ": failing already, not judged (--baseline=ignore)"
         elif not parsed.selects_candidate:

@@ -1,7 +1,7 @@
 """Errors -> text, or a document. Pure; what to do about an error is decided where it is raised.
 
-The order: a manifest's problems, what went wrong, where, the evidence, what to do, and last how things stand, because the
-last line is the one that is read.
+The order: a manifest's problems or a deploy's obstacles, what went wrong, where, the evidence, what to do, and last how
+things stand, because the last line is the one that is read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from docc.model.errors import DoccError, ManifestError, Problem
+from docc.model.errors import DoccError, ManifestError, Obstacle, PreflightError, Problem
 from docc.ui.console import neutral
 from docc.ui.words import count, quoted
 
@@ -24,14 +24,23 @@ def text(error: DoccError, columns: int | None = None) -> str:
     row is broken, for grep."""
     lines: list[str] = []
     summary = f"error: {error.what}"
+    if isinstance(error, PreflightError) and len(error.obstacles) > 1:
+        for obstacle in error.obstacles:
+            lines.append(f"error: {obstacle.what}")
+            lines += _details(obstacle, columns)
     if isinstance(error, ManifestError) and error.problems:
         for problem in error.problems:
             lines += _problem(problem, error.text)
         summary += f" ({count(len(error.problems), 'problem')})"
     lines.append(summary)
-    for label, value in (("where", error.where), ("why", error.why), ("fix", error.fix), ("state", error.state)):
-        lines += _labelled(label, value, columns)
+    lines += _details(error, columns)
+    lines += _labelled("state", error.state, columns)
     return neutral("\n".join(lines))
+
+
+def _details(error: DoccError | Obstacle, columns: int | None) -> Iterator[str]:
+    for label, value in (("where", error.where), ("why", error.why), ("fix", error.fix)):
+        yield from _labelled(label, value, columns)
 
 
 def _labelled(label: str, value: str, columns: int | None) -> Iterator[str]:
@@ -73,6 +82,7 @@ def excerpt(row: str, column: int) -> tuple[str, str]:
 def document(error: DoccError) -> dict[str, Any]:
     """The same for `-o json`. code: the exit code's name, a word that scripts may compare."""
     problems = error.problems if isinstance(error, ManifestError) else ()
+    obstacles = error.obstacles if isinstance(error, PreflightError) else ()
     return {
         "error": {
             "code": error.exit_code.name,
@@ -85,6 +95,11 @@ def document(error: DoccError) -> dict[str, Any]:
             "problems": [
                 {"file": p.source, "line": p.line, "column": p.column, "message": p.message, "fix": p.fix}
                 for p in problems
+            ],
+            "obstacles": [
+                {"code": o.exit_code.name, "what": o.what, "where": o.where, "why": o.why, "fix": o.fix}
+                for o in obstacles
+                if o.exit_code is not None
             ],
         }
     }

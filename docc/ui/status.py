@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from docc.core.cooling import overdue, reachable, warm
 from docc.engine.lease import DURATION_SECONDS, age_of, holder_of, shown
 from docc.model.moves import Object
 from docc.model.record import Phase, Record
@@ -99,8 +100,8 @@ def status_view(app: str, namespace: str, seen: Seen, lease: Object | None, now:
         last_writer=shown(record.by),
         watched=alive or record.phase.at_rest,
         cool_after=record.cool_after,
-        overdue=record.cool_after is not None and now > record.cool_after and record.phase.at_rest,
-        next=tuple(_advice(app, namespace, seen, record, alive=alive)),
+        overdue=bool(overdue(record, now)),
+        next=tuple(_advice(app, namespace, seen, now, alive=alive)),
     )
 
 
@@ -185,7 +186,9 @@ def _driver(view: StatusView) -> str:
     return f"lost: nobody watches ({view.last_writer} is gone)"
 
 
-def _advice(app: str, namespace: str, seen: Seen, record: Record, *, alive: bool) -> Iterator[str]:
+def _advice(app: str, namespace: str, seen: Seen, now: float, *, alive: bool) -> Iterator[str]:
+    record = seen.record
+    assert record is not None
     back = f"docc rollback {app} -n {namespace}"
     if record.phase is Phase.STUCK:
         yield from rescue.steps(app, namespace, seen)
@@ -193,11 +196,13 @@ def _advice(app: str, namespace: str, seen: Seen, record: Record, *, alive: bool
     if record.phase is Phase.AWAITING:
         yield f"docc promote {app} -n {namespace} goes on"
     if record.phase is Phase.PARKED or (not record.phase.at_rest and not alive):
-        yield "the same docc deploy goes on"
+        yield f"docc resume {app} -n {namespace} goes on; so does the same docc deploy"
+    if overdue(record, now):
+        yield f"docc gc {app} -n {namespace} takes down what is not needed any more"
     if record.phase is Phase.REVERTED:
         yield "docc deploy, with what was wrong set right, or once more as it was"
-    elif record.phase is Phase.SUCCEEDED and record.previous in seen.routed.weights:
-        yield f"{back} goes back to v{record.previous}"
+    elif record.phase is Phase.SUCCEEDED and (previous := reachable(seen)) is not None:
+        yield f"{back} goes back to v{previous}" + ("" if warm(seen) else ", when its pods are up again")
     elif not record.phase.at_rest and record.phase is not Phase.REVERTING and record.stable is not None:
         yield f"{back} takes it back"
 

@@ -1,4 +1,4 @@
-"""`docc list` as a table: first column NAME, last AGE, no blanks inside a cell, within 80 columns as a rule. Pure."""
+"""`docc list` and `docc history` as tables: no blanks inside a cell but the last, within 80 columns as a rule. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from docc.core.cooling import warm
+from docc.core.history import Entry
 from docc.model.moves import Object
-from docc.model.record import ANNOTATION, Record, RecordError
+from docc.model.record import ANNOTATION, Record, RecordError, to_rfc3339
+from docc.model.world import Seen
+from docc.ui.console import neutral
+from docc.ui.words import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +50,56 @@ def apps(carriers: Sequence[Object], now: float) -> list[App]:
 def table(rows: Sequence[App], *, with_namespace: bool) -> str:
     head = ["NAMESPACE"] * with_namespace + ["NAME", "PHASE", "SERVING", "AGE"]
     body = [[app.namespace] * with_namespace + [app.name, app.phase, app.serving, age(app.age)] for app in rows]
-    widths = [max(len(row[column]) for row in [head, *body]) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *body]
-    )
+    return _aligned([head, *body])
+
+
+def history(entries: Sequence[Entry], seen: Seen, now: float, *, wide: bool) -> str:
+    """Oldest first. IS: what the revision is now. An entry that is not kept yet has no number. wide: also the images."""
+    head = ["#", "VERB", "REVISION", "INSTEAD-OF", "OUTCOME", "IS", "AGE", "WHO", *["IMAGES"] * wide, "REASON"]
+    body = [
+        [
+            str(entry.number or "-"), entry.verb, _name(entry.revision), _name(entry.before), entry.outcome,
+            _standing(entry, seen), age(max(0.0, now - entry.ended)), entry.who, *[_images(entry)] * wide, entry.reason,
+        ]
+        for entry in entries
+    ]  # fmt: skip
+    return neutral(_aligned([head, *([one_line(cell) for cell in row] for row in body)]))
+
+
+def entry(one: Entry, seen: Seen) -> dict[str, Any]:
+    """An entry for `-o json`; instants in RFC 3339."""
+    return {
+        **asdict(one),
+        "number": one.number or None,
+        "revision": None if one.revision is None else _name(one.revision),
+        "before": None if one.before is None else _name(one.before),
+        "started": to_rfc3339(one.started),
+        "ended": to_rfc3339(one.ended),
+        "standing": _standing(one, seen),
+    }
+
+
+def _standing(one: Entry, seen: Seen) -> str:
+    """What there is of the revision now: stable, warm (a rollback in one write), cold (its pods come up first), or gone."""
+    if seen.record is not None and one.revision == seen.record.stable:
+        return "stable"
+    if one.revision is not None and one.revision == warm(seen):
+        return "warm"
+    found = seen.revision(one.revision)
+    return "cold" if found.exists and found.manifest else "gone"
+
+
+def _images(entry: Entry) -> str:
+    return ",".join(entry.images.values()) or "-"
+
+
+def _name(revision: int | None) -> str:
+    return "-" if revision is None else f"v{revision}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(c.ljust(width) for c, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def age(seconds: float) -> str:

@@ -59,6 +59,9 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
             return Line("check", _check(fact), _VERDICT_STYLES.get(fact.verdict, ""))
         case facts.Waiting():
             return Line("wait", fact.why, "yellow")
+        case facts.Standing():
+            share = f"v{fact.candidate} has {fact.weight} %" if fact.weight else serves(fact.stable)
+            return Line("sees", f"{fact.phase}: {share}")
         case facts.Promoted():
             before = f"; v{fact.previous} stands by" if fact.previous is not None else ""
             return Line("promote", f"v{fact.revision} is the stable version now{before}", "bold green")
@@ -71,6 +74,10 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
             return Line("park", f"{serves(fact.stable)}{out} ({fact.reason})", "bold yellow")
         case facts.LetGo():
             return Line("route", f"v{fact.revision} has left the route")
+        case facts.Cooled():
+            return Line("route", f"v{fact.revision} is not kept warm any more, and leaves the route")
+        case facts.LeftUndone():
+            return Line("left", f"{fact.what} is left as it is for now: {fact.why}", "yellow")
         case facts.Settled():
             return Line("rest", _settled(fact))
         case facts.StableLost():

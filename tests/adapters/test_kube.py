@@ -95,7 +95,7 @@ def test_the_first_look_lists_and_later_ones_cost_nothing(here: Here) -> None:
         ["endpointslices-1"],
         ["pods-1"],
     )
-    assert here.cluster.connection.requests == {"list": 5, "watch": 4}
+    assert here.cluster.connection.requests == {"list": 6, "watch": 4}
     selects = {plural: stream.query for plural, stream in streams.items()}
     assert selects["httproutes"]["fieldSelector"] == "metadata.name=shop"
     assert selects["pods"]["labelSelector"] == "docc.dev/app=shop" and selects["pods"]["resourceVersion"] == "100"
@@ -140,7 +140,7 @@ def test_a_cluster_without_gateway_api_still_has_the_rest(here: Here) -> None:
     here.api.before = before
     assert here.cluster.observe("shop").route is None
     assert here.api.watch("pods").version == "100"
-    assert here.cluster.connection.requests == {"list": 5, "watch": 3}
+    assert here.cluster.connection.requests == {"list": 6, "watch": 3}
 
 
 @pytest.mark.parametrize(

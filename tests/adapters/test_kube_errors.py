@@ -10,7 +10,16 @@ import pytest
 
 from docc.adapters import kube_errors
 from docc.adapters.kube_connection import Connection, Request
-from docc.model.errors import Conflict, CredentialsError, DoccError, Gone, Refused, Unreachable, UnusableError
+from docc.model.errors import (
+    Conflict,
+    CredentialsError,
+    DoccError,
+    Gone,
+    Refused,
+    UnknownKind,
+    Unreachable,
+    UnusableError,
+)
 from tests.adapters.kubeconfig import TOKEN, connect
 from tests.adapters.server import Exchange, certificate, free_port, serve, tls
 
@@ -54,10 +63,10 @@ def words(error: DoccError) -> str:
         (403, status(403, QUOTA), (Refused, "refuses the object (403)", "exceeded quota", "correct")),
         (403, HTML, (Unreachable, FOREIGN, "Sign in", "login page")),
         (404, status(404, 'pods "web" not found', {"name": "web", "kind": "pods"}), (Gone, 'pods "web" not found', "", "")),
-        (404, "404 page not found\n", (UnusableError, "does not know", "404 page not found", "installed")),
-        (404, status(404, "could not find the resource", {}), (UnusableError, "does not know", "could not find", "?")),
-        (404, status(404, "no details at all", None), (UnusableError, "does not know", "no details at all", "installed")),
-        (404, status(404, "odd details", "x"), (UnusableError, "does not know", "odd details", "installed")),
+        (404, "404 page not found\n", (UnknownKind, "does not know", "404 page not found", "installed")),
+        (404, status(404, "could not find the resource", {}), (UnknownKind, "does not know", "could not find", "?")),
+        (404, status(404, "no details at all", None), (UnknownKind, "does not know", "no details at all", "installed")),
+        (404, status(404, "odd details", "x"), (UnknownKind, "does not know", "odd details", "installed")),
         (404, HTML, (Unreachable, FOREIGN, "HTTP 404", "login page")),
         (405, status(405, "not here"), (UnusableError, "cannot do this (405)", "not here", "")),
         (406, "", (UnusableError, "cannot do this (406)", "HTTP 406", "")),

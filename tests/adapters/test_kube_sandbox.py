@@ -85,7 +85,7 @@ def test_one_driver_sees_what_another_writes(drivers: Drivers) -> None:
     mine.delete(Delete(WEB, found["uid"], found["resourceVersion"]))
     assert replicas(mine) is None
     bell.until(lambda: replicas(other) is None)
-    assert mine.connection.requests["list"] == 5 and mine.connection.requests["get"] == 0
+    assert mine.connection.requests["list"] == 6 and mine.connection.requests["get"] == 0
 
 
 def test_objects_come_into_sight_and_leave_it_by_their_label(drivers: Drivers) -> None:
@@ -178,7 +178,7 @@ def test_what_happened_while_nobody_answered_is_seen_afterwards(drivers: Drivers
     drivers.api.do(lambda store: store.create("Deployment", deployment("second")))
     drivers.api.up()
     bell.until(lambda: "second" in mine.observe("shop").deployments)  # by the watch; web by being read afresh
-    assert replicas(mine) == 3 and mine.connection.requests["list"] == 5, "nothing was listed anew"
+    assert replicas(mine) == 3 and mine.connection.requests["list"] == 6, "nothing was listed anew"
 
 
 def test_after_too_long_an_absence_everything_is_listed_anew(drivers: Drivers) -> None:
@@ -196,7 +196,7 @@ def test_after_too_long_an_absence_everything_is_listed_anew(drivers: Drivers) -
     drivers.api.do(forget_history)
     drivers.api.up()
     bell.until(lambda: list(mine.observe("shop").deployments) == ["second"])
-    assert mine.connection.requests["list"] > 5
+    assert mine.connection.requests["list"] > 6
     drivers.api.do(
         lambda store: store.patch("Deployment", "default", "second", {"spec": {"replicas": 4}}, form="merge")
     )

@@ -1,4 +1,4 @@
-"""`python -m tests.cluster build | up | down | status | env | shell`: the test cluster as a developer's tool."""
+"""`python -m tests.cluster build | test | up | down | status | env | shell`: the test cluster as a developer's tool."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+from docc.sandbox.processes import tied
 from tests.cluster.build.builder import BuildFailed, of_the_cluster
 from tests.cluster.rig import session
+
+_ALONE = "tests/cluster/test_lifetime.py"
+_WORKERS, _TEST_SECONDS_MAX = "3", "400"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
-    parser.add_argument("command", choices=("build", "up", "down", "status", "env", "shell"))
+    parser.add_argument("command", choices=("build", "test", "up", "down", "status", "env", "shell"))
     parser.add_argument("--folder", type=Path, default=session.default_folder(), help="several can run side by side")
     parser.add_argument("--scrape-seconds", type=float, default=session.SCRAPE_SECONDS)
     given = parser.parse_args()
@@ -38,6 +42,8 @@ def _run(command: str, folder: Path, scrape_seconds: float) -> int:
         of_the_cluster().build(_say)
         _show(session.up(folder, scrape_seconds))
         return 0
+    if command == "test":
+        return _test(folder)
     if command == "down":
         _say("the cluster has ended" if session.down(folder) else "no cluster was running")
         return 0
@@ -53,6 +59,19 @@ def _run(command: str, folder: Path, scrape_seconds: float) -> int:
         sys.stdout.write("\n".join([*rows, ""]))
         return 0
     return _shell(running)
+
+
+def _test(folder: Path) -> int:
+    """The whole suite: what shares a cluster side by side (mostly it waits), then what begins clusters of its own."""
+    with session.borrowed(folder):
+        together = _pytest("tests/cluster", f"--ignore={_ALONE}", "-n", _WORKERS, "--dist", "worksteal")
+    alone = _pytest(_ALONE)
+    return together or alone
+
+
+def _pytest(*words: str) -> int:
+    command = [sys.executable, "-m", "pytest", "--timeout", _TEST_SECONDS_MAX, *words]
+    return subprocess.run(tied(command), cwd=session.ROOT, check=False).returncode
 
 
 def _shell(running: session.Session) -> int:

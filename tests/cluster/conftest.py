@@ -1,44 +1,57 @@
-"""The test cluster as fixtures: one for all tests, a namespace for each. What a machine lacks fails, it does not skip."""
+"""The test cluster as fixtures: one for all tests, a namespace for each; and what tests measure, told at the end. What a
+machine lacks fails, it does not skip.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.cluster.rig import session
 from tests.cluster.rig.cluster import Cluster
 
+Figure = Callable[[str], None]
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The developer's own if it is up, and then left so; else one that ends with the tests, however they end."""
+    """The one that is up; else one for this run, unless it is only a part of it: no worker knows when the others are done."""
     folder = session.default_folder()
-    theirs = session.status(folder)
-    lifeline, held = os.pipe()
-    try:
-        running = theirs or session.up(folder, lifeline=lifeline)
-        with session.inside(running):
-            found = Cluster(running)
-            try:
-                yield found
-            finally:
-                found.close()
-    finally:
-        if theirs is None:
-            session.down(folder)
-        os.close(held)
-        os.close(lifeline)
+    if "PYTEST_XDIST_WORKER" in os.environ and session.status(folder) is None:
+        raise session.Unusable("several workers need a cluster that is up: python -m tests.cluster up (or test)")
+    with session.borrowed(folder) as running, session.inside(running):
+        found = Cluster(running)
+        try:
+            yield found
+        finally:
+            found.close()
 
 
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A fresh one; its pods are gone after the test."""
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
+    cluster.forget_logs()
     name = cluster.make_namespace(words[:30].strip("-"))
     try:
         yield name
     finally:
         cluster.delete_namespace(name)
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    """Keeps a sentence for the end; with the test's report, since that comes from another process with several workers."""
+    return lambda text: request.node.user_properties.append(("figure", f"{request.node.name}: {text}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = (report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome))
+    texts = [text for report in reports for name, text in report.user_properties if name == "figure"]
+    if texts:
+        terminalreporter.section("figures")
+    for text in texts:
+        terminalreporter.line(text)

@@ -7,7 +7,6 @@ has changed is what docc can no longer rely on.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from tests.cluster.rig import session
@@ -20,22 +19,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.contract.record", description=__doc__)
     parser.add_argument("area", nargs="*", help="all, without any")
     areas = parser.parse_args().area
-    folder = session.default_folder()
-    theirs = session.status(folder)
-    lifeline, held = os.pipe()
-    try:
-        running = theirs or session.up(folder, lifeline=lifeline)
-        with session.inside(running):
-            api = api_of(running)
-            try:
-                _record(api, set(areas))
-            finally:
-                api.close()
-    finally:
-        if theirs is None:
-            session.down(folder)
-        os.close(held)
-        os.close(lifeline)
+    with session.borrowed(session.default_folder()) as running, session.inside(running):
+        api = api_of(running)
+        try:
+            _record(api, set(areas))
+        finally:
+            api.close()
 
 
 def _record(api: Api, areas: set[str]) -> None:

@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import Any
 
+from docc.cli.options import arranged
 from docs import commands
 
 
@@ -18,7 +19,7 @@ def words(line: str) -> list[str]:
 
 def parse(line: str) -> dict[str, Any]:
     """The command's parameters. Raises AssertionError if typer would refuse the line."""
-    rest = words(line)
+    rest, _ = arranged(words(line))
     tree = {path: command for path, command in commands.tree()}
     path: tuple[str, ...] = ()
     while rest and (*path, rest[0]) in tree:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from docc import __version__
-from docs import draw
+from docs import draw, events
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -28,6 +28,10 @@ def text_of(page: Path) -> str:
 def test_what_comes_from_the_code_is_fresh(page: str) -> None:
     text = text_of(ROOT / "docs" / page)
     assert draw.drawn(page, text) == text, "run: make docs"
+
+
+def test_the_schema_of_events_is_fresh() -> None:
+    assert text_of(events.SCHEMA) == events.text(), "run: make docs"
 
 
 def test_no_terminal_locale_or_home_has_a_say_in_a_drawing() -> None:

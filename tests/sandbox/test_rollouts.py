@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN
+from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, PREFLIGHT
 from docc.sandbox import accounts, session
 
 CONDITION = (
@@ -128,12 +128,12 @@ def test_a_good_canary_then_a_bad_one_then_back_and_nobody_loses_a_request(
 
 
 def undeclared(world: session.Session) -> set[tuple[str, str]]:
-    """What docc asked of the API server and `docc rbac --discover` does not print."""
-    printed = {(need.resource.split("/")[0], need.verb) for need in (*DRIVE, *EXPLAIN, *DISCOVER)}
+    """What docc asked of the API server and `docc rbac --discover --preflight` does not print."""
+    printed = {(need.resource.split("/")[0], need.verb) for need in (*DRIVE, *EXPLAIN, *DISCOVER, *PREFLIGHT)}
     entries = [json.loads(row) for row in Path(world.audit).read_text().splitlines()]
     asked = {(entry["resource"], entry["verb"]) for entry in entries if entry["agent"].startswith("docc/")}
     assert {("httproutes", "patch"), ("deployments", "create"), ("leases", "patch")} <= asked
-    return asked - printed - {("selfsubjectrulesreviews", "create")}
+    return asked - printed - {("selfsubjectrulesreviews", "create"), ("version", "list")}
 
 
 @pytest.mark.parametrize(

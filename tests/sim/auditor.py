@@ -86,6 +86,12 @@ class Auditor:
         selector = world.objects[("Service", "shop")]["spec"]["selector"]
         _plain(selector["docc.dev/revision"] == f"v{stable}", f"the front selects {selector}, stable is v{stable}")
         _plain(world.ready(f"shop-v{stable}") > 0, "stable serves nobody")
+        kept = world.objects.get(("ConfigMap", "docc-shop"), {}).get("data", {})
+        noted = [json.loads(text)["ended"] for text in kept.values()]
+        _plain(
+            noted.count(record["since"]) == 1,
+            f"{record['since']} is in the history {noted.count(record['since'])} times",
+        )
         if record["phase"] != "parked":
             kept = {f"shop-v{n}" for n in (stable, record.get("previous")) if n is not None}
             for (kind, name), body in world.objects.items():

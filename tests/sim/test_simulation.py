@@ -14,7 +14,7 @@ from docc.model.moves import Effect
 from docc.model.record import Phase
 from tests.sim import play, scenes
 from tests.sim.mutants import MUTANTS
-from tests.sim.world import World
+from tests.sim.world import Crash, World
 
 
 @pytest.mark.parametrize("scene", scenes.SCENARIOS)
@@ -33,6 +33,19 @@ def test_rollback_of_a_parked_rollout_gives_up_the_candidate_and_keeps_who_serve
     record = see("shop", parked.world.observe("shop")).record
     assert record is not None
     assert (record.phase, record.stable, record.previous) == (Phase.REVERTED, 2, 1)
+
+
+def test_who_goes_on_an_hour_later_gives_the_rollout_its_time_wherever_its_driver_died() -> None:
+    """Nobody has waited for pods meanwhile, nor asked for evidence."""
+    undisturbed = scenes.good_canary()
+    undisturbed.until_done()
+    for at in range(undisturbed.world.writes):
+        late = scenes.good_canary()
+        late.world.fault = play.crash_at(at, "crash after")
+        with pytest.raises(Crash):
+            late.drive()
+        late.world.now += 3600
+        assert late.until_done().exit_code is ExitCode.DONE, late.world.trace
 
 
 def test_a_login_that_comes_back_in_time_ends_no_rollout() -> None:

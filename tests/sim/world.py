@@ -150,7 +150,8 @@ class World:
                 slices[name] = {"metadata": meta, "endpoints": endpoints}
         services = {name: copy.deepcopy(body) for (kind, name), body in self.objects.items() if kind == "Service"}
         route = copy.deepcopy(self.objects.get(("HTTPRoute", app)))
-        return Objects(route, deployments, services, slices, {})
+        history = copy.deepcopy(self.objects.get(("ConfigMap", f"docc-{app}")))
+        return Objects(route, deployments, services, slices, {}, history)
 
 
 @dataclass

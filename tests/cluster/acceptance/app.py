@@ -8,18 +8,25 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, role
-from docc.sandbox import accounts
-from tests.cluster.acceptance.watching import RouteWatch
+from docc.sandbox.processes import tied
+from tests.cluster.acceptance.clients import through
+from tests.cluster.acceptance.traffic import (
+    Traffic,
+    assert_frugal,
+    assert_nobody_lost,
+    assert_shares,
+    assert_soon_over,
+)
+from tests.cluster.acceptance.watching import watching
 from tests.cluster.rig.cluster import Cluster, path
+from tests.cluster.rig.session import ROOT
 
 Object = dict[str, Any]
 RATE = 100
@@ -50,21 +57,11 @@ class Ended:
         return f"exit {self.code}\n{self.err}\n{self.out}"
 
 
-@dataclass(slots=True)
-class Traffic:
-    """What users saw while it flowed; whole once the block has ended."""
-
-    watch: RouteWatch
-    account: accounts.Account = field(default_factory=lambda: accounts.Account(0, 0, {}, {}, 0, 0))
-    rows: list[Object] = field(default_factory=list)
-
-    def exposed(self, version: str) -> float:
-        return accounts.exposed_seconds(self.rows, version)
-
-
 class App:
     def __init__(self, cluster: Cluster, namespace: str, folder: Path, name: str = "shop") -> None:
         self.cluster, self.namespace, self.folder, self.name = cluster, namespace, folder, name
+        self.commands = 0
+        self._begun: list[subprocess.Popen[str]] = []
         rules, found = role("docc", namespace, (*DRIVE, *EXPLAIN))["rules"], role("docc", None, DISCOVER)["rules"]
         self.kubeconfig = cluster.service_account(namespace, f"docc-{name}", rules, found)
         self.host = f"{name}.{namespace}.test"
@@ -83,32 +80,51 @@ class App:
         return file
 
     def docc(self, *words: str, **env: str) -> Ended:
-        run = subprocess.run(
-            self._command(*words), capture_output=True, text=True, timeout=120, env=self._env(env), check=False
-        )
-        return _told(Ended(run.returncode, run.stdout, run.stderr), words[0])
+        return self.ended(self._begin(words, env), 120)
 
     def deploy(self, image: str = "", *more: str, **env: str) -> Ended:
-        return self.docc(*self._deploy(image, *more), **env)
+        return self.ended(self.start(image, *more, **env), 120)
 
     def start(self, image: str, *more: str, **env: str) -> subprocess.Popen[str]:
-        """A deploy in the background."""
-        command, env = self._command(*self._deploy(image, *more)), self._env(env)
-        return subprocess.Popen(command, text=True, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        """A deploy in the background; it ends with this process."""
+        chosen = ("--image", image) if image else ()
+        return self._begin(("deploy", str(self.manifest), *chosen, "-o", "json", *more), env)
 
-    def ended(self, driver: subprocess.Popen[str], seconds: float = 60) -> Ended:
-        out, err = driver.communicate(timeout=seconds)
-        return _told(Ended(driver.returncode, out, err), "deploy")
+    def ended(self, command: subprocess.Popen[str], seconds: float = 60) -> Ended:
+        """Raises subprocess.TimeoutExpired; its words are shown if the test fails."""
+        try:
+            out, err = command.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            command.kill()
+            sys.stderr.write("--- docc does not end: {}{}\n".format(*command.communicate()))
+            raise
+        ended = Ended(command.returncode, out, err)
+        sys.stderr.write(f"--- docc: {ended}\n")
+        assert "Traceback" not in err
+        return ended
 
-    def _deploy(self, image: str, *more: str) -> tuple[str, ...]:
-        return ("deploy", str(self.manifest), *(("--image", image) if image else ()), "-o", "json", *more)
+    def close(self) -> None:
+        """Ends what a failed test has left running."""
+        for command in self._begun:
+            if command.poll() is None:
+                command.kill()
+                self.ended(command)
 
-    def _command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "docc", *words]
+    def killed_at(self, weight: int, image: str = "demo:v2", revision: int = 2) -> None:
+        """A deploy whose driver is killed as soon as the revision has that weight."""
+        driver = self.start(image)
+        self.until_weight(revision, weight)
+        driver.kill()
+        self.ended(driver)
 
-    def _env(self, more: dict[str, str]) -> dict[str, str]:
+    def _begin(self, words: tuple[str, ...], more: dict[str, str]) -> subprocess.Popen[str]:
+        self.commands += 1
         prometheus = self.cluster.session.prometheus
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "DOCC_PROMETHEUS_URL": prometheus, **more}
+        env = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "DOCC_PROMETHEUS_URL": prometheus, **more}
+        command = tied([sys.executable, "-m", "docc", *words])
+        begun = subprocess.Popen(command, text=True, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._begun.append(begun)
+        return begun
 
     def serves(self, image: str = "demo:v1") -> None:
         """The first deploy; then other people put things of theirs beside what docc made."""
@@ -170,62 +186,27 @@ class App:
     def until_weight(self, revision: int, weight: int, seconds: float = 60) -> None:
         self.until(lambda: self.weights.get(f"v{revision}") == weight, seconds)
 
-    def api_requests(self, since: int = 0) -> Counter[str]:
-        """docc's requests by verb in the API server's audit log, Lease renewals apart. since: a former count of entries."""
-        return Counter(
-            "renew" if entry["verb"] == "patch" and entry["objectRef"].get("resource") == "leases" else entry["verb"]
-            for entry in self._audited()[since:]
-        )
-
-    def audited(self) -> int:
-        return len(self._audited())
-
-    def _audited(self) -> list[Object]:
-        """Each request once: a watch has an entry when it begins, and another when it ends."""
-        entries = self.cluster.audit(agent="docc/")
-        mine = (e for e in entries if e["user"].get("username", "").endswith(f":{self.namespace}:docc-{self.name}"))
-        return list({entry["auditID"]: entry for entry in mine}.values())
+    def audited(self) -> list[Object]:
+        """docc's requests in the API server's audit log, each once: a watch has an entry when it begins, and when it ends."""
+        mine = f":{self.namespace}:docc-{self.name}"
+        entries = (e for e in self.cluster.audit(agent="docc/") if e["user"].get("username", "").endswith(mine))
+        return list({entry["auditID"]: entry for entry in entries}.values())
 
     # --- traffic
     @contextmanager
     def traffic(self, rate: int = RATE, door: tuple[str, str] | None = None) -> Iterator[Traffic]:
-        """Users, all the while. Whatever else a test says: no request is lost, both counts agree, nobody's field is changed.
+        """Users, all the while, and afterwards what holds in every case (traffic.py); nobody else's field is changed.
         door: an Envoy's address and the host to ask it for, if not the Gateway's."""
         address, host = door or (self.cluster.session.gateway, self.host)
-        out, began = self.folder / f"{host}.load", time.time()
-        watch = RouteWatch(self.cluster, self.namespace, self.name)
-        words = ["-m", "docc.sandbox.load", address, str(rate), str(out), host]
-        load = subprocess.Popen([sys.executable, *words])
-        seen = Traffic(watch)
-        try:
-            self.until(lambda: out.exists() and out.read_text().count("\n") > 20)
-            yield seen
-        finally:
-            load.terminate()
-            load.wait(20)
-            watch.stop()
-        seen.rows = [json.loads(row) for row in out.read_text().splitlines()]
-        assert watch.broken is None, watch.broken
-        weights = [
-            (sight.at, name.rsplit("-", 1)[1], weight)
-            for sight in watch.sights for name, weight in sight.weights.items() if sight.at >= began
-        ]  # fmt: skip
-        seen.account = accounts.of_load(seen.rows, weights)
-        self.until(lambda: accounts.of_access_log(self.cluster.access_log(host), weights).requests >= len(seen.rows))
-        logged = accounts.of_access_log(self.cluster.access_log(host), weights)
-        assert seen.account.failed == 0, _failures(seen, weights)
-        assert logged.same_as(seen.account), (logged, seen.account)
-        assert seen.account.requests >= 0.95 * rate * (seen.account.last - seen.account.first)
+        before, commands = len(self.audited()), self.commands
+        with watching(self.cluster, self.namespace, self.name) as sights:
+            seen = Traffic(sights)
+            with through(address, host, rate, self.folder / f"{host}.load") as users:
+                yield seen
+        seen.rows = users.rows
+        self.until(lambda: sum(1 for row in self.cluster.access_log(host) if row["tag"]) >= len(seen.rows))
+        assert_nobody_lost(seen, self.cluster.access_log(host))
+        assert_shares(seen)
+        assert_soon_over(seen)
+        assert_frugal(self.audited()[before:], self.commands - commands)
         self.assert_nobody_elses_fields_changed()
-
-
-def _told(ended: Ended, verb: str) -> Ended:
-    """Shown if the test fails; no command ever ends with a traceback."""
-    sys.stderr.write(f"--- docc {verb}: {ended}\n")
-    assert "Traceback" not in ended.err
-    return ended
-
-
-def _failures(seen: Traffic, weights: list[tuple[float, str, int]]) -> str:
-    bad = [row for row in seen.rows if accounts.of_load([row], weights).failed]
-    return f"{len(bad)} of {len(seen.rows)} requests failed, the first: {bad[:3]}\nweights: {weights}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
 import pytest
 
 from tests.cluster.acceptance.app import App
-from tests.cluster.acceptance.conftest import Figure
+from tests.cluster.acceptance.traffic import SHARE_COUNT_MIN, SHARE_ERRORS_MAX, counted
+from tests.cluster.conftest import Figure
 from tests.cluster.rig.cluster import Cluster
 
 
@@ -31,21 +31,18 @@ def _conditions(app: App) -> list[dict[str, str]]:
 def test_case_02_a_healthy_image_takes_every_step_in_one_write_each(app: App, figure: Figure) -> None:
     app.strategy["canary"] = {"increment": 20, "interval": 2}
     app.serves()
-    before = app.audited()
+    before = len(app.audited())
     with app.traffic() as seen:
         ended = app.deploy("demo:v2")
     assert ended.code == 0, ended
-    asked = app.api_requests(before)
+    asked = counted(app.audited()[before:])
     figure(f"API requests: {dict(asked)}")
-    assert sum(asked.values()) - asked["renew"] <= 30
-    assert seen.watch.steps("shop-v2") == [20, 40, 60, 80, 100]
-    assert all(sum(sight.weights.values()) == 100 for sight in seen.watch.sights)
+    assert asked["patch"] > 5 and asked.total() - asked["renew"] <= 30
+    assert seen.steps(2) == [20, 40, 60, 80, 100]
+    assert all(sum(sight.weights.values()) == 100 for sight in seen.sights)
     record = app.record
-    assert (record["phase"], record["stable"], record["previous"]) == (
-        "succeeded",
-        2,
-        1,
-    ) and app.front_selects() == "v2"
+    assert (record["phase"], record["stable"], record["previous"]) == ("succeeded", 2, 1)
+    assert app.front_selects() == "v2"
     assert app.weights == {"v1": 0, "v2": 100} and len(app.pods(1)) == 2  # the former version stays warm
     assert seen.account.answers["v1"] > 0 and seen.account.answers["v2"] > 0
 
@@ -56,17 +53,15 @@ def test_case_03_a_breach_takes_all_traffic_back_in_one_write(app: App, figure: 
         ended = app.deploy("demo:v2-err30")
         app.until(lambda: app.pods(2) == [])
     assert ended.code == 10, ended
-    assert seen.watch.steps("shop-v2") == [50, 0] and app.weights == {"v1": 100}
+    assert seen.steps(2) == [50, 0] and app.weights == {"v1": 100}
     (check,) = ended.document["checks"]
     assert check["verdict"] == "FAIL" and check["value"] > 0.05 and check["weight"] == 50
     assert "Errors is 0." in ended.err and "> 0.05 at 50 %" in ended.err and "v1 serves 100 %" in ended.err
     let_go = next(
-        sight.at
-        for sight in seen.watch.sights
-        if "shop-v2" not in sight.weights and sight.record["phase"] == "reverted"
+        sight.at for sight in seen.sights if "shop-v2" not in sight.weights and sight.record["phase"] == "reverted"
     )
-    back = next(sight.at for sight in seen.watch.sights if sight.record["phase"] == "reverting")
-    assert let_go - back >= app.strategy["drain"] - 0.1  # its last requests ended in peace
+    back = next(sight.at for sight in seen.sights if sight.record["phase"] == "reverting")
+    assert let_go - back >= app.strategy["drain"] - 0.5  # its last requests ended in peace; both were heard of late
     assert 0 < seen.account.answers["v2"] < 500 and seen.exposed("v2") < 10
     exposed = seen.exposed("v2")
     figure(f"bad version: {seen.account.answers['v2']} requests, {seen.account.bad['v2']} errors, {exposed:.2f} s")
@@ -87,9 +82,13 @@ def test_case_05_through_canary_promotion_and_rollback_no_request_is_lost(app: A
         assert back.code == 0 and "v1 serves 100 %" in back.err, back
         bad = app.deploy("demo:v3-err50")
         assert bad.code == 10, bad
-        app.until(lambda: app.pods(3) == [])
-    assert seen.account.failed == 0 and seen.account.requests > 1000
-    assert app.front_selects() == "v1"
+        last = app.deploy("demo:v4")
+        assert last.code == 0, last
+        app.until(lambda: app.pods(2) == app.pods(3) == [])  # v2's went without a hook, if they had none
+    kept = sum(1 for row in seen.rows if not row["new"])
+    assert seen.account.failed == 0 and 0.4 < kept / seen.account.requests < 0.6, "half on kept connections"
+    assert all(seen.account.answers[version] > 20 for version in ("v1", "v2", "v3", "v4"))
+    assert app.front_selects() == "v4"
 
 
 def _drop_hooks(app: App, revision: int) -> None:
@@ -103,18 +102,14 @@ def _drop_hooks(app: App, revision: int) -> None:
 
 
 def test_case_06_a_step_of_20_percent_is_20_percent_of_the_requests(app: App, figure: Figure) -> None:
-    app.strategy["canary"] = {"increment": 20, "interval": 23}
+    app.strategy["canary"] = {"increment": 20, "interval": 24}
     app.strategy["failure_conditions"] = []
     app.serves()
     with app.traffic() as seen:
         driver = app.start("demo:v2")
-        app.until_weight(2, 20)
-        at = next(sight.at for sight in seen.watch.sights if sight.of("shop-v2") == 20)
         app.until_weight(2, 40)
-        until = next(sight.at for sight in seen.watch.sights if sight.of("shop-v2") == 40)
         driver.terminate()
         assert app.ended(driver).code == 143
-    held = [row["version"] for row in seen.rows if at + 0.5 < row["sent"] < until]
-    share, error = held.count("v2") / len(held), math.sqrt(0.2 * 0.8 / len(held))
-    assert len(held) >= 2000 and abs(share - 0.2) <= 4 * error, (share, len(held))
-    figure(f"share at 20 %: {share:.4f} of {len(held)} ({(share - 0.2) / error:+.1f} standard errors)")
+    (share,) = (share for share in seen.shares() if (share.version, share.weight) == ("v2", 20))
+    assert share.count >= SHARE_COUNT_MIN and abs(share.errors) <= SHARE_ERRORS_MAX, share
+    figure(str(share))

@@ -4,26 +4,20 @@ clients outside the mesh use the front Service; neither loses a request.
 
 from __future__ import annotations
 
-import json
-import math
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from tests.cluster.acceptance.app import App
-from tests.cluster.acceptance.conftest import Figure
+from tests.cluster.acceptance.clients import Clients, of_service, through
+from tests.cluster.acceptance.traffic import SHARE_COUNT_MIN, SHARE_ERRORS_MAX
+from tests.cluster.conftest import Figure
 from tests.cluster.rig import layout
-from tests.cluster.rig.cluster import Cluster, path
-from tests.cluster.rig.session import ROOT
+from tests.cluster.rig.cluster import Cluster
 
 RATE = 50
-Object = dict[str, Any]
 
 
 @pytest.fixture
@@ -35,53 +29,21 @@ def meshed(app: App) -> App:
     return app
 
 
-@pytest.fixture
-def closed(cluster: Cluster) -> Iterator[None]:
-    """The Gateway takes routes of its own namespace only, meanwhile."""
-    where, form = path("gateways", layout.INGRESS, layout.GATEWAY_NAME), {"Content-Type": "application/json-patch+json"}
-
-    def admit(who: str) -> None:
-        change = {"op": "replace", "path": "/spec/listeners/0/allowedRoutes/namespaces/from", "value": who}
-        cluster.admin.send("PATCH", where, content=json.dumps([change]), headers=form)
-
-    admit("Same")
-    try:
-        yield
-    finally:
-        admit("All")
-
-
 def mesh_door(app: App) -> tuple[str, str]:
     return layout.MESH_PROXY, f"{app.name}.{app.namespace}"
 
 
-@dataclass(slots=True)
-class Heard:
-    """What clients of the front Service were answered; whole once the block has ended."""
-
-    rows: list[Object] = field(default_factory=list)
-
-    @property
-    def answers(self) -> Counter[str]:
-        return Counter(row["version"] for row in self.rows)
-
-
 @contextmanager
-def front_clients(app: App, rate: int = RATE) -> Iterator[Heard]:
+def front_clients(app: App, rate: int = RATE) -> Iterator[Clients]:
     """Clients outside the mesh, all the while: none of their requests is lost."""
-    out, session, heard = app.folder / "front.load", app.cluster.session, Heard()
-    words = [session.kubeconfig, str(app.cluster.layout.certificate), app.namespace, app.name, str(rate), str(out)]
-    load = subprocess.Popen([sys.executable, "-m", "tests.cluster.acceptance.service_load", *words], cwd=ROOT)
-    try:
-        app.until(lambda: out.exists() and out.read_text().count("\n") > 20)
-        yield heard
-    finally:
-        load.terminate()
-        load.wait(20)
-    heard.rows = [json.loads(row) for row in out.read_text().splitlines()]
-    failed = [row for row in heard.rows if row["status"] != 200 or not row["version"]]
-    assert not failed, f"{len(failed)} of {len(heard.rows)} failed, the first: {failed[:3]}"
-    assert len(heard.rows) >= 0.95 * rate * (heard.rows[-1]["sent"] - heard.rows[0]["sent"])
+    with of_service(app.cluster, app.namespace, app.name, rate, app.folder / "front.load") as clients:
+        yield clients
+    failed = [row for row in clients.rows if row["status"] != 200 or not row["version"]]
+    assert not failed, f"{len(failed)} of {clients.count} failed, the first: {failed[:3]}"
+
+
+def answers(clients: Clients) -> Counter[str]:
+    return Counter(row["version"] for row in clients.rows)
 
 
 def parents(app: App) -> list[tuple[str, str]]:
@@ -106,35 +68,26 @@ def test_promotion_rollback_and_revert_lose_nothing_at_any_of_three_doors(meshed
     assert parents(app) == [("Gateway", layout.GATEWAY_NAME), ("Service", app.name)]
     for seen in (outside, inside):
         assert seen.account.failed == 0 and all(seen.account.answers[version] > 20 for version in ("v1", "v2", "v3"))
-    assert set(front.answers) == {"v1", "v2", "v4"} and front.answers["v2"] > 20
-    figure(
-        f"{len(outside.rows)} requests outside, {len(inside.rows)} in the mesh, {len(front.rows)} at the front Service"
-    )
+    assert answers(front).keys() == {"v1", "v2", "v4"} and answers(front)["v2"] > 20
+    figure(f"{len(outside.rows)} requests outside, {len(inside.rows)} in the mesh, {front.count} at the front Service")
 
 
 def test_in_a_first_deploy_no_client_in_the_mesh_loses_a_request_once_one_is_answered(meshed: App) -> None:
-    app, out = meshed, meshed.folder / "first.load"
-    address, host = mesh_door(app)
-    words = ["-m", "docc.sandbox.load", address, str(RATE), str(out), host]
-    load = subprocess.Popen([sys.executable, *words])
-    try:
-        app.until(lambda: out.exists() and out.read_text().count("\n") > 20)
+    app = meshed
+    with through(*mesh_door(app), RATE, app.folder / "first.load") as users:
         ended = app.deploy("demo:v1")
         assert ended.code == 0 and "wait     the route" not in ended.err, ended
-        done = out.read_text().count("\n")
-        app.until(lambda: out.read_text().count("\n") > done + 3 * RATE)
-    finally:
-        load.terminate()
-        load.wait(20)
-    rows = [json.loads(row) for row in out.read_text().splitlines()]
-    first = next(row["sent"] for row in rows if row["version"])
-    lost = [row for row in rows if row["sent"] > first and row["version"] != "v1"]
-    assert not lost and len([row for row in rows if row["version"]]) > 2 * RATE, lost[:3]
+        done = users.count
+        app.until(lambda: users.count > done + 3 * RATE)
+    first = next(row["sent"] for row in users.rows if row["version"])
+    lost = [row for row in users.rows if row["sent"] > first and row["version"] != "v1"]
+    assert not lost and sum(1 for row in users.rows if row["version"]) > 2 * RATE, lost[:3]
 
 
-def test_without_a_gateway_the_mesh_alone_carries_the_weights(meshed: App, closed: None, figure: Figure) -> None:
+def test_without_a_gateway_the_mesh_alone_carries_the_weights(meshed: App, figure: Figure) -> None:
     app = meshed
-    app.strategy |= {"canary": {"increment": 50, "interval": 14}, "failure_conditions": []}
+    app.cluster.admin.patch("namespaces", "", app.namespace, {"metadata": {"labels": {layout.NOT_ADMITTED: "true"}}})
+    app.strategy |= {"canary": {"increment": 50, "interval": 24}, "failure_conditions": []}
     app.serves()
     assert parents(app) == [("Service", app.name)]
     with app.traffic(100, mesh_door(app)) as seen, front_clients(app, 20) as front:
@@ -142,13 +95,10 @@ def test_without_a_gateway_the_mesh_alone_carries_the_weights(meshed: App, close
         assert ended.code == 0, ended
         back = app.docc("rollback", app.name)
         assert back.code == 0, back
-    at = next(sight.at for sight in seen.watch.sights if sight.of("shop-v2") == 50)
-    until = next(sight.at for sight in seen.watch.sights if sight.of("shop-v2") == 100)
-    held = [row["version"] for row in seen.rows if at + 0.5 < row["sent"] < until]
-    share, error = held.count("v2") / len(held), math.sqrt(0.25 / len(held))
-    assert len(held) >= 1000 and abs(share - 0.5) <= 4 * error, (share, len(held))
-    assert front.answers["v2"] > 0
-    figure(f"share at 50 %: {share:.4f} of {len(held)} ({(share - 0.5) / error:+.1f} standard errors)")
+    (share,) = (share for share in seen.shares() if share.version == "v2")
+    assert share.weight == 50 and share.count >= SHARE_COUNT_MIN and abs(share.errors) <= SHARE_ERRORS_MAX, share
+    assert answers(front)["v2"] > 0
+    figure(str(share))
 
 
 def test_the_mesh_is_switched_on_and_off_in_place(meshed: App) -> None:
@@ -165,11 +115,10 @@ def test_the_mesh_is_switched_on_and_off_in_place(meshed: App) -> None:
         app.application["mesh"] = False
         off = app.deploy("demo:v2")
         assert off.code == 0 and parents(app) == [gateway], off
-    assert outside.watch.steps("shop-v2") == [50, 100]
+    assert outside.steps(2) == [50, 100]
     # While the candidate had half of the traffic and the front Service selected v1, only the route could have led there.
-    at = next(sight.at for sight in inside.watch.sights if sight.of("shop-v2") == 50)
-    until = next(sight.at for sight in inside.watch.sights if sight.of("shop-v2") == 100)
-    assert Counter(row["version"] for row in inside.rows if at + 0.5 < row["sent"] < until)["v2"] > 20
+    half, whole = inside.since_weight(2, 50), inside.since_weight(2, 100)
+    assert inside.answers_between(half + 0.5, whole)["v2"] > 20
 
 
 def test_somebody_elses_service_of_the_name_gets_no_weights_before_it(meshed: App, cluster: Cluster) -> None:

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from tests.cluster.acceptance.app import App
-from tests.cluster.acceptance.conftest import Figure
+from tests.cluster.conftest import Figure
 
 ROBOT: dict[str, Any] = {
     "matches": [{"path": {"type": "Exact", "value": "/robots.txt"}}],
@@ -25,7 +25,7 @@ def test_case_25_what_others_write_onto_the_route_in_mid_rollout_stays(app: App)
         app.cluster.admin.patch("httproutes", app.namespace, "shop", label)
         ended = app.ended(driver, 90)
         assert ended.code == 0, ended
-    assert seen.watch.steps("shop-v2") == [30, 60, 90, 100]
+    assert seen.steps(2) == [30, 60, 90, 100]
     route = app.route
     assert route["metadata"]["labels"]["cost-centre"] == "7"
     assert route["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] == "x"
@@ -64,7 +64,7 @@ def test_case_26_conflicts_are_looked_at_again_and_end_nothing(app: App, figure:
         }
         app.edit_route({"op": "replace", "path": "/spec/rules/0/filters/0", "value": plain})
     assert good.code == 0, good
-    assert seen.watch.steps("shop-v2") == [50, 100]
+    assert seen.steps(2) == [50, 100]
     refused = [
         e
         for e in app.cluster.audit(agent="docc/", namespace=app.namespace)
@@ -85,6 +85,6 @@ def test_case_28_two_containers_and_two_ports_roll_as_one(app: App) -> None:
         assert ended.code == 0, ended
     containers = app.deployment(2)["spec"]["template"]["spec"]["containers"]
     assert [container["image"] for container in containers] == ["demo:v2", "side:v2"]
-    assert seen.watch.steps("shop-v2") == [50, 100]
+    assert seen.steps(2) == [50, 100]
     backend = app.route["spec"]["rules"][0]["backendRefs"][-1]
     assert (backend["name"], backend["port"]) == ("shop-v2", 8080)

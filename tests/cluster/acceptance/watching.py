@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +27,20 @@ class Sight:
     record: Object
     route: Object
 
-    def of(self, name: str) -> int:
-        return self.weights.get(name, 0)
+
+@contextmanager
+def watching(cluster: Cluster, namespace: str, name: str) -> Iterator[list[Sight]]:
+    """Every version of one HTTPRoute that the API server tells as long as the block lasts. Raises what broke the watch."""
+    watch = _RouteWatch(cluster, namespace, name)
+    try:
+        yield watch.sights
+    finally:
+        watch.stop()
+    if watch.broken is not None:
+        raise watch.broken
 
 
-class RouteWatch:
-    """Every version of one HTTPRoute that the API server tells, with the instant at which it was heard of."""
-
+class _RouteWatch:
     def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
         self.sights: list[Sight] = []
         self.broken: Exception | None = None
@@ -45,11 +54,6 @@ class RouteWatch:
         self._ended.set()
         self._thread.join(3)
         self._http.close()
-
-    def steps(self, backend: str) -> list[int]:
-        """The weights that the backend had, one after another, each once, without what it began with."""
-        found = [sight.of(backend) for sight in self.sights]
-        return [weight for before, weight in zip([0, *found], found, strict=False) if weight != before]
 
     def _run(self) -> None:
         try:

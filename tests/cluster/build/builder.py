@@ -56,6 +56,9 @@ PARTS = (
         files={
             "crds/gateway-api": ("sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_*s.yaml"),
             "crds/istio": ("istio.io/istio", "manifests/charts/base/files/crd-all.gen.yaml"),
+            # Where Istio itself says which labels its metrics have: the queries of its own tests and of istioctl.
+            "metrics/tests": ("istio.io/istio", "tests/integration/telemetry/api/stats_test.go"),
+            "metrics/istioctl": ("istio.io/istio", "istioctl/pkg/metrics/metrics.go"),
         },
     ),
     # Of its many kinds of discovery only the one that is used: the others' libraries take longer to build than Prometheus.

@@ -39,6 +39,14 @@ class ApiClient:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
+    async def text(self, path: str, method: str = "GET", **request: Any) -> str:
+        """The answer as it is. Raises ApiError."""
+        async with self._session.request(method, path, **request) as answer:
+            text = await answer.text()
+            if answer.status >= 400:
+                raise ApiError(answer.status, text)
+            return text
+
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Object:
         return await self._send("GET", path, params=params or {})
 
@@ -90,9 +98,5 @@ class ApiClient:
                     yield json.loads(row)
 
     async def _send(self, method: str, path: str, **request: Any) -> Object:
-        async with self._session.request(method, path, **request) as answer:
-            text = await answer.text()
-            if answer.status >= 400:
-                raise ApiError(answer.status, text)
-            found: Object = json.loads(text)
-            return found
+        found: Object = json.loads(await self.text(path, method, **request))
+        return found

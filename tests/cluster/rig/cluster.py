@@ -110,6 +110,7 @@ class Cluster:
     def __init__(self, session: Session) -> None:
         self.session, self.layout = session, Layout(session.folder)
         self.admin = self.api(Path(session.kubeconfig))
+        self._past: dict[Path, int] = {}
 
     def close(self) -> None:
         self.admin.close()
@@ -122,7 +123,7 @@ class Cluster:
         limit = time.monotonic() + seconds
         while not (value := condition()):
             assert time.monotonic() < limit, f"not within {seconds:.0f} s: {value!r}"
-            time.sleep(0.05)
+            time.sleep(0.1)
         return value
 
     # --- namespaces and users
@@ -132,6 +133,11 @@ class Cluster:
         self.admin.create("namespaces", "", {"metadata": {"name": name}})
         self.until(lambda: any(a["metadata"]["name"] == "default" for a in self.admin.list("serviceaccounts", name)))
         return name
+
+    def forget_logs(self) -> None:
+        """What the logs tell so far is of no interest any more: a long suite's are long."""
+        for file in (self.layout.audit_log, self.layout.access_log):
+            self._past[file] = file.stat().st_size if file.exists() else 0
 
     def delete_namespace(self, name: str) -> None:
         """Its pods get no grace, and are gone when this returns; the rest goes in the background."""
@@ -218,7 +224,7 @@ class Cluster:
         """What the API server was asked, oldest first; an entry may come a moment after the answer. agent: how it begins."""
         return [
             entry
-            for entry in _rows(self.layout.audit_log)
+            for entry in self._rows(self.layout.audit_log, agent, namespace)
             if entry.get("userAgent", "").startswith(agent)
             and namespace in ("", (entry.get("objectRef") or {}).get("namespace"))
             and verb in ("", entry["verb"])
@@ -226,7 +232,21 @@ class Cluster:
 
     def access_log(self, host: str) -> list[Object]:
         """What both Envoys were asked for this host. They write with a delay of a tenth of a second."""
-        return [entry for entry in _rows(self.layout.access_log) if entry.get("host") == host]
+        return [entry for entry in self._rows(self.layout.access_log, host) if entry.get("host") == host]
+
+    def _rows(self, file: Path, *words: str) -> Iterator[Object]:
+        """The whole lines of a file that is being written, of which only those with all the words are worth reading."""
+        if not file.exists():
+            return
+        wanted, past = [word.encode() for word in words], self._past.get(file, 0)
+        with file.open("rb") as log:
+            log.seek(
+                max(0, past - 1)
+            )  # with the end of the last line: what stands before the first one here is no whole line
+            rows = log.read().split(b"\n")
+        for row in rows[bool(past) : -1]:
+            if all(word in row for word in wanted):
+                yield json.loads(row)
 
 
 def _fetch(url: str, count: int, headers: Mapping[str, str], proxy: str | None) -> Counter[tuple[int, str]]:
@@ -236,11 +256,3 @@ def _fetch(url: str, count: int, headers: Mapping[str, str], proxy: str | None) 
             answer = http.get(url)
             found[(answer.status_code, answer.headers.get("x-version", ""))] += 1
     return found
-
-
-def _rows(file: Path) -> Iterator[Object]:
-    """The whole lines of a file that is being written."""
-    if not file.exists():
-        return
-    for row in file.read_bytes().split(b"\n")[:-1]:
-        yield json.loads(row)

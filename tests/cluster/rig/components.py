@@ -19,13 +19,12 @@ from tests.cluster.rig.layout import (
 )
 from tests.cluster.rig.objects import make
 
+ETCD_URL = "http://127.0.0.1:2379"
 _ISTIO_ONLY = {
     # Filters that only Istio's own build of Envoy has.
     "PILOT_ENABLE_METADATA_EXCHANGE": "false",
     "PILOT_ENABLE_ALPN_FILTER": "false",
     "PILOT_DISABLE_MX_ALPN": "true",
-    "PILOT_ENABLE_TELEMETRY_LABEL": "false",
-    "PILOT_ENDPOINT_TELEMETRY_LABEL": "false",
     # It would make Deployments with Istio's image for each Gateway.
     "PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER": "false",
 }
@@ -64,7 +63,7 @@ def apiserver(layout: Layout) -> Component:
     return Component(
         "kube-apiserver",
         (
-            _link("kube-apiserver"), "--etcd-servers=http://127.0.0.1:2379",
+            _link("kube-apiserver"), f"--etcd-servers={ETCD_URL}",
             f"--bind-address={NODE_ADDRESS}", f"--advertise-address={NODE_ADDRESS}", f"--secure-port={API_PORT}",
             f"--tls-cert-file={layout.certificate}", f"--tls-private-key-file={layout.key}",
             f"--service-cluster-ip-range={SERVICE_ADDRESSES}", "--authorization-mode=RBAC", "--allow-privileged",

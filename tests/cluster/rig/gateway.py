@@ -18,6 +18,7 @@ from tests.cluster.rig.layout import (
     MESH,
     MESH_CLIENT,
     MESH_PROXY_PORT,
+    NOT_ADMITTED,
 )
 from tests.cluster.rig.objects import deployment, make, probe, service
 
@@ -45,11 +46,12 @@ _SIDECAR = {"INTERCEPTION_MODE": "NONE", "HTTP_PROXY_PORT": str(MESH_PROXY_PORT)
 
 def _gateway() -> Object:
     """With an address given by hand, istiod leaves its workload to us."""
-    everyone = {"namespaces": {"from": "All"}}
+    others = {"matchExpressions": [{"key": NOT_ADMITTED, "operator": "DoesNotExist"}]}
+    allowed = {"namespaces": {"from": "Selector", "selector": others}}
     spec = {
         "gatewayClassName": "istio",
         "addresses": [{"type": "Hostname", "value": f"{GATEWAY_NAME}.{INGRESS}.svc.cluster.local"}],
-        "listeners": [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everyone}],
+        "listeners": [{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": allowed}],
     }
     return make("gateway.networking.k8s.io/v1", "Gateway", INGRESS, GATEWAY_NAME, spec=spec)
 

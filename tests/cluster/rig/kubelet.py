@@ -121,8 +121,10 @@ class Kubelet:
 
 
 async def ready(api: ApiClient) -> bool:
-    """Whether the API server answers; with what it needs for its own first objects."""
+    """Whether the API server says so itself, and has what it needs for its own first objects. (A controller manager
+    that meets it before gives up after ten seconds, which a busy machine can take.)"""
     try:
+        await api.text("/readyz")
         await api.get("/api/v1/namespaces/default")
         return True
     except (ApiError, aiohttp.ClientError, OSError):

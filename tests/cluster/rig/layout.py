@@ -29,6 +29,8 @@ INGRESS, GATEWAY_NAME = "ingress", "public"
 MESH, MESH_CLIENT = "mesh", "client"
 MONITORING, PROMETHEUS_NAME = "monitoring", "prometheus"
 """Namespaces, and what is in them."""
+NOT_ADMITTED = "not-admitted"
+"""The Gateway takes no routes from a namespace with this label."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,17 +96,38 @@ def up(folder: Path, scrape_seconds: float = SCRAPE_SECONDS, lifeline: int | Non
 
     lifeline: the reading end of a pipe. A cluster that is started with one ends when nobody holds the other end any more.
     """
+    return _found_or_begun(folder, scrape_seconds, lifeline)[0]
+
+
+@contextlib.contextmanager
+def borrowed(folder: Path, scrape_seconds: float = SCRAPE_SECONDS) -> Iterator[Session]:
+    """The cluster that runs in this folder, which then is left so; else one that ends with the block, or with this process."""
+    lifeline, held = os.pipe()
+    try:
+        running, begun = _found_or_begun(folder, scrape_seconds, lifeline)
+        try:
+            yield running
+        finally:
+            if begun:
+                down(folder)
+    finally:
+        os.close(held)
+        os.close(lifeline)
+
+
+def _found_or_begun(folder: Path, scrape_seconds: float, lifeline: int | None) -> tuple[Session, bool]:
+    """Whether it was begun here is the second."""
     require()
     if missing := of_the_cluster().missing():
         raise Unusable(f"{', '.join(missing)} not built: python -m tests.cluster build")
     with _alone(folder):
         if (running := status(folder)) is not None:
-            return running
+            return running, False
         _clear(folder)  # what a dead one has left, or one whose start was broken off
         folder.mkdir(parents=True, mode=0o700)
         keeper = _start(folder, scrape_seconds, lifeline)
         try:
-            return _until_ready(folder, keeper)
+            return _until_ready(folder, keeper), True
         except BaseException:
             _end(keeper, folder)
             raise

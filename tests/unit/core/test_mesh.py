@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from docc.cli.deploy import prepare
+from docc.cli.planning import planned
 from docc.core.inplace import change
 from docc.core.observation import see
 from docc.core.plan import Plan
@@ -28,7 +28,7 @@ REFUSED = {"type": "Accepted", "status": "False", "reason": "NoMatchingParent", 
 def plan(*ports: dict[str, Any], mesh: bool = True, gateway: GatewayName | None = None) -> Plan:
     web = {"image": "a:1", "ports": list(ports) or [{"port": 8080}]}
     text = json.dumps({"application": {"name": "shop", "mesh": mesh, "containers": {"web": web}}})
-    found, _ = prepare(read(text.encode(), "m.json"), "web", Seen(Routed("HTTPRoute")), gateway)
+    found, _ = planned(read(text.encode(), "m.json"), "web", Seen(Routed("HTTPRoute")), gateway)
     return found
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, NEEDED, Permission, missing, role
+from docc.core.permissions import (
+    DELETE,
+    DISCOVER,
+    DRIVE,
+    EXPLAIN,
+    GATEWAY,
+    NEEDED,
+    PREFLIGHT,
+    Permission,
+    missing,
+    role,
+)  # fmt: skip
 from docc.model.moves import Object
 
 LOG = Permission("", "pods/log", "get")
@@ -41,8 +52,10 @@ def test_what_a_rule_grants(need: Permission, rules: list[Object], granted: bool
 def test_the_role_grants_all_that_the_verbs_need_and_nothing_with_a_star() -> None:
     printed = role("docc", "web", (*DRIVE, *EXPLAIN))
     for verb, needed in NEEDED.items():
-        assert missing(needed, printed["rules"]) == (), verb
-    assert missing(DISCOVER, printed["rules"]) == DISCOVER
+        assert (missing(needed, printed["rules"]) == ()) is (verb != "delete"), verb
+    assert missing(DELETE, role("docc", "web", (*DRIVE, *EXPLAIN, *DELETE))["rules"]) == ()
+    assert set(DISCOVER) - set(missing(DISCOVER, printed["rules"])) == {Permission(GATEWAY, "httproutes", "list")}
+    assert missing(PREFLIGHT, printed["rules"]) == PREFLIGHT
     assert "*" not in str(printed) and "secrets" not in str(printed) and "update" not in str(printed)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from docc.cli.deploy import prepare
+from docc.cli.planning import planned
 from docc.core.expression import parse
 from docc.core.verdict import Answer, Check, Series, Verdict
 from docc.engine.sampling import Sampling
@@ -58,7 +58,7 @@ class Recorded:
 
 
 def judged(text: str, recorded: Recorded) -> Check:
-    plan, _ = prepare(read(json.dumps(MANIFEST).encode(), "m.json"), "web", Seen(Routed("HTTPRoute")), GatewayName("g"))
+    plan, _ = planned(read(json.dumps(MANIFEST).encode(), "m.json"), "web", Seen(Routed("HTTPRoute")), GatewayName("g"))
     candidate = plan.__class__(
         plan.app, plan.namespace, 2, plan.spec_hash, plan.scale, plan.steps, plan.rendered, plan.limits, True
     )
@@ -104,7 +104,7 @@ def test_two_reporters_are_not_counted_twice_and_the_share_is_that_of_the_reques
 
 
 def test_the_rendered_pods_carry_what_istio_names_them_by() -> None:
-    plan, _ = prepare(read(json.dumps(MANIFEST).encode(), "m.json"), "web", Seen(Routed("HTTPRoute")), GatewayName("g"))
+    plan, _ = planned(read(json.dumps(MANIFEST).encode(), "m.json"), "web", Seen(Routed("HTTPRoute")), GatewayName("g"))
     deployment = plan.rendered.deployment
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert deployment["metadata"]["name"] == "shop-v1"  # destination_workload, and $canary

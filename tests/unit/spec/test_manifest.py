@@ -57,6 +57,8 @@ def manifest(**changes: Any) -> str:
     [
         ('{"a": 1,\n "a": 2}', 'm.json:2:2: "a" appears twice (first at 1:2)'),
         ('{"a": [1,],}', 'm.json:1:9: trailing comma before "]"'),
+        ("{", 'm.json:1:2: expected a name in double quotes, or "}"'),
+        ('{"a": [1,', "m.json:1:10: expected a value"),
         ('{"a": NaN}', "m.json:1:7: NaN is not a number"),
         ("[" * 40, "m.json:1:33: nested more than 32 levels"),
         ("", "the manifest is empty"),

@@ -17,7 +17,7 @@ def check(
 
 
 GOOD: Told = [
-    (T0, facts.Began(2, 1, "roll")),
+    (T0, facts.Began(2, 1, "deploy")),
     (T0 + 0.1, facts.Created("Deployment", "shop-v2")),
     (T0 + 0.2, facts.Created("Service", "shop-v2")),
     (
@@ -41,7 +41,7 @@ GOOD: Told = [
 ]
 
 BAD: Told = [
-    (T0, facts.Began(2, 1, "roll")),
+    (T0, facts.Began(2, 1, "deploy")),
     (T0 + 4.0, facts.Weighted(2, 1, 10, 1, 10)),
     (T0 + 8.0, check(0.31, "FAIL", 10, "the threshold is crossed", '{pod="shop-v2-x1"}', "about 29 requests")),
     (T0 + 8.2, facts.Reverted(2, 1, "HTTPErrorRate is 0.31 > 0.05 at 10 %, in about 29 requests", 4.2)),
@@ -72,4 +72,9 @@ EVERY_OTHER: Told = [
     (T0, facts.Parked(None, 1, "parked by SIGTERM")),
     (T0, facts.StableLost(1, 2, "HTTPErrorRate is 0.31 > 0.05 at 10 %")),
     (T0, facts.Settled(None, None, None)),
+    (T0, facts.Cooled(1)),
+    (T0, facts.LeftUndone("ConfigMap docc-shop", "exceeded quota: configmaps")),
+    (T0, facts.Standing("shifting", 1, 2, 20)),
+    (T0, facts.Standing("preparing", 1, 2, 0)),
+    (T0, facts.Standing("succeeded", 2, None, 0)),
 ]  # fmt: skip

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from docc.cli.deploy import prepare
+from docc.cli.planning import planned
+from docc.model.errors import Obstacle
 from docc.model.manifest import GatewayName
 from docc.model.record import Phase, Record
 from docc.model.world import Revision, Routed, Seen
 from docc.spec.build import read
-from docc.ui.plan import plan_lines
+from docc.ui.plan import notes, plan_lines
 from tests.unit.ui.story import T0
 
 RATIO = "sum(rate(errors_total{deployment='$canary'}[1m])) / sum(rate(requests_total{deployment='$canary'}[1m])) > 0.05"
@@ -31,6 +32,17 @@ def live(spec_hash: str = "other") -> Seen:
     return Seen(Routed("HTTPRoute", exists=True, record=record, weights={1: 100}), {1: revision})
 
 
+def changed(spec_hash: str = "same") -> Seen:
+    """Live with two pods, for another host, at another Gateway."""
+    found = live(spec_hash)
+    spec = {
+        "parentRefs": [{"name": "old", "namespace": "infra"}], "hostnames": ["old.test"],
+        "rules": [{"matches": [], "backendRefs": [{"name": "shop-v1"}]}],
+    }  # fmt: skip
+    routed = replace(found.routed, has_parents=True, body={"spec": spec})
+    return replace(found, routed=routed, revisions={1: replace(found.revision(1), replicas=2)})
+
+
 def plan_text(
     strategy: dict[str, Any],
     seen: Seen,
@@ -44,8 +56,8 @@ def plan_text(
     body = {"application": application, "deployment_strategy": strategy}
     manifest = read(json.dumps(body).encode(), "manifest.json")
     if seen is not NOTHING and seen.revision(1).spec_hash == "same":
-        seen = live(manifest.spec_hash)
-    plan, _ = prepare(manifest, "web", seen, gateway)
+        seen = replace(seen, revisions={1: replace(seen.revision(1), spec_hash=manifest.spec_hash)})
+    plan, _ = planned(manifest, "web", seen, gateway)
     return "\n".join(plan_lines(manifest, replace(plan, excused=excused), seen))
 
 
@@ -59,5 +71,19 @@ def test_plans(golden: Callable[[str, str], None]) -> None:
         "mesh alone": plan_text({}, live(), mesh=True, gateway=None),
         "no route": plan_text({}, live(), gateway=None),
         "in place": plan_text(CANARY, live("same")),
+        "in place, changed": plan_text(CANARY, changed(), hosts=["new.test"], paths=["/a"]),
+        "canary, hosts changed": plan_text(CANARY, changed("other"), hosts=["new.test"]),
     }
     golden("plan.txt", "\n".join(f"--- {name}\n{text}\n" for name, text in plans.items()))
+
+
+def test_notes() -> None:
+    """Each on one line, whatever the names in it hold; what could not be looked at comes last."""
+    told = [Obstacle("HPA a\x1b[31m scales v1", why="it\n::error::stays", fix="aim it"), Obstacle("bare")]
+    assert list(notes(told, ["you may not list x", "list y: no answer"])) == [
+        "  note: HPA a\\x1b[31m scales v1: it ::error::stays",
+        "        aim it",
+        "  note: bare",
+        "  not looked at: you may not list x; list y: no answer",
+    ]
+    assert list(notes([], [])) == []

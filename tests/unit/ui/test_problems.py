@@ -7,7 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from docc.model.errors import DoccError, ExitCode, LockedError, ManifestError, Problem, UnusableError
+from docc.model.errors import (
+    DoccError,
+    ExitCode,
+    LockedError,
+    ManifestError,
+    Obstacle,
+    PreflightError,
+    Problem,
+    UnusableError,
+)
 from docc.ui import problems
 
 Golden = Callable[[str, str], None]
@@ -20,6 +29,16 @@ MANIFEST = """{
 }
 """
 MINIFIED = json.dumps({"application": {"name": "shop", "containers": {"web": {"image": "x" * 200}}}, "strategyy": 1})
+OBSTACLES = (
+    Obstacle(
+        "HTTPRoute team/blog claims shop.test with path / as well",
+        "Gateway infra/public; HTTPRoute web/shop",
+        "of two equal claims the older route has every request (Gateway API): team/blog",
+        "other hosts or paths in the manifest, or have that route deleted",
+        ExitCode.LOCKED,
+    ),
+    Obstacle("quota compute has no room for v2: pods", "ResourceQuota web/compute", exit_code=ExitCode.UNUSABLE),
+)
 ERRORS: dict[str, DoccError] = {
     "locked": LockedError(
         "shop is being deployed by ci@run/8812",
@@ -45,6 +64,8 @@ ERRORS: dict[str, DoccError] = {
         fix="docc validate manifest.json",
         text=MANIFEST,
     ),
+    "one obstacle": PreflightError((OBSTACLES[0],), ExitCode.LOCKED),
+    "obstacles": PreflightError(OBSTACLES, ExitCode.UNUSABLE),
     "one long line": ManifestError(
         "mini.json is not valid",
         problems=(Problem(1, MINIFIED.index("strategyy"), 'unknown field "strategyy"', "mini.json"),),

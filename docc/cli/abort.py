@@ -1,0 +1,64 @@
+"""docc abort"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from docc.cli import options, wiring
+
+IfUnwatched = Annotated[
+    bool,
+    typer.Option("--if-unwatched", help="Only if no driver is alive; nothing to do is a success. For cron and CI."),
+]
+
+
+def abort(
+    app: options.App,
+    if_unwatched: IfUnwatched = False,
+    reason: options.Reason = "",
+    namespace: options.Namespace = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    output: options.Stream = "text",
+) -> None:
+    """Give up the rollout that is under way: all traffic to the version that served before, in one write."""
+    from docc.adapters.signals import Signals
+    from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
+    from docc.cli.ending import conclude
+    from docc.cli.telling import Telling
+    from docc.core.intent import given_up_first
+    from docc.engine.lease import driver_of
+    from docc.engine.ports import Ports
+    from docc.engine.rollback import give_up
+    from docc.model.errors import ExitCode, NotFoundError
+    from docc.model.moves import Outcome
+    from docc.ui.console import Console
+
+    options.one_of(output, ("text", "json", "jsonl"))
+    console, place = Console(), wiring.place(kubeconfig, context, namespace)
+    telling = Telling(console, place, app, output)
+    refuse_unpermitted("abort", place)
+    seen = refuse_unreadable(app, place)
+    me = wiring.my_name()
+    with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals:
+        ports = Ports(place.cluster, None, place.clock, signals, telling)
+        left_alone = ""
+        if if_unwatched:
+            driver = driver_of(ports, app)
+            left_alone = f"{driver} watches it" if driver else "" if given_up_first(seen) else "no rollout is under way"
+        if left_alone:
+            outcome = Outcome("unchanged", ExitCode.DONE, left_alone)
+        else:
+            why = wiring.done_by(me, "aborted, unwatched," if if_unwatched else "aborted", reason)
+            outcome = give_up(ports, app, place.target.namespace, me, why)
+        if outcome.exit_code is ExitCode.NOT_FOUND:
+            raise NotFoundError(
+                f"{app} has nothing to abort",
+                where=f"namespace {place.target.namespace}",
+                why=outcome.reason,
+                state=UNTOUCHED,
+                fix=f"docc status {app} -n {place.target.namespace}; docc rollback goes back to the former version",
+            )
+        conclude(console, place, app, outcome, telling, output=output)

@@ -1,0 +1,96 @@
+"""What deploy and resume do alike once they have a manifest and its plan: preflight, the plan on the screen, the question, the
+Lease, the driver."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from docc.cli import options, wiring
+
+if TYPE_CHECKING:
+    from docc.adapters.prometheus import PrometheusMetrics
+    from docc.cli.preflight import Preflight
+    from docc.cli.telling import Telling
+    from docc.core.plan import Plan
+    from docc.engine.ports import Ports
+    from docc.engine.sampling import Sampling
+    from docc.model.moves import Outcome
+    from docc.ui.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the command line says of the drive. ignore: --baseline=ignore. dry_run: "", client or server. timeout, lock_wait:
+    seconds."""
+
+    yes: bool
+    ignore: bool = False
+    dry_run: str = ""
+    timeout: float | None = None
+    lock_wait: float = 0.0
+    take_over: bool = False
+
+
+def drive(
+    checks: Preflight,
+    planned: tuple[Plan, Sampling],
+    metrics: PrometheusMetrics | None,
+    telling: Telling,
+    chosen: Choices,
+) -> Outcome | None:
+    """None after a dry run. Raises PreflightError, LockedError; DoccError as long as nothing was written."""
+    from docc.adapters.signals import Signals, terminal
+    from docc.engine.ports import Ports
+
+    plan, sampling = planned
+    place, console = checks.place, telling.console
+    with contextlib.ExitStack() as ending:
+        signals = ending.enter_context(
+            Signals(place.clock.ring, place.cluster.connection.patience.end_within, terminal())
+        )
+        if metrics is not None:
+            ending.callback(metrics.close)
+        ports = Ports(place.cluster, metrics, place.clock, signals, telling)
+        plan = checks.conditions(ports, metrics, plan, sampling, ignore=chosen.ignore)
+        _show(console, checks, plan, rehearse=chosen.dry_run == "server")
+        if chosen.dry_run:
+            console.out(f"{plan.app}: nothing was touched (--dry-run={chosen.dry_run})")
+            return None
+        options.confirm(chosen.yes)
+        return _locked(ports, plan, sampling, chosen)
+
+
+def _show(console: Console, checks: Preflight, plan: Plan, *, rehearse: bool) -> None:
+    from docc.ui.plan import notes, plan_lines
+
+    told = checks.conclude(plan, rehearse=rehearse)
+    for row in (*plan_lines(checks.manifest, plan, checks.seen), *notes(told, checks.unseen)):
+        console.err(row)
+
+
+def _locked(ports: Ports, plan: Plan, sampling: Sampling, chosen: Choices) -> Outcome:
+    from docc.engine.driver import Driver
+    from docc.engine.driver import drive as under_lease
+    from docc.engine.lease import Lease
+
+    me = wiring.my_name()
+    lease = Lease(ports, plan.app, me, plan.namespace)
+    driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout)
+    return under_lease(driver, chosen.lock_wait, _asked(chosen) if chosen.take_over else None)
+
+
+def _asked(chosen: Choices) -> Callable[[str], bool]:
+    """Whether a living driver is to be taken over: --yes says so, or a person does. Nobody to ask: no."""
+
+    def confirmed(holder: str) -> bool:
+        if chosen.yes:
+            return True
+        asked = f"{holder} is alive and drives it. Take over? It ends then, and its rollout goes on from here."
+        return options.can_ask() and typer.confirm(asked, default=False, err=True)
+
+    return confirmed

@@ -1,0 +1,45 @@
+"""docc history"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from docc.cli import options, wiring
+
+Output = Annotated[str, typer.Option("--output", "-o", help="table, wide, or json: one list.")]
+
+
+def history(
+    app: options.App,
+    namespace: options.Namespace = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    output: Output = "table",
+) -> None:
+    """What was rolled out, by whom, and what became of it; newest last."""
+    import json
+
+    from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
+    from docc.core.history import history as entries
+    from docc.model.errors import NotFoundError
+    from docc.ui import tables
+    from docc.ui.console import Console
+
+    options.one_of(output, ("table", "wide", "json"))
+    console, place = Console(), wiring.place(kubeconfig, context, namespace)
+    refuse_unpermitted("history", place)
+    seen = refuse_unreadable(app, place)
+    place.cluster.close()
+    found = entries(seen)
+    if seen.record is None and not found:
+        raise NotFoundError(
+            f'no app "{app}" in namespace {place.target.namespace}', state=UNTOUCHED, fix="docc list -A"
+        )
+    if output == "json":
+        console.out(json.dumps([tables.entry(one, seen) for one in found]))
+    elif not found:
+        console.err(f"{app}: nothing has come to rest yet; docc status {app} -n {place.target.namespace}")
+    else:
+        console.out(tables.history(found, seen, place.clock.now(), wide=output == "wide"))

@@ -1,0 +1,136 @@
+"""What users saw, beside what the route said meanwhile; and what holds of it in every case, whatever that is about.
+
+Pure. Known to it: the clients' lines, Envoy's log, the route as it was watched. Not docc, nor anything that docc says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from docc.sandbox import accounts
+from tests.cluster.acceptance.watching import Sight
+
+Object = dict[str, Any]
+SHARE_COUNT_MIN, SHARE_ERRORS_MAX = 2000, 4.0
+EXPOSED_SECONDS_MAX = 15.0
+"""Of a version that fails. On an idle machine it is 2 to 5."""
+REQUESTS_MAX, REQUESTS_PER_CONFLICT = 30, 3
+"""docc's to the API server, for one command, without the Lease's renewals; and what a conflict may cost more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a version got of `count` requests while it had `weight` percent."""
+
+    version: str
+    weight: int
+    count: int
+    got: int
+
+    @property
+    def share(self) -> float:
+        return self.got / self.count
+
+    @property
+    def errors(self) -> float:
+        """How many standard errors it is off."""
+        expected = self.weight / 100
+        return (self.share - expected) / math.sqrt(expected * (1 - expected) / self.count)
+
+    def __str__(self) -> str:
+        return f"{self.weight} %: {self.share:.4f} of {self.count} ({self.errors:+.1f} standard errors)"
+
+
+@dataclass(slots=True)
+class Traffic:
+    """rows: the clients' lines. sights: the route, as long as they asked. Both whole once they have ended."""
+
+    sights: list[Sight]
+    rows: list[Object] = field(default_factory=list)
+
+    @property
+    def weights(self) -> list[tuple[float, str, int]]:
+        return [
+            (sight.at, _version(name), weight) for sight in self.sights for name, weight in sight.weights.items()
+        ]  # fmt: skip
+
+    @property
+    def account(self) -> accounts.Account:
+        return accounts.of_load(self.rows, self.weights)
+
+    def steps(self, revision: int) -> list[int]:
+        """The weights that the revision had, one after another, without the 0 that it began with."""
+        found = [weight for weight, _ in groupby(_weight(sight, f"v{revision}") for sight in self.sights)]
+        return found[1:] if found[:1] == [0] else found
+
+    def since_weight(self, revision: int, weight: int) -> float:
+        """When the revision first had this weight."""
+        return next(sight.at for sight in self.sights if _weight(sight, f"v{revision}") == weight)
+
+    def exposed(self, version: str) -> float:
+        return accounts.exposed_seconds(self.rows, version)
+
+    def answers_between(self, since: float, until: float) -> Counter[str]:
+        return Counter(row["version"] for row in self.rows if since < row["sent"] < until)
+
+    def shares(self) -> list[Share]:
+        """Of each version at each weight, as long as that was held; the first second apart, in which Envoy hears of it."""
+        spans = [next(same) for _, same in groupby(self.sights, key=lambda sight: sight.weights)]
+        ends = [span.at for span in spans[1:]] + [math.inf]
+        found = []
+        for span, end in zip(spans, ends, strict=True):
+            answers = self.answers_between(span.at + accounts.LATE_SECONDS, end)
+            total = answers.total()
+            shares = ((_version(name), weight) for name, weight in span.weights.items() if 0 < weight < 100)
+            found += [Share(version, weight, total, answers[version]) for version, weight in shares if total]
+        return found
+
+
+def assert_nobody_lost(seen: Traffic, log: Sequence[Object]) -> None:
+    """No request is lost, and Envoy's own log says the same as those who asked."""
+    account = seen.account
+    bad = [row for row in seen.rows if accounts.of_load([row], seen.weights).failed] if account.failed else []
+    assert account.failed == 0, f"{len(bad)} of {len(seen.rows)} failed, the first: {bad[:3]}\nweights: {seen.weights}"
+    logged = accounts.of_access_log(log, seen.weights)
+    assert logged.same_as(account), (logged, account)
+
+
+def assert_shares(seen: Traffic) -> None:
+    """Where a weight was held so long that chance has little to say, the share is the weight."""
+    off = [s for s in seen.shares() if s.count >= SHARE_COUNT_MIN and abs(s.errors) > SHARE_ERRORS_MAX]
+    assert not off, [str(share) for share in off]
+
+
+def assert_soon_over(seen: Traffic) -> None:
+    """No version that fails was exposed for long."""
+    exposed = {version: seen.exposed(version) for version, bad in seen.account.bad.items() if bad}
+    assert all(seconds < EXPOSED_SECONDS_MAX for seconds in exposed.values()), exposed
+
+
+def assert_frugal(entries: Sequence[Object], commands: int) -> None:
+    """entries: the API server's audit log of that many docc commands."""
+    asked = counted(entries)
+    conflicts = sum(1 for entry in entries if entry["responseStatus"]["code"] in (409, 422))
+    limit = REQUESTS_MAX * commands + REQUESTS_PER_CONFLICT * conflicts
+    assert asked.total() - asked["renew"] <= limit, (asked, commands, conflicts)
+
+
+def counted(entries: Sequence[Object]) -> Counter[str]:
+    """By verb; the Lease's renewals by themselves."""
+    return Counter(
+        "renew" if entry["verb"] == "patch" and entry["objectRef"].get("resource") == "leases" else entry["verb"]
+        for entry in entries
+    )
+
+
+def _version(backend: str) -> str:
+    return backend.rsplit("-", 1)[1]
+
+
+def _weight(sight: Sight, version: str) -> int:
+    return next((weight for name, weight in sight.weights.items() if _version(name) == version), 0)
