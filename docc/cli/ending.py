@@ -34,7 +34,7 @@ def conclude(
     except DoccError:
         seen = None
     requests = dict(place.cluster.connection.requests)
-    ending = final.Ending(app, place.target.namespace, outcome, seen, telling.facts, requests, source)
+    ending = final.Ending(app, place.target.namespace, outcome, seen, telling.facts, requests, source, place.at)
     telling.end()
     ci.ended(console, ending)
     good = int(outcome.exit_code) == 0
