@@ -12,9 +12,10 @@ import json
 import os
 import re
 import sys
+from textwrap import wrap
 from typing import Any, TextIO
 
-COLUMNS_FALLBACK = 80
+COLUMNS_FALLBACK, COLUMNS_MIN = 80, 40
 # Control characters without tab and line feed, bidirectional marks, line separators, lone surrogates, invisible tags.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
@@ -76,6 +77,17 @@ class Console:
         if style and self._coloured:
             shown = "\n".join(_styled(row, style) for row in shown.split("\n"))
         self._write(self._err, shown)
+
+    def sentence(self, text: str, style: str = "") -> None:
+        """As err(); on a terminal it is broken between words, and goes on further in. Elsewhere it is one line, for grep."""
+        columns, deeper = self.columns, " " * (len(text) - len(text.lstrip()) + 2)
+        width = max(columns or 0, COLUMNS_MIN)
+        fits = columns is None or len(text) <= width
+        rows = (
+            [] if fits else wrap(text, width, subsequent_indent=deeper, break_long_words=False, break_on_hyphens=False)
+        )
+        for row in rows or [text]:
+            self.err(row, style)
 
     def command(self, text: str) -> None:
         """A line for a CI system itself, as it is: whoever makes it escapes what is foreign in it."""
