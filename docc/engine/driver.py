@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from docc.core import planner
 from docc.core.history import note
@@ -20,7 +20,7 @@ from docc.engine.lease import Lease, LeaseLost, Stopped, shown
 from docc.engine.ports import HOLD, ROLL_BACK, Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain, Unreachable
-from docc.model.facts import CheckSeen, LeftUndone, Reverted, Waiting
+from docc.model.facts import CheckSeen, LeftUndone, Reverted, Scaled, Updated, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
 from docc.model.record import Phase
 from docc.model.world import Seen
@@ -54,6 +54,7 @@ class Driver:
     _failures: int = 0
     _locked_out: float | None = None  # since when the login is lost
     _parking: bool = False
+    _updated: bool = False
     _seen: Seen | None = None  # None: what is there is in doubt
 
     def run(self) -> Outcome:
@@ -84,7 +85,8 @@ class Driver:
                 continue
             self._failures, self._locked_out = 0, None
             if move.outcome is not None:
-                return move.outcome
+                updated = self._updated and move.outcome.result == "unchanged"
+                return replace(move.outcome, result="updated") if updated else move.outcome
             if move.effect is None:
                 self._wait(move, seen, started)
 
@@ -151,6 +153,9 @@ class Driver:
         now = self.ports.clock.now()
         for fact in move.facts:
             self.ports.sink.emit(now, fact)
+            self._updated = (
+                self._updated or isinstance(fact, Updated) or (isinstance(fact, Scaled) and fact.replicas > 0)
+            )
             if isinstance(fact, Reverted):  # traffic is safe: now there is time to ask why
                 for found in evidence.gather(self.ports, seen.revision(fact.candidate)):
                     self.ports.sink.emit(now, found)

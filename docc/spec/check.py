@@ -94,6 +94,12 @@ def _type(error: Any, name: str) -> str:
     return f"{name} is {_shown(error.instance)}; must be {words.get(wanted, f'{article} {wanted}')}"
 
 
+def _described(error: Any) -> str:
+    """What the schema says of the field, within a sentence."""
+    text = str(error.schema.get("description", ""))
+    return text[:1].lower() + text[1:]
+
+
 def _range(error: Any, name: str) -> str:
     low, high = error.schema.get("minimum"), error.schema.get("maximum")
     return f"{name} is {_shown(error.instance)}; must be {low} to {high}"
@@ -114,16 +120,14 @@ _WORDS: dict[str, Callable[[Any, str], str]] = {
     "minimum": _range,
     "maximum": _range,
     "required": _required,
-    "pattern": lambda e, n: (
-        f"{n} is {_shown(e.instance)}; {e.schema.get('description', 'it does not have the right form')}"
-    ),
+    "pattern": lambda e, n: f"{n} is {_shown(e.instance)}; {_described(e) or 'it does not have the right form'}",
     "enum": lambda e, n: f"{n} is {_shown(e.instance)}; must be one of {', '.join(map(str, e.validator_value))}",
     "minProperties": lambda e, n: f"{n} is empty",
     "minItems": lambda e, n: f"{n} is empty",
     "minLength": lambda e, n: f"{n} is empty",
     "maxLength": lambda e, n: f"{n} is longer than {e.validator_value} characters",
     "uniqueItems": lambda e, n: f"{n} names something twice",
-    "anyOf": lambda e, n: f"{n} is {_shown(e.instance)}; {e.schema.get('description', '')}".rstrip("; "),
+    "anyOf": lambda e, n: f"{n} is {_shown(e.instance)}; {_described(e)}".rstrip("; "),
 }
 
 

@@ -23,6 +23,7 @@ from docc.ui.words import clock, duration, number, one_line
 _HEADLINES = {
     "promoted": "done",
     "unchanged": "nothing to do",
+    "updated": "done, without a rollout",
     "returned": "back",
     "reverted": "reverted",
     "parked": "parked",

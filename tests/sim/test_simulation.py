@@ -77,6 +77,12 @@ def _wait_of_a_busy_server(at: int) -> tuple[int, float]:
     return times[at][1], times[at + 1][0] - times[at][0]
 
 
+def test_a_change_in_place_is_not_called_nothing() -> None:
+    changed = scenes.into_the_mesh()
+    assert changed.until_done().result == "updated"
+    assert changed.until_done().result == "unchanged"
+
+
 def test_a_busy_server_is_left_alone_as_long_as_it_asks_but_not_while_the_candidate_has_traffic() -> None:
     clean = scenes.bad_canary()
     clean.until_done()
