@@ -116,11 +116,11 @@ class Connection:
     def _answered(self, request: Request, *, cut: int = 0) -> tuple[int, bytes, float]:
         """Also the seconds of Retry-After."""
         try:
-            return self.patience.run(lambda: self._exchanged(request, cut))
+            return self.patience.run(lambda: self._whole(request, cut))
         except TimeoutError as error:
             raise no_answer(self.server, f"{request.verb} {request.path}", error) from error
 
-    def _exchanged(self, request: Request, cut: int) -> tuple[int, bytes, float]:
+    def _whole(self, request: Request, cut: int) -> tuple[int, bytes, float]:
         with self._open(request) as response:
             return response.status, self._body(response, request, cut), retry_after(response.headers)
 

@@ -21,6 +21,7 @@ from docc.model.errors import (
     Unreachable,
     UnusableError,
 )
+from docc.model.secrets import masked
 
 _WORDS_MAX = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -82,7 +83,8 @@ def no_answer(server: str, where: str, error: Exception) -> Unreachable:
 
 
 def clean(words: str) -> str:
-    text = _CONTROL.sub(" ", words).strip()
+    """Masked before it is cut, since half a secret is not recognised as one."""
+    text = masked(_CONTROL.sub(" ", words).strip())
     return text if len(text) <= _WORDS_MAX else text[: _WORDS_MAX - 3] + "..."
 
 

@@ -49,10 +49,8 @@ def drive(
 
     plan, sampling = planned
     place, console = checks.place, telling.console
-    with contextlib.ExitStack() as ending:
-        signals = ending.enter_context(
-            Signals(place.clock.ring, place.cluster.connection.patience.end_within, terminal())
-        )
+    hurry = place.cluster.connection.patience.end_within
+    with Signals(place.clock.ring, hurry, terminal()) as signals, contextlib.ExitStack() as ending:
         if metrics is not None:
             ending.callback(metrics.close)
         ports = Ports(place.cluster, metrics, place.clock, signals, telling)

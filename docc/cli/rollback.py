@@ -101,7 +101,9 @@ def revived(app: str, place: Place, seen: Seen, back: Back, why: str) -> Plan | 
 
 def announce(console: Console, plan: Plan, seen: Seen) -> None:
     """The plan of a cold rollback, before anything happens."""
-    stable = seen.record.stable if seen.record else None
+    from docc.core.intent import stable_of
+
+    stable = stable_of(seen)
     console.sentence(f"plan: {plan.app} back to v{plan.candidate}, which has no pods: {plan.scale} come up first")
     console.sentence("  then it gets all traffic in one write" + (f"; v{stable} serves until then" if stable else ""))
     for container, image in seen.revision(plan.candidate).images.items():

@@ -44,15 +44,25 @@ def read_manifest(path: str, images: list[str] | None) -> Manifest:
     """From a file, or standard input for "-". Raises ManifestError, UsageError."""
     from docc.spec.build import read
 
-    if path == "-":
-        return read(sys.stdin.buffer.read(), "stdin", tuple(images or ()))
     try:
-        raw = Path(path).read_bytes()
+        raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read", why=error.strerror or str(error), state="nothing was touched"
         ) from error
-    return read(raw, path, tuple(images or ()))
+    found = read(raw, "stdin" if path == "-" else path, tuple(images or ()))
+    _hide_secrets(found)
+    return found
+
+
+def _hide_secrets(manifest: Manifest) -> None:
+    """What a crashing container, or a server that refuses an object, would quote."""
+    from docc.model.secrets import is_secret
+    from docc.ui.console import hide
+
+    hide(value for each in manifest.application.containers for name, value in each.env if is_secret(name))
+    if manifest.strategy.prometheus and (variable := manifest.strategy.prometheus.token_env):
+        hide([os.environ.get(variable, "")])
 
 
 def place(

@@ -78,6 +78,14 @@ def way_back(seen: Seen, wanted: int | None) -> Back:
     return Back(Way.ONE_WRITE if not first and target == warm(seen) else Way.COLD, target)
 
 
+def stable_of(seen: Seen) -> int | None:
+    """The revision to return to: the record's; where there is no record (any more), the only one that serves."""
+    if seen.record is not None:
+        return seen.record.stable
+    serving = [revision for revision, weight in seen.routed.weights.items() if weight > 0]
+    return serving[0] if len(serving) == 1 else None
+
+
 def intent(seen: Seen, candidate: int) -> Intent:
     """The row of the table that holds."""
     record = seen.record

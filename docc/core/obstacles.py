@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from docc.core.claims import rivals
 from docc.core.gateways import matches
-from docc.core.intent import Intent, intent
+from docc.core.intent import Intent, intent, stable_of
 from docc.core.names import APP_LABEL, REVISION_LABEL, deployment_name, labels, parse_revision
 from docc.core.observation import is_docc_s
 from docc.core.plan import Plan
@@ -115,7 +115,7 @@ def _doors(plan: Plan, seen: Seen, services: Sequence[Object]) -> Iterator[Obsta
     promised (no steps and no conditions, or no version to compare with), for a Service that is no door for requests (headless,
     as for scraping, or without the routed port), and where its owner has accepted it."""
     pods = labels(plan.app, plan.candidate)
-    careful = (plan.judged or any(isinstance(step, Hold | MatchHeaders) for step in plan.steps)) and _stable(
+    careful = (plan.judged or any(isinstance(step, Hold | MatchHeaders) for step in plan.steps)) and stable_of(
         seen
     ) is not None
     for service in services:
@@ -144,7 +144,7 @@ def _is_door(plan: Plan, service: Object) -> bool:
 def _autoscalers(plan: Plan, seen: Seen, autoscalers: Sequence[Object], *, rolls: bool) -> Iterator[Obstacle]:
     """One that scales the candidate writes the same field as docc, and below the wanted scale it takes away the pods that a
     weight needs. One that scales another Deployment of the application's does not follow."""
-    candidate, stable = deployment_name(plan.app, plan.candidate), _stable(seen)
+    candidate, stable = deployment_name(plan.app, plan.candidate), stable_of(seen)
     for autoscaler in autoscalers:
         spec, name = autoscaler.get("spec") or {}, autoscaler["metadata"]["name"]
         target, where = spec.get("scaleTargetRef") or {}, f"HorizontalPodAutoscaler {plan.namespace}/{name}"
@@ -177,7 +177,7 @@ _APP_KEYS = ("app", "k8s-app", "app.kubernetes.io/name", "app.kubernetes.io/inst
 
 def _followers(plan: Plan, seen: Seen, foreign: Foreign) -> Iterator[Obstacle]:
     """What is aimed at the application, or at its stable revision alone, and will not be in force for the candidate."""
-    stable, to = _stable(seen), labels(plan.app, plan.candidate)
+    stable, to = stable_of(seen), labels(plan.app, plan.candidate)
     for kind, why in _BY_LABELS.items():
         for body in foreign.of(kind):
             selector = body.get("spec", {}).get("selector")
@@ -224,7 +224,3 @@ def _service_of(plan: Plan, host: str) -> str:
         ("", plan.namespace, f"{plan.namespace}.svc", f"{plan.namespace}.svc.cluster.local")
     )
     return name if domain in known and "*" not in name else ""
-
-
-def _stable(seen: Seen) -> int | None:
-    return seen.record.stable if seen.record else None

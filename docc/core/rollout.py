@@ -6,6 +6,7 @@ the record. What speaks against it is looked at before anything else, in every t
 
 from __future__ import annotations
 
+from docc.core.intent import stable_of
 from docc.core.observation import is_docc_s
 from docc.core.phases import Signal, following
 from docc.core.plan import Plan
@@ -35,11 +36,10 @@ def first(view: View) -> Move:
                 f"{routed.kind} {view.app} exists and docc did not make it; docc takes over nobody's object in silence"
             )
             return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
-        serving = [revision for revision, weight in routed.weights.items() if weight > 0]
-        if len(serving) > 1:
+        stable = stable_of(view.seen)
+        if stable is None and any(routed.weights.values()):
             why = f"{routed.kind} {view.app} has lost its record while several revisions get traffic"
             return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
-        stable = serving[0] if serving else None
     record = _new_record(view, plan, None, stable)
     facts = (Began(plan.candidate, stable, plan.verb if stable else "first"),)
     if routed.exists:

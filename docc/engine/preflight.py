@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from docc.core.intent import stable_of
 from docc.core.obstacles import of_error
 from docc.core.plan import Plan
 from docc.core.verdict import Verdict
@@ -20,7 +21,7 @@ from docc.model.world import Seen
 def conditions(ports: Ports, plan: Plan, sampling: Sampling, seen: Seen) -> tuple[Checks, tuple[Obstacle, ...]]:
     """Asks each condition once, before any traffic moves. In the way is one that is refused or, though it does not ask about
     the candidate alone, has no series while a stable revision serves."""
-    stable = seen.record.stable if seen.record else None
+    stable = stable_of(seen)
     serves = stable is not None and seen.revision(stable).ready > 0
     if ports.metrics is None or not sampling.conditions:
         return Checks(), ()

@@ -6,13 +6,14 @@ import contextlib
 import difflib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
 from docc.core.expression import ExpressionError, parse
 from docc.core.names import name_problem
 from docc.model.errors import ManifestError, Problem
+from docc.model.secrets import MASK, masked
 from docc.spec.assets import folder
 from docc.spec.positions import Path, Positions
 
@@ -78,8 +79,11 @@ def _told(error: Any) -> Found:
     yield path, None, _WORDS.get(error.validator, _plain)(error, name)
 
 
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=True)
+def _shown(value: Any, path: Iterable[Any] = ()) -> str:
+    """A value that is wrong. What the environment is to hold may be a secret, however wrong it is."""
+    if "env" in path:
+        return MASK
+    text = masked(json.dumps(value, ensure_ascii=True))
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -91,7 +95,9 @@ def _type(error: Any, name: str) -> str:
     wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
     article = "an" if wanted[0] in "aio" else "a"
     words = {"boolean": "true or false", "object": "an object {...}", "array": "a list [...]"}
-    return f"{name} is {_shown(error.instance)}; must be {words.get(wanted, f'{article} {wanted}')}"
+    return (
+        f"{name} is {_shown(error.instance, error.absolute_path)}; must be {words.get(wanted, f'{article} {wanted}')}"
+    )
 
 
 def _described(error: Any) -> str:
@@ -102,7 +108,7 @@ def _described(error: Any) -> str:
 
 def _range(error: Any, name: str) -> str:
     low, high = error.schema.get("minimum"), error.schema.get("maximum")
-    return f"{name} is {_shown(error.instance)}; must be {low} to {high}"
+    return f"{name} is {_shown(error.instance, error.absolute_path)}; must be {low} to {high}"
 
 
 def _required(error: Any, name: str) -> str:
@@ -120,14 +126,18 @@ _WORDS: dict[str, Callable[[Any, str], str]] = {
     "minimum": _range,
     "maximum": _range,
     "required": _required,
-    "pattern": lambda e, n: f"{n} is {_shown(e.instance)}; {_described(e) or 'it does not have the right form'}",
-    "enum": lambda e, n: f"{n} is {_shown(e.instance)}; must be one of {', '.join(map(str, e.validator_value))}",
+    "pattern": lambda e, n: (
+        f"{n} is {_shown(e.instance, e.absolute_path)}; {_described(e) or 'it does not have the right form'}"
+    ),
+    "enum": lambda e, n: (
+        f"{n} is {_shown(e.instance, e.absolute_path)}; must be one of {', '.join(map(str, e.validator_value))}"
+    ),
     "minProperties": lambda e, n: f"{n} is empty",
     "minItems": lambda e, n: f"{n} is empty",
     "minLength": lambda e, n: f"{n} is empty",
     "maxLength": lambda e, n: f"{n} is longer than {e.validator_value} characters",
     "uniqueItems": lambda e, n: f"{n} names something twice",
-    "anyOf": lambda e, n: f"{n} is {_shown(e.instance)}; {_described(e)}".rstrip("; "),
+    "anyOf": lambda e, n: f"{n} is {_shown(e.instance, e.absolute_path)}; {_described(e)}".rstrip("; "),
 }
 
 
@@ -145,9 +155,13 @@ def _injections(value: Any, path: Path) -> Found:
     elif isinstance(value, str):
         allowed = "\n\t\r" if {"env", "command", "args", "expression"} & set(map(str, path)) else ""
         if any((ord(letter) < 32 and letter not in allowed) or ord(letter) == 127 for letter in value):
-            yield path, None, f"control character in {_shown(value)}; a header or a log line could be forged with it"
+            yield (
+                path,
+                None,
+                f"control character in {_shown(value, path)}; a header or a log line could be forged with it",
+            )
         elif any(0xD800 <= ord(letter) <= 0xDFFF for letter in value):
-            yield path, None, f"half of a surrogate pair in {_shown(value)}"
+            yield path, None, f"half of a surrogate pair in {_shown(value, path)}"
 
 
 def _strategy_path(values: dict[str, Any]) -> Path:

@@ -2,7 +2,8 @@
 text may not do.
 
 Foreign text (log lines, a server's words, image names) is neutralised before it is shown: escapes cannot reach a terminal,
-and no line can be read as a workflow command by a CI system. What is said, and when, is not decided here.
+no line can be read as a workflow command by a CI system, and secrets are left out: those that model/secrets.py knows by their
+form, and those that this process was told of (hide). What is said, and when, is not decided here.
 """
 
 from __future__ import annotations
@@ -12,23 +13,56 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from textwrap import wrap
 from typing import Any, TextIO
+
+from docc.model.secrets import MASK, masked
 
 COLUMNS_FALLBACK, COLUMNS_MIN = 80, 40
 # Control characters without tab and line feed, bidirectional marks, line separators, lone surrogates, invisible tags.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
 )
-# GitHub reads "::command::" at a line's beginning, Azure, TeamCity and old GitHub "##name[" anywhere in a line.
-_WORKFLOW_COMMAND = re.compile(r"^(\s*)(?=::)|(?<=#)(?=#\w*\[)", re.MULTILINE)
+# GitHub reads "::command::" at a line's beginning, Azure, TeamCity and old GitHub "##name[" anywhere in a line. GitHub's runner
+# compares as .NET does, for which characters without a width (Unicode's default ignorables) are not there.
+_IGNORED = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\U000e0080-\U000e0fff"
+)
+_WORKFLOW_COMMAND = re.compile(
+    rf"^([\s{_IGNORED}]*)(?=:[{_IGNORED}]*:)|(?<=#)(?=[{_IGNORED}]*#[\w{_IGNORED}]*\[)", re.MULTILINE
+)
+_HIDDEN_LENGTH_MIN = 4
+_hidden: set[str] = set()
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """From now on none of them is shown by this process. Those too short to be told from ordinary words are not hidden."""
+    _hidden.update(secret for secret in secrets if len(secret) >= _HIDDEN_LENGTH_MIN)
 
 
 def neutral(text: str) -> str:
-    """Control characters made visible (\\x1b), CI workflow commands defused by a backslash; tabs and line breaks stay.
-    Neutral text is left as it is."""
-    shown = _CONTROL.sub(_visible, text.replace("\r\n", "\n"))
-    return _WORKFLOW_COMMAND.sub(r"\1\\", shown)
+    """Secrets masked, control characters made visible (\\x1b), CI workflow commands defused by a backslash; tabs and line
+    breaks stay. Neutral text is left as it is."""
+    shown = _CONTROL.sub(_visible, without_secrets(text).replace("\r\n", "\n"))
+    return _WORKFLOW_COMMAND.sub(r"\1\\", masked(shown))
+
+
+def without_secrets(text: str) -> str:
+    """To be called before a text is cut or broken into rows: half a secret is not recognised as one."""
+    for secret in sorted(_hidden, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return masked(text)
+
+
+def _unsecret(value: Any) -> Any:
+    """A document's values, without secrets and otherwise as they are."""
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, dict):
+        return {_unsecret(key): _unsecret(each) for key, each in value.items()}
+    return [_unsecret(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _visible(found: re.Match[str]) -> str:
@@ -68,8 +102,8 @@ class Console:
 
     def document(self, value: Any) -> None:
         """A result for programs: JSON on one line. It is ASCII, so that no escape reaches a terminal, and "##" is spelled
-        otherwise, so that no CI system finds a command in it; whoever parses it gets every value as it is."""
-        self._write(self._out, json.dumps(value).replace("##", "#\\u0023"))
+        otherwise, so that no CI system finds a command in it; whoever parses it gets every value as it is, but secrets."""
+        self._write(self._out, json.dumps(_unsecret(value)).replace("##", "#\\u0023"))
 
     def err(self, text: str, style: str = "") -> None:
         """Progress, warnings, errors; always neutralised. style: a rich style such as "bold red", for a terminal only."""
@@ -80,13 +114,12 @@ class Console:
 
     def sentence(self, text: str, style: str = "") -> None:
         """As err(); on a terminal it is broken between words, and goes on further in. Elsewhere it is one line, for grep."""
-        columns, deeper = self.columns, " " * (len(text) - len(text.lstrip()) + 2)
-        width = max(columns or 0, COLUMNS_MIN)
-        fits = columns is None or len(text) <= width
-        rows = (
-            [] if fits else wrap(text, width, subsequent_indent=deeper, break_long_words=False, break_on_hyphens=False)
-        )
-        for row in rows or [text]:
+        shown, columns = neutral(text), self.columns  # neutral first: half a secret is not known as one
+        width, deeper = max(columns or 0, COLUMNS_MIN), " " * (len(text) - len(text.lstrip()) + 2)
+        rows = [shown]
+        if columns is not None and len(shown) > width:
+            rows = wrap(shown, width, subsequent_indent=deeper, break_long_words=False, break_on_hyphens=False) or rows
+        for row in rows:
             self.err(row, style)
 
     def command(self, text: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from docc.core.expression import fires_from, parse
 from docc.core.inplace import route_changes
-from docc.core.intent import Intent, intent
+from docc.core.intent import Intent, intent, stable_of
 from docc.core.plan import Plan
 from docc.core.quota import peak
 from docc.core.steps import Bake, Hold, SetWeight
@@ -21,8 +21,7 @@ from docc.ui.words import count, duration, one_line
 
 def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
     what = intent(seen, plan.candidate)
-    record = seen.record
-    stable = record.stable if record else None
+    stable = stable_of(seen)
     yield f"plan: {plan.app} v{plan.candidate}: {_aim(plan, seen, what)}"
     for container in manifest.application.containers:
         yield neutral(f"  image {container.name}: {container.image}")

@@ -50,7 +50,7 @@ def apps(carriers: Sequence[Object], now: float) -> list[App]:
 def table(rows: Sequence[App], *, with_namespace: bool) -> str:
     head = ["NAMESPACE"] * with_namespace + ["NAME", "PHASE", "SERVING", "AGE"]
     body = [[app.namespace] * with_namespace + [app.name, app.phase, app.serving, age(app.age)] for app in rows]
-    return _aligned([head, *body])
+    return neutral(_aligned([head, *body]))
 
 
 def history(entries: Sequence[Entry], seen: Seen, now: float, *, wide: bool) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from docc.model import facts
-from docc.ui.console import neutral
+from docc.ui.console import neutral, without_secrets
 
 KIND_WIDTH = 8
 EVIDENCE_ROWS_MAX = 20
@@ -175,7 +175,7 @@ def one_line(text: str) -> str:
 
 def quoted(text: str) -> list[str]:
     """Foreign rows, marked as such: the last EVIDENCE_ROWS_MAX of them, none longer than EVIDENCE_ROW_LENGTH_MAX."""
-    rows = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    rows = without_secrets(text).replace("\r\n", "\n").rstrip("\n").split("\n")
     left = len(rows) - EVIDENCE_ROWS_MAX
     head = [f"| ... {count(left, 'earlier line')} left out"] if left > 0 else []
     return head + [f"| {_clipped(row)}".rstrip() for row in rows[-EVIDENCE_ROWS_MAX:]]

@@ -15,7 +15,7 @@ from docc.sandbox import session
 from docc.spec.assets import folder
 from tests.documented import recipes
 from tests.sandbox.jobs import Cancel, Job, github, gitlab
-from tests.sandbox.test_rollouts import App, until
+from tests.sandbox.live import App, until
 from tests.unit.ui.runner import commands
 
 RECIPES = recipes()
@@ -72,6 +72,7 @@ def events(job: Job) -> list[dict[str, object]]:
     return found
 
 
+@pytest.mark.timeout(400)
 def test_jobs_of_github_green_red_and_cancelled(world: session.Session, tmp_path: Path) -> None:
     app = Shop(world, tmp_path, "shop")
     first, green = on_github(app, "first", "v1")
@@ -93,7 +94,7 @@ def test_jobs_of_github_green_red_and_cancelled(world: session.Session, tmp_path
         assert error.name == "error" and error.data.startswith("reverted: Errors is")
         assert "`FAIL`" in written(job, "STEP_SUMMARY") and outputs(job)["exit_code"] == "10"
 
-        cancel = Cancel(signal.SIGINT, lambda: until(lambda: app.status()["weight"] == 50))
+        cancel = Cancel(signal.SIGINT, lambda: until(lambda: app.status()["weight"] == 50, 60))
         job, green = on_github(app, "cancelled", "v4", cancel)
         assert not green and job.codes["Deploy"] == 130 and app.ask() == "v2", job.log
         assert commands(job.log)[-1].name == "warning" and outputs(job)["result"] == "parked"
@@ -112,6 +113,7 @@ def test_a_mistake_in_the_manifest_is_annotated_at_its_line(world: session.Sessi
     assert written(job, "OUTPUT").startswith("result=error\nrevision=\nexit_code=2\n")
 
 
+@pytest.mark.timeout(400)
 def test_jobs_of_gitlab_green_and_cancelled(tmp_path: Path) -> None:
     place = tmp_path / "s"
     app = Shop(session.up(place), tmp_path, "shop")
@@ -125,7 +127,7 @@ def test_jobs_of_gitlab_green_and_cancelled(tmp_path: Path) -> None:
             assert SECTION.findall(job.log) == [(end, phase) for phase in phases for end in ("start", "end")]
             assert events(job)[-1]["result"] == "promoted" and "::" not in job.log
 
-            cancel = Cancel(signal.SIGTERM, lambda: until(lambda: app.status()["weight"] == 50))
+            cancel = Cancel(signal.SIGTERM, lambda: until(lambda: app.status()["weight"] == 50, 60))
             job, green = on_gitlab(app, "cancelled", "v3", cancel)
             assert not green and job.codes == {"script": 143, "after_script": 0} and app.ask() == "v2", job.log
             assert SECTION.findall(job.log)[-1] == ("end", "docc_traffic")

@@ -13,7 +13,7 @@ from jsonschema import Draft7Validator
 
 from docc.sandbox import session
 from docc.spec.assets import folder
-from tests.sandbox.test_rollouts import App
+from tests.sandbox.live import App
 
 VALID = Draft7Validator(json.loads((folder("schemas") / "event.json").read_text(encoding="utf-8")))
 

@@ -13,7 +13,7 @@ import pytest
 
 from docc.model.errors import ExitCode
 from docc.sandbox import session
-from tests.sandbox.test_rollouts import App, until
+from tests.sandbox.live import App, until
 
 PAGE = (Path(__file__).parents[2] / "docs" / "exit-codes.md").read_text(encoding="utf-8")
 Ended = subprocess.CompletedProcess[str]
@@ -36,7 +36,7 @@ def half_way(app: App) -> subprocess.Popen[str]:
     words = ["--image", "demo:v2", "--prometheus-url", app.world.prometheus, "-o", "json"]
     command = app.command("deploy", str(app.path), *words)
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    until(lambda: app.status().get("weight") == 50)
+    until(lambda: app.status().get("weight") == 50, 60)
     return driver
 
 
@@ -114,6 +114,7 @@ def test_docc_ends_with(world: session.Session, tmp_path: Path, code: ExitCode) 
     proven(code, CASES[code](App(world, tmp_path, f"code{code.value}")))
 
 
+@pytest.mark.timeout(300)
 def test_what_docc_ends_with_while_a_rollout_is_under_way(world: session.Session, tmp_path: Path) -> None:
     app, told = App(world, tmp_path, "under-way"), set()
 
@@ -130,6 +131,7 @@ def test_what_docc_ends_with_while_a_rollout_is_under_way(world: session.Session
     assert told == UNDER_WAY
 
 
+@pytest.mark.timeout(300)
 def test_docc_ends_with_11_when_the_cluster_is_gone_in_mid_rollout(tmp_path: Path) -> None:
     folder = tmp_path / "s"
     app = App(session.up(folder), tmp_path, "lost")

@@ -6,23 +6,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, PREFLIGHT
-from docc.sandbox import accounts, session
-
-CONDITION = (
-    "sum(rate(http_requests_total{deployment='$canary',code='500'}[4s])) / "
-    "sum(rate(http_requests_total{deployment='$canary'}[4s])) > 0.05"
-)
+from docc.sandbox import session
+from tests.sandbox.live import App, counted, until
 
 
 @pytest.fixture(scope="module")
@@ -30,78 +23,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]
     folder = tmp_path_factory.mktemp("sandbox") / "s"
     yield session.up(folder)
     session.down(folder)
-
-
-class App:
-    """One application of the sandbox, with a manifest of its own and a host of its own."""
-
-    def __init__(self, world: session.Session, folder: Path, name: str, **more: Any) -> None:
-        """more: of the manifest's application."""
-        self.world, self.name, self.path = world, name, folder / f"{name}.json"
-        self.more = more
-        self.write(interval=3)
-
-    def write(self, interval: int) -> None:
-        name = self.name
-        container = {"image": "demo:v1", "ports": [{"port": 80}], "readiness": {"path": "/"}}
-        application = {"name": name, "scale": 2, "hosts": [f"{name}.test"], "containers": {"web": container}}
-        application |= self.more
-        strategy = {
-            "canary": {"increment": 50, "interval": interval}, "bake": 2, "poll": 1, "drain": 1, "progress_deadline": 6,
-            "failure_conditions": [{"name": "Errors", "expression": CONDITION}],
-        }  # fmt: skip
-        self.path.write_text(json.dumps({"application": application, "deployment_strategy": strategy}))
-
-    def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "docc", *words, "--kubeconfig", self.world.kubeconfig]
-
-    def deploy(self, image: str, *more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self._deploy(image, *more), capture_output=True, text=True, timeout=60)
-
-    def start(self, image: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._deploy(image), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def _deploy(self, image: str, *more: str) -> list[str]:
-        words = (
-            "deploy",
-            str(self.path),
-            "--image",
-            image,
-            "--prometheus-url",
-            self.world.prometheus,
-            "-o",
-            "json",
-            *more,
-        )
-        return self.command(*words)
-
-    def ask(self) -> str:
-        request = urllib.request.Request(f"http://{self.world.gateway}/", headers={"Host": f"{self.name}.test"})
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return str(answer.headers["x-version"])
-
-    def status(self) -> dict[str, Any]:
-        words = self.command("status", self.name, "-o", "json")
-        found: dict[str, Any] = json.loads(subprocess.run(words, capture_output=True, text=True, timeout=30).stdout)
-        return found
-
-    @contextmanager
-    def traffic(self, folder: Path) -> Iterator[Path]:
-        out = folder / f"{self.name}.load"
-        host = f"{self.name}.test"
-        words = [sys.executable, "-m", "docc.sandbox.load", self.world.gateway, "80", str(out), host]
-        load = subprocess.Popen(words)
-        try:
-            time.sleep(0.5)
-            yield out
-        finally:
-            load.terminate()
-            load.wait(15)
-
-
-def counted(path: Path, *outputs: str) -> accounts.Account:
-    weights = [(w["at"], w["revision"], w["weight"]) for text in outputs for w in json.loads(text)["weights"]]
-    return accounts.of_load([json.loads(row) for row in path.read_text().splitlines()], sorted(weights))
 
 
 def test_a_good_canary_then_a_bad_one_then_back_and_nobody_loses_a_request(
@@ -148,6 +69,7 @@ def test_pods_that_do_not_come_up_are_told_by_their_cause(
 ) -> None:
     app = App(world, tmp_path, image.split("-")[1])
     assert app.deploy("demo:v1").returncode == 0
+    app.write(interval=3, progress_deadline=6)
     failed = app.deploy(image)
     assert failed.returncode == 10 and words in failed.stderr, failed.stderr
     assert app.ask() == "v1" and app.status()["revisions"]["v2"]["weight"] == 0
@@ -208,15 +130,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
-
-
-def until(holds: Any, seconds: float = 20) -> None:
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
-        if holds():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come about in time")
 
 
 def test_a_manifest_for_the_mesh_is_tried_through_the_gateway(world: session.Session, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ anywhere in it. The comparison of .NET ignores characters that have no width, so
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,6 +14,11 @@ COMMANDS = {
     "set-env", "add-path", "set-output", "save-state", "add-mask", "add-matcher", "remove-matcher", "debug", "notice",
     "warning", "error", "group", "endgroup", "echo", "stop-commands",
 }  # fmt: skip
+# Unicode's Default_Ignorable_Code_Point
+IGNORABLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
 _DATA = (("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
 _PROPERTY = (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%"))
 
@@ -31,9 +35,7 @@ def commands(output: str) -> list[Command]:
 
 
 def _commands(row: str) -> Iterator[Command]:
-    bare = "".join(
-        letter for letter in row if unicodedata.category(letter) not in ("Cf", "Mn", "Me") and letter != "\0"
-    )
+    bare = IGNORABLE.sub("", row)
     new = re.match(r"\s*::([^ :]+)(?: (.*?))?::(.*)", bare, re.DOTALL)
     if new and new[1] in COMMANDS:
         pairs = [pair.split("=", 1) for pair in (new[2] or "").strip().split(",") if "=" in pair]

@@ -19,7 +19,7 @@ from docc.model.errors import CredentialsError, ExitCode, ManifestError, Problem
 from docc.model.moves import Outcome
 from docc.ui import ci, final, github
 from docc.ui.console import Console, neutral
-from tests.unit.ui.runner import commands
+from tests.unit.ui.runner import IGNORABLE, commands
 from tests.unit.ui.story import BAD, GOOD, T0, Told, check
 from tests.unit.ui.test_final import BREACH, ENDINGS, Golden
 
@@ -36,7 +36,7 @@ def test_an_annotation_is_one_command_whatever_is_in_it(text: str, title: str) -
 
 def visible(text: str) -> str:
     """Without what the reader ignores, and without the blanks around it."""
-    return re.sub(r"\s", "", "".join(letter for letter in text if not re.match(r"[\u00ad\u200b]", letter)))
+    return re.sub(r"\s", "", IGNORABLE.sub("", text))
 
 
 def test_every_ending_but_a_good_one_is_annotated() -> None:

@@ -152,3 +152,9 @@ def test_a_sentence_is_broken_between_words_on_a_terminal_and_nowhere_else() -> 
     err = io.StringIO()
     Console(err=err).sentence(text)
     assert err.getvalue() == text + "\n"
+
+
+def test_a_secret_is_hidden_before_a_sentence_is_broken() -> None:
+    with terminal(40) as tty:
+        Console(err=tty.stream).sentence("a long way to go until there is Authorization: Bearer abcdef0123456789abcdef")
+        assert "abcdef" not in tty.shown()

@@ -1,0 +1,70 @@
+"""A container that tells its password as it crashes, and a Prometheus whose URL has one: neither gets out, in no form."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docc.sandbox import session
+from tests.sandbox.live import App
+
+PLANTED = "Hunter2Hunter2"
+CRASH = ["sh", "-c", 'echo "cannot log in with $DB_PASSWORD"; echo "::error::$LOG_LEVEL"; exit 1']
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
+    folder = tmp_path_factory.mktemp("sandbox") / "s"
+    yield session.up(folder)
+    session.down(folder)
+
+
+def deploy(app: App, image: str, prometheus: str, output: str, summary: Path) -> tuple[int, str]:
+    """The exit code, and all that was written anywhere."""
+    command = app.command("deploy", str(app.path), "--image", image, "--prometheus-url", prometheus, "-o", output)
+    env = {
+        **os.environ,
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_STEP_SUMMARY": str(summary),
+        "GITHUB_OUTPUT": f"{summary}.out",
+    }
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr + summary.read_text() + Path(f"{summary}.out").read_text()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("output", ["text", "jsonl"])
+def test_no_secret_is_in_anything_that_docc_writes(world: session.Session, tmp_path: Path, output: str) -> None:
+    app = App(world, tmp_path, f"secret-{output}")
+    manifest = json.loads(app.path.read_text())
+    web = manifest["application"]["containers"]["web"]
+    web["env"] = {"DB_PASSWORD": PLANTED, "LOG_LEVEL": "debug"}
+    app.path.write_text(json.dumps(manifest))
+    address = world.prometheus.replace("://", f"://ops:{PLANTED}@")
+    code, told = deploy(app, "demo:v1", address, output, tmp_path / "first.md")
+    assert code == 0 and PLANTED not in told, told
+
+    web["command"] = CRASH
+    app.path.write_text(json.dumps(manifest))
+    code, told = deploy(app, "demo:v2", address, output, tmp_path / "crash.md")
+    assert code == 10 and "cannot log in with ***" in told and "::error::debug" in told, told
+    assert PLANTED not in told and not any(row.startswith("::error::debug") for row in told.splitlines())
+
+    code, told = deploy(app, "demo:v3", f"http://ops:{PLANTED}@127.0.0.1:9", output, tmp_path / "away.md")
+    assert code == 5 and "127.0.0.1:9" in told and PLANTED not in told, told
+    assert PLANTED not in route(app)
+
+
+def route(app: App) -> str:
+    """The object that carries the record."""
+    token = json.loads(Path(app.world.kubeconfig).read_text())["users"][0]["user"]["token"]
+    where = f"{app.world.api}/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/{app.name}"
+    request = urllib.request.Request(where, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return str(answer.read().decode())
