@@ -23,7 +23,7 @@ IMPATIENT = 3
 HURRY_SECONDS = 3.5
 """What is left for everything once docc was told to end: a park, the Lease, a last look."""
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_QUESTION = "\n[c]ontinue, [h]old the weights, [r]oll back? (no weight grows meanwhile; Ctrl-C again parks and ends) "
+_QUESTION = "\n[c]ontinue, [h]old the weights, [r]oll back? (no weight grows meanwhile; Ctrl-C again parks and ends)\n"
 _ANSWERS = {"c": "", "h": HOLD, "r": ROLL_BACK}
 
 

@@ -59,6 +59,6 @@ def abort(
                 where=f"namespace {place.target.namespace}",
                 why=outcome.reason,
                 state=UNTOUCHED,
-                fix=f"docc status {app} -n {place.target.namespace}; docc rollback goes back to the former version",
+                fix=f"docc status {app} {place.at}; docc rollback goes back to the former version",
             )
         conclude(console, place, app, outcome, telling, output=output)

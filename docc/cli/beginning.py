@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from docc.cli.wiring import Place
-from docc.model.errors import CredentialsError, LockedError, Unreachable, UnusableError
+from docc.model.errors import CredentialsError, DoccError, LockedError, Unreachable, UnusableError
 from docc.model.world import Seen
 
 if TYPE_CHECKING:
@@ -71,3 +71,6 @@ def reached(place: Place, ask: Callable[[], T]) -> T:
                 continue
             where = f"context {place.target.context}"
             raise UnusableError(error.what, where=where, why=error.why, state=UNTOUCHED, fix=error.fix) from error
+        except DoccError as error:
+            error.state = error.state or UNTOUCHED
+            raise

@@ -78,7 +78,7 @@ def refuse_divided(app: str, place: Place, objects: Objects) -> None:
             where=f"namespace {place.target.namespace}",
             why="without docc's record nobody would end it",
             state="nothing was touched",
-            fix=f"docc abort {app} -n {place.target.namespace}, and then this again",
+            fix=f"docc abort {app} {place.at}, and then this again",
         )
 
 

@@ -68,7 +68,7 @@ def _show(console: Console, checks: Preflight, plan: Plan, *, rehearse: bool) ->
 
     told = checks.conclude(plan, rehearse=rehearse)
     for row in (*plan_lines(checks.manifest, plan, checks.seen), *notes(told, checks.unseen)):
-        console.err(row)
+        console.sentence(row)
 
 
 def _locked(ports: Ports, plan: Plan, sampling: Sampling, chosen: Choices) -> Outcome:

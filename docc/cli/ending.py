@@ -34,12 +34,13 @@ def conclude(
     except DoccError:
         seen = None
     requests = dict(place.cluster.connection.requests)
-    ending = final.Ending(app, place.target.namespace, outcome, seen, telling.facts, requests, source)
+    ending = final.Ending(app, place.target.namespace, outcome, seen, telling.facts, requests, source, place.at)
     telling.end()
     ci.ended(console, ending)
     good = int(outcome.exit_code) == 0
     for row in final.text(ending).splitlines():
-        console.err(row, "bold" if good else "bold red")
+        tell = console.err if row.startswith(" ") else console.sentence  # a command stays whole, to be copied
+        tell(row, "bold" if good else "bold red")
     if output in ("json", "jsonl"):
         console.document(final.document(ending))
     place.cluster.close()

@@ -65,7 +65,7 @@ def _tidy(console: Console, place: Place, app: str) -> dict[str, str | int]:
         if seen.record is None:
             return _told(console, f"{name}: no app of docc", 6)
         if seen.record.phase.undecided:
-            return _told(console, f"{name}: a rollout is under way; docc status {app} -n {place.target.namespace}", 0)
+            return _told(console, f"{name}: a rollout is under way; docc status {app} {place.at}", 0)
         with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals:
             ports = Ports(place.cluster, None, place.clock, signals, lines)
             outcome = tidy(ports, app, place.target.namespace, wiring.my_name())

@@ -40,6 +40,6 @@ def history(
     if output == "json":
         console.out(json.dumps([tables.entry(one, seen) for one in found]))
     elif not found:
-        console.err(f"{app}: nothing has come to rest yet; docc status {app} -n {place.target.namespace}")
+        console.err(f"{app}: nothing has come to rest yet; docc status {app} {place.at}")
     else:
         console.out(tables.history(found, seen, place.clock.now(), wide=output == "wide"))

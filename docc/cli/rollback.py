@@ -104,8 +104,8 @@ def announce(console: Console, plan: Plan, seen: Seen) -> None:
     from docc.core.intent import stable_of
 
     stable = stable_of(seen)
-    console.err(f"plan: {plan.app} back to v{plan.candidate}, which has no pods: {plan.scale} come up first")
-    console.err("  then it gets all traffic in one write" + (f"; v{stable} serves until then" if stable else ""))
+    console.sentence(f"plan: {plan.app} back to v{plan.candidate}, which has no pods: {plan.scale} come up first")
+    console.sentence("  then it gets all traffic in one write" + (f"; v{stable} serves until then" if stable else ""))
     for container, image in seen.revision(plan.candidate).images.items():
-        console.err(f"  image {container}: {image}")
-    console.err("  not restored: what is not in its manifest, such as databases and Secrets")
+        console.sentence(f"  image {container}: {image}")
+    console.sentence("  not restored: what is not in its manifest, such as databases and Secrets")

@@ -44,10 +44,10 @@ def status(
     place.cluster.close()
     console = Console()
     if output == "json":
-        console.document(document(app, place.target.namespace, seen, lease, now))
+        console.document(document(app, place.target.namespace, seen, lease, now, place.at))
     elif output == "name":
         console.out(app)
     else:
-        console.out("\n".join(lines(app, place.target.namespace, seen, lease, now)))
+        console.out("\n".join(lines(app, place.target.namespace, seen, lease, now, place.at)))
     if exit_status and not seen.record.phase.at_rest:
         raise typer.Exit(int(ExitCode.IN_PROGRESS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,14 @@ class Place:
     cluster: KubeCluster
     clock: ServerClock
     target: Target
+
+    named: tuple[str, ...] = ()
+    """The flags that chose the cluster, as they were given."""
+
+    @property
+    def at(self) -> str:
+        """What a command that is to be typed next must say to come to the same place."""
+        return shlex.join(("-n", self.target.namespace, *self.named))
 
     def heading(self, app: str) -> str:
         """The first line of every command that writes: what it is about, and where."""
@@ -74,7 +83,9 @@ def place(
     connection.on_date = clock.heard
     name = choose_namespace(namespace, manifest_namespace, connection.context_namespace)
     target = Target(connection.server, connection.context_name, name)
-    return Place(KubeCluster(connection, name, clock.ring, wide=wide), clock, target)
+    given = {"--context": context, "--kubeconfig": kubeconfig}
+    named = tuple(word for flag, value in given.items() if value for word in (flag, value))
+    return Place(KubeCluster(connection, name, clock.ring, wide=wide), clock, target, named)
 
 
 def elsewhere(place: Place, namespace: str) -> Place:
@@ -83,7 +94,7 @@ def elsewhere(place: Place, namespace: str) -> Place:
     from docc.adapters.kube_connection import Target
 
     target = Target(place.target.server, place.target.context, namespace)
-    return Place(KubeCluster(place.cluster.connection, namespace, place.clock.ring), place.clock, target)
+    return Place(KubeCluster(place.cluster.connection, namespace, place.clock.ring), place.clock, target, place.named)
 
 
 def applications(place: Place, *, everywhere: bool) -> list[App]:

@@ -125,7 +125,7 @@ def _named(
         raise UnusableError(
             f"Gateway {home}/{wanted.name} does not exist",
             where="application.gateway",
-            why=_found(gateways) or "this cluster has no Gateway",
+            why=f"there is {_found(gateways)}" if gateways else "this cluster has no Gateway",
             state=_UNTOUCHED,
             fix='name one that exists, as "gateway": "NAMESPACE/NAME"',
         )

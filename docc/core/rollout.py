@@ -15,6 +15,7 @@ from docc.core.plan import Plan
 from docc.core.pods import bring_up, front_first, front_follows
 from docc.core.route import commit
 from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, next_weight
+from docc.core.verdict import measured
 from docc.core.view import View, pods_needed
 from docc.core.writes import fail_move, write
 from docc.model.errors import ExitCode
@@ -121,7 +122,7 @@ def _evidence(view: View) -> str:
             return candidate.trouble.why
         return ""
     if view.can_return and (check := view.failing()) is not None:
-        value = "" if check.value is None else f" is {check.value:.4g} {check.operator} {check.threshold:.4g}"
+        value = "" if check.value is None else f" is {measured(check)}"
         basis = f", in {check.basis}" if check.basis else ""
         return f"{check.name}{value} at {view.weight} %{check.series and ' in ' + check.series}{basis}"
     if candidate.crashed_at is not None and record.exposed is not None and candidate.crashed_at >= int(record.exposed):
@@ -166,7 +167,7 @@ def _baseline(view: View, plan: Plan) -> Move | None:
     if view.checks.since != view.record.since:
         return Move(wake_at=deadline, waiting="the conditions are judged before any traffic moves")
     if (check := view.failing()) is not None:
-        text = f"{check.name} was failing before this rollout ({check.value} {check.operator} {check.threshold})"
+        text = f"{check.name} was failing before this rollout ({measured(check)})"
         if view.now >= view.record.since + plan.limits.baseline:
             return fail_move(view, f"{text}, and did not clear in {plan.limits.baseline:.0f} s", request="baseline")
         return Move(wake_at=view.record.since + plan.limits.baseline, waiting=f"{text}; waiting for it to clear")

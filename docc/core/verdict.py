@@ -77,6 +77,12 @@ def breaches(value: float, operator: str, threshold: float) -> bool:
             return value != threshold and not math.isnan(value)
 
 
+def measured(check: Check) -> str:
+    """ "0.31 > 0.05": the number and the line that it is held against."""
+    value = "no number" if check.value is None else f"{check.value:.4g}"
+    return f"{value} {check.operator} {check.threshold:.4g}"
+
+
 def judge(name: str, questions: Questions, answers: Mapping[str, Answer], *, since: float) -> Check:
     """since: unix seconds of the last weight change."""
     sides = [_judge_side(name, side, answers, since) for side in questions.sides]

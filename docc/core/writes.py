@@ -10,7 +10,7 @@ from docc.core.steps import MatchHeaders
 from docc.core.view import View
 from docc.model.facts import Fact, Parked, Reverted, StableLost
 from docc.model.moves import Move, Operation
-from docc.model.record import Record
+from docc.model.record import Phase, Record
 
 
 def write(
@@ -46,7 +46,8 @@ def return_move(
     was typed, None to leave the record's."""
     record = view.record
     mine = record.by == view.me
-    exposed = view.now - record.exposed if record.exposed is not None and not record.phase.at_rest else 0.0
+    unexposed = None if record.phase is Phase.PARKED else 0.0
+    exposed = view.now - record.exposed if record.exposed is not None and not record.phase.at_rest else unexposed
     back = record.becoming(
         following(record.phase, signal), view.now, epoch=record.epoch + (0 if mine else 1), by=view.me, weight=0,
         step=-1, reason=reason, request=request, verb=verb or record.verb,

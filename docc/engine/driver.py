@@ -20,7 +20,7 @@ from docc.engine.lease import Lease, LeaseLost, Stopped, shown
 from docc.engine.ports import HOLD, ROLL_BACK, Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain, Unreachable
-from docc.model.facts import CheckSeen, LeftUndone, Reverted, Waiting
+from docc.model.facts import CheckSeen, LeftUndone, Reverted, Scaled, Updated, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
 from docc.model.record import Phase
 from docc.model.world import Seen
@@ -58,6 +58,7 @@ class Driver:
     _failures: int = 0
     _locked_out: float | None = None  # since when the login is lost
     _parking: bool = False
+    _updated: bool = False
     _seen: Seen | None = None  # None: what is there is in doubt
     _stable: int | None = None  # who served when this began
 
@@ -88,7 +89,8 @@ class Driver:
                 continue
             self._failures, self._locked_out = 0, None
             if move.outcome is not None:
-                return self._midway(move.outcome)
+                updated = self._updated and move.outcome.result == "unchanged"
+                return self._midway(replace(move.outcome, result="updated") if updated else move.outcome)
             if move.effect is None:
                 self._wait(move, seen, started)
 
@@ -160,6 +162,9 @@ class Driver:
         self.acted = now = self.ports.clock.now()
         for fact in move.facts:
             self.ports.sink.emit(now, fact)
+            self._updated = (
+                self._updated or isinstance(fact, Updated) or (isinstance(fact, Scaled) and fact.replicas > 0)
+            )
             if isinstance(fact, Reverted):  # traffic is safe: now there is time to ask why
                 for found in evidence.gather(self.ports, seen.revision(fact.candidate)):
                     self.ports.sink.emit(now, found)
@@ -197,7 +202,7 @@ class Driver:
         asked = clock.now() + (min(error.wait, self._patience()) if isinstance(error, Unreachable) else 0.0)
         if delay:
             clock.sleep_until(clock.now() + delay)
-        while clock.now() < asked and (self.ports.stop.asked() is None or self._parking):
+        while clock.now() < asked and (self._parking or self.ports.stop.asked() in (None, HOLD)):
             clock.sleep_until(asked)
 
     def _patience(self) -> float:

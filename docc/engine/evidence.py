@@ -5,6 +5,7 @@ from __future__ import annotations
 from docc.engine.ports import Ports
 from docc.model.errors import DoccError
 from docc.model.facts import Evidence
+from docc.model.moves import Object
 from docc.model.world import Revision
 
 LOG_LINES = 20
@@ -18,13 +19,14 @@ def gather(ports: Ports, revision: Revision) -> tuple[Evidence, ...]:
     found: list[Evidence] = []
     try:
         said = [
-            str(event.get("message", ""))
+            event
             for event in ports.cluster.events(trouble.pod)
             if event.get("reason") in ("Unhealthy", "Failed", "FailedScheduling", "FailedMount")
         ]
         if said:
-            times = f" ({len(said)} times)" if len(said) > 1 else ""
-            found.append(Evidence(f"pod {trouble.pod}", f"{said[-1]}{times}"))
+            times = _times(said[-1])
+            told = f"{said[-1].get('message', '')}" + (f" ({times} times)" if times > 1 else "")
+            found.append(Evidence(f"pod {trouble.pod}", told))
         if trouble.container:
             # A crashed container may have been started again by now, or not: the run before is asked for, then the last.
             ended = trouble.crashed and ports.cluster.logs(trouble.pod, trouble.container, True, LOG_LINES)
@@ -35,3 +37,8 @@ def gather(ports: Ports, revision: Revision) -> tuple[Evidence, ...]:
     except DoccError:
         return tuple(found)
     return tuple(found)
+
+
+def _times(event: Object) -> int:
+    """The kubelet tells the same once, and counts on."""
+    return int(event.get("count") or (event.get("series") or {}).get("count") or 1)

@@ -204,7 +204,8 @@ def locked(ports: Ports, app: str, lease: Object, *, waited: float = 0.0) -> Loc
         where=f"Lease {lease['metadata']['namespace']}/{lease['metadata']['name']}",
         why=f"it was renewed {age:.0f} s ago, while this command watched{after}",
         state="nothing was touched",
-        fix=f"docc status {app}; --lock-wait 15m waits for its end, docc abort {app} ends it, --take-over goes on in its place",
+        fix=f"docc status {app} -n {lease['metadata']['namespace']}; --lock-wait 15m waits for its end, docc abort {app} ends "
+        "it, --take-over goes on in its place",
     )
 
 

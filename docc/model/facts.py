@@ -113,12 +113,13 @@ class FrontMoved:
 
 @dataclass(frozen=True, slots=True)
 class Reverted:
-    """All traffic is on stable again. exposed: seconds in which the candidate had traffic."""
+    """All traffic is on stable again. exposed: seconds in which the candidate had traffic; None if it was parked
+    since, and nobody knows any more."""
 
     candidate: int
     stable: int | None
     reason: str
-    exposed: float
+    exposed: float | None
 
 
 @dataclass(frozen=True, slots=True)

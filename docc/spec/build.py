@@ -31,11 +31,16 @@ def read(raw: bytes, source: str, images: tuple[str, ...] = ()) -> Manifest:
         check(found, text, source)
         for image in images:
             _replace_image(found["application"]["containers"], image)
-        if images:
-            check(found, text, source)
     except ManifestError as error:
         error.text = text
         raise
+    if not images:
+        return build(found)
+    try:
+        check(found, text, source)
+    except ManifestError as error:  # the file itself was right
+        why = "; ".join(problem.message for problem in error.problems)
+        raise UsageError(f"--image {', '.join(images)}: no such image can be", why=why, state=error.state) from error
     return build(found)
 
 

@@ -100,6 +100,12 @@ def _type(error: Any, name: str) -> str:
     )
 
 
+def _described(error: Any) -> str:
+    """What the schema says of the field, within a sentence."""
+    text = str(error.schema.get("description", ""))
+    return text[:1].lower() + text[1:]
+
+
 def _range(error: Any, name: str) -> str:
     low, high = error.schema.get("minimum"), error.schema.get("maximum")
     return f"{name} is {_shown(error.instance, error.absolute_path)}; must be {low} to {high}"
@@ -121,7 +127,7 @@ _WORDS: dict[str, Callable[[Any, str], str]] = {
     "maximum": _range,
     "required": _required,
     "pattern": lambda e, n: (
-        f"{n} is {_shown(e.instance, e.absolute_path)}; {e.schema.get('description', 'it does not have the right form')}"
+        f"{n} is {_shown(e.instance, e.absolute_path)}; {_described(e) or 'it does not have the right form'}"
     ),
     "enum": lambda e, n: (
         f"{n} is {_shown(e.instance, e.absolute_path)}; must be one of {', '.join(map(str, e.validator_value))}"
@@ -131,9 +137,7 @@ _WORDS: dict[str, Callable[[Any, str], str]] = {
     "minLength": lambda e, n: f"{n} is empty",
     "maxLength": lambda e, n: f"{n} is longer than {e.validator_value} characters",
     "uniqueItems": lambda e, n: f"{n} names something twice",
-    "anyOf": lambda e, n: f"{n} is {_shown(e.instance, e.absolute_path)}; {e.schema.get('description', '')}".rstrip(
-        "; "
-    ),
+    "anyOf": lambda e, n: f"{n} is {_shown(e.instance, e.absolute_path)}; {_described(e)}".rstrip("; "),
 }
 
 

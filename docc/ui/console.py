@@ -14,11 +14,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from textwrap import wrap
 from typing import Any, TextIO
 
 from docc.model.secrets import MASK, masked
 
-COLUMNS_FALLBACK = 80
+COLUMNS_FALLBACK, COLUMNS_MIN = 80, 40
 # Control characters without tab and line feed, bidirectional marks, line separators, lone surrogates, invisible tags.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
@@ -110,6 +111,16 @@ class Console:
         if style and self._coloured:
             shown = "\n".join(_styled(row, style) for row in shown.split("\n"))
         self._write(self._err, shown)
+
+    def sentence(self, text: str, style: str = "") -> None:
+        """As err(); on a terminal it is broken between words, and goes on further in. Elsewhere it is one line, for grep."""
+        shown, columns = neutral(text), self.columns  # neutral first: half a secret is not known as one
+        width, deeper = max(columns or 0, COLUMNS_MIN), " " * (len(text) - len(text.lstrip()) + 2)
+        rows = [shown]
+        if columns is not None and len(shown) > width:
+            rows = wrap(shown, width, subsequent_indent=deeper, break_long_words=False, break_on_hyphens=False) or rows
+        for row in rows:
+            self.err(row, style)
 
     def command(self, text: str) -> None:
         """A line for a CI system itself, as it is: whoever makes it escapes what is foreign in it."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from docc.core.cooling import reachable, warm
 from docc.model.errors import ExitCode
-from docc.model.facts import CheckSeen, Evidence, Fact, Promoted, Reverted, Weighted
+from docc.model.facts import CheckSeen, Evidence, Fact, Parked, Promoted, Reverted, Weighted
 from docc.model.moves import Outcome
-from docc.model.record import Record
+from docc.model.record import Phase, Record
 from docc.model.world import Seen
 from docc.ui import rescue
 from docc.ui.console import neutral
@@ -23,6 +23,7 @@ from docc.ui.words import clock, duration, number, one_line
 _HEADLINES = {
     "promoted": "done",
     "unchanged": "nothing to do",
+    "updated": "done, without a rollout",
     "returned": "back",
     "reverted": "reverted",
     "parked": "parked",
@@ -44,6 +45,7 @@ class Ending:
     facts: Sequence[tuple[float, Fact]]
     requests: Mapping[str, int]
     source: str = ""
+    place: str = ""
 
     @property
     def record(self) -> Record | None:
@@ -65,6 +67,17 @@ class Ending:
         return warm(self.seen) if self.seen else None
 
     @property
+    def at(self) -> str:
+        """What makes a command find the application: its namespace, and the cluster if that was named."""
+        return self.place or f"-n {self.namespace}"
+
+    @property
+    def gave_up(self) -> bool:
+        """A rollback that gave a rollout up: the version that serves is the same, so there is no way back but to begin anew."""
+        record = self.record
+        return self.outcome.result == "returned" and record is not None and record.phase is Phase.REVERTED
+
+    @property
     def clean(self) -> bool:
         return self.outcome.exit_code is not ExitCode.FAILED_NOT_CLEAN
 
@@ -73,9 +86,11 @@ def text(ending: Ending) -> str:
     """Headline, what to do next, who serves."""
     lines = [headline(ending)]
     if not ending.clean:
-        lines += [f"  {step}" for step in rescue.steps(ending.app, ending.namespace, ending.seen)]
+        lines += [f"  {step}" for step in rescue.steps(ending.app, ending.at, ending.seen)]
     elif command := undo(ending):
         lines.append(f"  {next_label(ending)}: {command}")
+        if ending.outcome.exit_code is ExitCode.UNUSABLE:
+            lines.append("  or:        with --baseline=ignore, which leaves that condition out of this rollout")
     lines.append(_last_line(ending))
     return neutral("\n".join(lines))
 
@@ -85,18 +100,18 @@ _NEXT = {"promoted": "undo", "returned": "undo", "reverted": "try again", "parke
 
 def next_label(ending: Ending) -> str:
     """What `undo` would do."""
-    return _NEXT.get(ending.outcome.result, "next")
+    return "try again" if ending.gave_up else _NEXT.get(ending.outcome.result, "next")
 
 
 def undo(ending: Ending) -> str:
     """The command that takes back what was done, or does again what came to nothing; "" if there is none."""
     outcome = ending.outcome
-    back = f"docc rollback {ending.app} -n {ending.namespace}"
+    back = f"docc rollback {ending.app} {ending.at}"
     if not ending.clean:
         return back
-    if outcome.result in ("promoted", "returned"):
+    if outcome.result in ("promoted", "returned") and not ending.gave_up:
         return back if ending.seen is not None and reachable(ending.seen) is not None else ""
-    if outcome.result in ("reverted", "parked", "abandoned"):
+    if outcome.result in ("reverted", "parked", "abandoned") or ending.gave_up:
         return f"docc deploy {ending.source}" if ending.source else "docc deploy, with the same manifest"
     return ""
 
@@ -121,7 +136,7 @@ def _last_line(ending: Ending) -> str:
     serving = ", ".join(f"{revision} serves {weight} %" for revision, weight in ending.serving.items())
     if not serving:
         unknown = "who serves is not known" if record is None else "nothing serves"
-        return f"{place}: {unknown}; docc status {ending.app} -n {ending.namespace}"
+        return f"{place}: {unknown}; docc status {ending.app} {ending.at}"
     if ending.outcome.result in ("reverted", "parked", "abandoned") and ending.clean:
         return f"{place}: {serving}, as before"
     if ending.outcome.exit_code is ExitCode.DONE and record is not None and ending.warm is not None:
@@ -134,7 +149,7 @@ def document(ending: Ending) -> dict[str, Any]:
     """The one JSON object of `-o json`. Instants are unix seconds by the API server's clock; `weights` are the percents of
     `revision`; a value that JSON has no number for is a string, as in Prometheus' answers ("+Inf")."""
     outcome, record, told = ending.outcome, ending.record, ending.facts
-    reverted = [fact for _, fact in told if isinstance(fact, Reverted)]
+    exposed = next((fact.exposed for _, fact in reversed(told) if isinstance(fact, Reverted)), None)
     latest = {fact.name: fact for _, fact in told if isinstance(fact, CheckSeen)}
     return {
         "app": ending.app,
@@ -150,10 +165,10 @@ def document(ending: Ending) -> dict[str, Any]:
         "weights": [
             {"at": at, "revision": name(fact.candidate), "weight": fact.weight if isinstance(fact, Weighted) else 0}
             for at, fact in told
-            if isinstance(fact, Weighted | Reverted)
+            if isinstance(fact, Weighted | Reverted | Parked)
         ],
         "promoted_at": next((at for at, fact in told if isinstance(fact, Promoted)), None),
-        "exposed_seconds": round(reverted[-1].exposed, 3) if reverted else None,
+        "exposed_seconds": round(exposed, 3) if exposed is not None else None,
         "checks": [_check(check) for check in latest.values()],
         "evidence": [{"source": fact.source, "text": fact.text} for _, fact in told if isinstance(fact, Evidence)],
         "requests": dict(ending.requests),

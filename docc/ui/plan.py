@@ -13,6 +13,7 @@ from docc.core.steps import Bake, Hold, SetWeight
 from docc.model.errors import Obstacle
 from docc.model.manifest import Manifest
 from docc.model.moves import Object, Operation
+from docc.model.record import Phase
 from docc.model.world import Seen
 from docc.ui.console import neutral
 from docc.ui.words import count, duration, one_line
@@ -21,7 +22,7 @@ from docc.ui.words import count, duration, one_line
 def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
     what = intent(seen, plan.candidate)
     stable = stable_of(seen)
-    yield f"plan: {plan.app} v{plan.candidate}: {what.value}"
+    yield f"plan: {plan.app} v{plan.candidate}: {_aim(plan, seen, what)}"
     for container in manifest.application.containers:
         yield neutral(f"  image {container.name}: {container.image}")
     yield neutral(f"  {_way_in(manifest, plan)}")
@@ -44,6 +45,15 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
         yield from (f"  {row}" for row in _times(plan))
         yield from (f"  {row}" for row in _who(manifest, plan, weights))
     yield from _conditions(manifest, plan, judged=stable is not None)
+
+
+def _aim(plan: Plan, seen: Seen, what: Intent) -> str:
+    """What the deploy means; a revision that is there already is not called new, nor one reverted that was only stopped."""
+    if what is Intent.RETRY and seen.record is not None and seen.record.phase is Phase.PARKED:
+        return "begins its parked rollout again, at the first step"
+    if what is Intent.ROLL and seen.revision(plan.candidate).exists:
+        return "rolls out an earlier version again"
+    return what.value
 
 
 def notes(told: Sequence[Obstacle], unseen: Sequence[str]) -> Iterator[str]:

@@ -15,20 +15,20 @@ from docc.model.moves import Object, Operation
 from docc.model.world import Seen
 
 
-def steps(app: str, namespace: str, seen: Seen | None) -> Iterator[str]:
+def steps(app: str, at: str, seen: Seen | None) -> Iterator[str]:
     """One line each, in the order in which to do them. seen None: the cluster did not answer any more."""
-    record, kubectl = seen.record if seen else None, f"kubectl -n {namespace}"
+    record, kubectl = seen.record if seen else None, f"kubectl {at}"
     if seen is None or record is None or record.stable is None:
         yield f"see why: {kubectl} get pods,httproutes,services -l {APP_LABEL}={app}"
-        yield f"then:    docc status {app} -n {namespace}"
+        yield f"then:    docc status {app} {at}"
         return
     stable = f"v{record.stable}"
     if seen.revision(record.stable).ready == 0:
         pods = f"{APP_LABEL}={app},{REVISION_LABEL}={stable}"
         yield f"see why: {kubectl} describe pods -l {pods}"
-        yield f"then:    docc rollback {app} -n {namespace}, as soon as one pod of {stable} is ready"
+        yield f"then:    docc rollback {app} {at}, as soon as one pod of {stable} is ready"
         return
-    yield f"try:     docc rollback {app} -n {namespace}"
+    yield f"try:     docc rollback {app} {at}"
     yield f"by hand: {kubectl} patch {by_hand(app, record.stable, seen)}"
 
 

@@ -74,8 +74,10 @@ class StatusView:
     next: tuple[str, ...]
 
 
-def status_view(app: str, namespace: str, seen: Seen, lease: Object | None, now: float) -> StatusView | None:
-    """None for an application without a record."""
+def status_view(
+    app: str, namespace: str, seen: Seen, lease: Object | None, now: float, at: str = ""
+) -> StatusView | None:
+    """None for an application without a record. at: what makes a command find it, if more than the namespace does."""
     record = seen.record
     if record is None:
         return None
@@ -101,13 +103,13 @@ def status_view(app: str, namespace: str, seen: Seen, lease: Object | None, now:
         watched=alive or record.phase.at_rest,
         cool_after=record.cool_after,
         overdue=bool(overdue(record, now)),
-        next=tuple(_advice(app, namespace, seen, now, alive=alive)),
+        next=tuple(_advice(app, at or f"-n {namespace}", seen, now, alive=alive)),
     )
 
 
-def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float) -> Iterator[str]:
+def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float, at: str = "") -> Iterator[str]:
     """The text, within 80 columns as a rule; nothing for an application without a record."""
-    view = status_view(app, namespace, seen, lease, now)
+    view = status_view(app, namespace, seen, lease, now, at)
     if view is None:
         return
     phase, meaning = _PHASES[view.phase]
@@ -129,9 +131,9 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
         yield f"  next     {command}"
 
 
-def document(app: str, namespace: str, seen: Seen, lease: Object | None, now: float) -> dict[str, Any]:
+def document(app: str, namespace: str, seen: Seen, lease: Object | None, now: float, at: str = "") -> dict[str, Any]:
     """The same for `-o json`; {} for an application without a record. Instants are unix seconds."""
-    view = status_view(app, namespace, seen, lease, now)
+    view = status_view(app, namespace, seen, lease, now, at)
     if view is None:
         return {}
     revisions = {
@@ -186,19 +188,19 @@ def _driver(view: StatusView) -> str:
     return f"lost: nobody watches ({view.last_writer} is gone)"
 
 
-def _advice(app: str, namespace: str, seen: Seen, now: float, *, alive: bool) -> Iterator[str]:
+def _advice(app: str, at: str, seen: Seen, now: float, *, alive: bool) -> Iterator[str]:
     record = seen.record
     assert record is not None
-    back = f"docc rollback {app} -n {namespace}"
+    back = f"docc rollback {app} {at}"
     if record.phase is Phase.STUCK:
-        yield from rescue.steps(app, namespace, seen)
+        yield from rescue.steps(app, at, seen)
         return
     if record.phase is Phase.AWAITING:
-        yield f"docc promote {app} -n {namespace} goes on"
+        yield f"docc promote {app} {at} goes on"
     if record.phase is Phase.PARKED or (not record.phase.at_rest and not alive):
-        yield f"docc resume {app} -n {namespace} goes on; so does the same docc deploy"
+        yield f"docc resume {app} {at} goes on; so does the same docc deploy"
     if overdue(record, now):
-        yield f"docc gc {app} -n {namespace} takes down what is not needed any more"
+        yield f"docc gc {app} {at} takes down what is not needed any more"
     if record.phase is Phase.REVERTED:
         yield "docc deploy, with what was wrong set right, or once more as it was"
     elif record.phase is Phase.SUCCEEDED and (previous := reachable(seen)) is not None:

@@ -119,6 +119,8 @@ def fires(fact: facts.CheckSeen) -> str:
 
 def _reverted(fact: facts.Reverted) -> str:
     reason, now = fact.reason.rstrip(". "), serves(fact.stable) if fact.stable is not None else "Nothing serves"
+    if fact.exposed is None:
+        return f"{reason}. {now}; v{fact.candidate} has no traffic."
     if not fact.exposed:
         return f"{reason}. {now}; v{fact.candidate} had no traffic."
     return f"{reason}. {now} again; v{fact.candidate} had traffic for {fact.exposed:.1f} s."

@@ -87,7 +87,7 @@ class Cluster:
             return _json(200, {"versions": [{"version": version} for version in self.served]})
         if plural == "web":
             return _json(200, thing("web"))
-        if plural in ("pods", "endpointslices") or plural in self.lists:
+        if plural in ("pods", "endpointslices", "configmaps") or plural in self.lists:
             return _json(200, {"metadata": {}, "items": self.lists.get(plural, [])})
         return Response("404 page not found", 404)
 

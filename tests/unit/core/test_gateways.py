@@ -65,7 +65,7 @@ def test_named_one_is_looked_for_in_the_applications_namespace_first() -> None:
 def test_named_one_that_is_missing_says_which_exist() -> None:
     with pytest.raises(UnusableError, match="Gateway web/public does not exist") as caught:
         choose([open_to_all("infra/public")], GatewayName("public"), "web", LABELS, ())
-    assert caught.value.why == "infra/public (http: from All)"
+    assert caught.value.why == "there is infra/public (http: from All)"
 
 
 def test_named_one_that_refuses_says_why() -> None:

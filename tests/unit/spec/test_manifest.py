@@ -161,3 +161,12 @@ def test_prometheus_has_one_address_and_a_token_only_where_it_arrives(source: di
         return
     (problem,) = problems(text)
     assert says in problem
+
+
+def test_an_image_that_is_none_is_the_command_lines_fault_and_not_the_files() -> None:
+    with pytest.raises(UsageError) as caught:
+        read(json.dumps(TALK).encode(), "m.json", ("nginx:1=2",))
+    assert "--image nginx:1=2" in caught.value.what or "container" in caught.value.what
+    with pytest.raises(UsageError) as caught:
+        read(json.dumps(TALK).encode(), "m.json", ("dev=nginx:1=2",))
+    assert "--image dev=nginx:1=2" in caught.value.what and 'image is "nginx:1=2"; what to run' in caught.value.why

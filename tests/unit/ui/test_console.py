@@ -140,3 +140,21 @@ def test_plain_text_loads_no_rich() -> None:
     )
     done = run(code)
     assert done.returncode == 0 and "10 % to v2" in done.stderr
+
+
+def test_a_sentence_is_broken_between_words_on_a_terminal_and_nowhere_else() -> None:
+    text = "  " + " ".join(["word"] * 30)
+    with terminal(40) as tty:
+        Console(err=tty.stream).sentence(text)
+        rows = tty.shown().splitlines()
+    assert max(map(len, rows)) <= 40 and " ".join(" ".join(rows).split()) == text.strip()
+    assert rows[0].startswith("  word") and all(row.startswith("    word") for row in rows[1:])
+    err = io.StringIO()
+    Console(err=err).sentence(text)
+    assert err.getvalue() == text + "\n"
+
+
+def test_a_secret_is_hidden_before_a_sentence_is_broken() -> None:
+    with terminal(40) as tty:
+        Console(err=tty.stream).sentence("a long way to go until there is Authorization: Bearer abcdef0123456789abcdef")
+        assert "abcdef" not in tty.shown()

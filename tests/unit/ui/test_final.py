@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jsonpatch
@@ -12,11 +13,12 @@ import pytest
 from docc.core.names import labels
 from docc.core.steps import DEFAULT_HEADER
 from docc.model.errors import ExitCode
+from docc.model.facts import Parked, Weighted
 from docc.model.moves import Object, Outcome
 from docc.model.record import Phase, Record
 from docc.model.world import Revision, Routed, Seen
 from docc.ui import final, rescue
-from docc.ui.final import Ending
+from docc.ui.final import Ending, document, text, undo
 from tests.unit.ui.story import BAD, GOOD, RATIO, T0, Told, check
 
 Golden = Callable[[str, str], None]
@@ -130,7 +132,7 @@ def test_patch_by_hand_gives_stable_everything_and_leaves_what_is_foreign() -> N
 
 
 def test_by_hand_without_a_route_the_service_selects_stable() -> None:
-    *_, by_hand = rescue.steps("shop", "web", divided(2, kind="Service", route={"spec": {}}))
+    *_, by_hand = rescue.steps("shop", "-n web", divided(2, kind="Service", route={"spec": {}}))
     assert by_hand == (
         'by hand: kubectl -n web patch service shop -p \'{"spec":{"selector":'
         '{"docc.dev/app":"shop","docc.dev/revision":"v1"}}}\''
@@ -138,4 +140,42 @@ def test_by_hand_without_a_route_the_service_selects_stable() -> None:
 
 
 def test_traffic_is_never_sent_by_hand_to_pods_that_are_not_ready() -> None:
-    assert not any("patch" in step for step in rescue.steps("shop", "web", divided(0)))
+    assert not any("patch" in step for step in rescue.steps("shop", "-n web", divided(0)))
+
+
+def test_who_gave_a_rollout_up_is_not_sent_back_another_version() -> None:
+    """`docc rollback` would go on to the version before the one that serves."""
+    kept = record(Phase.REVERTED, stable=2, previous=1, candidate=3)
+    told = text(ended("returned", ExitCode.DONE, "rolled back by me", record=kept, weights={2: 100, 1: 0}))
+    assert "undo" not in told and "docc rollback" not in told
+    assert "try again: docc deploy manifest.json --image shop:2" in told
+    back = record(Phase.SUCCEEDED, stable=1, previous=2)
+    told = text(ended("returned", ExitCode.DONE, "rolled back by me", record=back, weights={2: 0, 1: 100}))
+    assert "undo: docc rollback shop -n web" in told
+
+
+def test_commands_go_to_the_cluster_that_was_named() -> None:
+    back = record(Phase.SUCCEEDED, stable=1, previous=2)
+    ending = ended("promoted", ExitCode.DONE, "", record=back, weights={2: 0, 1: 100})
+    named = replace(ending, place="-n web --context prod")
+    assert undo(named) == "docc rollback shop -n web --context prod"
+    lost = replace(named, outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, "no"))
+    assert "kubectl -n web --context prod patch" in text(lost) and "rollback shop -n web --context prod" in text(lost)
+
+
+def test_a_condition_that_failed_before_is_told_with_the_way_around_it() -> None:
+    kept = record(Phase.REVERTED, stable=1, candidate=2, request="baseline")
+    told = text(ended("reverted", ExitCode.UNUSABLE, "E was failing before", record=kept, weights={1: 100}))
+    assert told.startswith("not begun: E") and "--baseline=ignore" in told
+    kept = record(Phase.REVERTED, stable=1, candidate=2)
+    assert "--baseline" not in text(ended("reverted", ExitCode.FAILED_SAFE, "E", record=kept, weights={1: 100}))
+
+
+def test_the_document_says_when_a_park_took_the_traffic() -> None:
+    facts: Told = [(T0, Weighted(2, 1, 50, 1, 2)), (T0 + 3, Parked(2, 1, "parked by SIGTERM"))]
+    kept = record(Phase.PARKED, stable=1, candidate=2)
+    made = document(ended("parked", ExitCode.TERMINATED, "x", record=kept, weights={1: 100}, facts=facts))
+    assert [(entry["at"] - T0, entry["revision"], entry["weight"]) for entry in made["weights"]] == [
+        (0, "v2", 50),
+        (3, "v2", 0),
+    ]

@@ -87,3 +87,21 @@ def test_notes() -> None:
         "  not looked at: you may not list x; list y: no answer",
     ]
     assert list(notes([], [])) == []
+
+
+def test_the_plan_calls_nothing_new_or_reverted_that_is_not() -> None:
+    def first_line(phase: Phase, candidate: int | None, known: str) -> str:
+        spec_hash = read(json.dumps(body).encode(), "manifest.json").spec_hash
+        record = Record(1, phase, "ci#1", T0, T0, stable=1, previous=None, candidate=candidate)
+        revisions = {1: Revision(1, exists=True, spec_hash="other", replicas=3, available=3, ready=3)}
+        if known:
+            revisions[2] = Revision(2, exists=True, spec_hash=spec_hash)
+        seen = Seen(Routed("HTTPRoute", exists=True, record=record, weights={1: 100}), revisions)
+        return plan_text(CANARY, seen).splitlines()[0]
+
+    web = {"image": "acme/shop:2", "ports": [{"port": 8080}]}
+    body = {"application": {"name": "shop", "scale": 3, "containers": {"web": web}}, "deployment_strategy": CANARY}
+    assert first_line(Phase.PARKED, 2, "known").endswith("v2: begins its parked rollout again, at the first step")
+    assert first_line(Phase.REVERTED, 2, "known").endswith("v2: tries the reverted version again")
+    assert first_line(Phase.SUCCEEDED, None, "known").endswith("v2: rolls out an earlier version again")
+    assert first_line(Phase.SUCCEEDED, None, "").endswith("v2: rolls out a new version")
