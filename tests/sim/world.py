@@ -257,7 +257,7 @@ class World:
         """The namespace controller takes one thing after the other, and then the namespace."""
         self.weather.ending = True
         for number, key in enumerate(sorted(self.objects)):
-            self.agenda.append((self.now + 0.5 + number, lambda world, key=key: world.swept(key)))  # type: ignore[misc]
+            self.agenda.append((self.now + 0.5 + number, _sweeping(key)))
 
         def end(world: World) -> None:
             world.ended = True
@@ -280,3 +280,7 @@ def weights_in(route: Object | None) -> dict[str, int]:
 
 
 __all__ = ["DoccError", "Object", "Violation", "Weather", "World", "weights_in"]
+
+
+def _sweeping(key: Key) -> Callable[[World], None]:
+    return lambda world: world.swept(key)
