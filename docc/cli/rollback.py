@@ -62,7 +62,7 @@ def rollback(
         elif back.way is Way.STAYS:
             outcome = Outcome("unchanged", ExitCode.DONE, f"v{back.target} serves already")
         else:
-            outcome = engine.turn_back(ports, app, place.target.namespace, me, why)
+            outcome = engine.turn_back(ports, app, place.target.namespace, me, why, back.target)
         conclude(console, place, app, outcome, telling, output=output)
 
 

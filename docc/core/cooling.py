@@ -25,8 +25,9 @@ def warm(seen: Seen) -> int | None:
     if record is None or record.previous is None:
         return None
     previous, stable = seen.revision(record.previous), seen.revision(record.stable)
-    # A Service names only the revision that it selects; a route goes on naming the warm one until it lets go of it.
-    named = seen.routed.kind == "Service" or record.previous in seen.routed.weights
+    named = record.previous in seen.routed.weights
+    if seen.routed.kind == "Service":  # it names only the revision that it selects: here the record lets go
+        named = record.cool_after is not None or record.phase is Phase.PROMOTING
     needed = max(1, min(previous.replicas, stable.replicas))
     return record.previous if named and previous.ready >= needed else None
 
@@ -57,7 +58,10 @@ def overdue(record: Record, now: float) -> tuple[int, ...]:
 
 def _cool(view: View) -> Move | None:
     record, routed = view.record, view.seen.routed
-    going = tuple(n for n in overdue(record, view.now) if n in routed.weights or n == record.previous)
+    late, cooling = overdue(record, view.now), record.previous if record.cool_after is not None else None
+    kept_up = {record.stable, record.previous, record.candidate if record.phase is Phase.PARKED else None} - {*late}
+    # What a rollout was parked with, and another rollout has been begun over, no record knows any more.
+    going = tuple(sorted({n for n in routed.weights if n not in kept_up} | {*late} & {cooling}))
     if not going:
         return None
     # Who brought it to rest stays: the rollout is still theirs.

@@ -157,6 +157,7 @@ def _revision(app: str, number: int, objects: Objects) -> Revision:
         has_service=service is not None,
         service_uid=str((service or {}).get("metadata", {}).get("uid", "")),
         service_version=str((service or {}).get("metadata", {}).get("resourceVersion", "")),
+        service_epoch=_annotations(service or {"metadata": {}}).get(EPOCH),
         crashed_at=crashed_at,
         crash=crash,
         trouble=diagnose(deployment, pods) if deployment else None,

@@ -15,7 +15,7 @@ from docc.core.cooling import retire, warm
 from docc.core.history import note
 from docc.core.intent import given_up_first
 from docc.core.phases import Signal, following
-from docc.core.pods import front_follows, let_go
+from docc.core.pods import another_s, front_follows, let_go
 from docc.core.steps import resume_after
 from docc.core.view import View
 from docc.core.writes import park_move, return_move, write
@@ -47,7 +47,7 @@ def advance(view: View) -> Move:
         return _stuck(view, record)
     plan = view.plan
     if plan is None or plan.candidate != record.candidate:
-        return return_move(view, "another version is to be deployed" if plan else "nobody wants it to go on")
+        return return_move(view, "another version is to be deployed")
     return rollout.step(view, plan)
 
 
@@ -79,10 +79,17 @@ def give_up(view: View, verb: str, reason: str) -> Move:
     return return_move(view, reason, verb=verb)
 
 
-def turn_back(view: View, reason: str) -> Move:
-    """`docc rollback`: out of a rollout, or at rest to the warm previous revision, in one write without the Lease. An Outcome
-    when no such write is possible."""
+def turn_back(view: View, reason: str, target: int | None) -> Move:
+    """`docc rollback`: out of a rollout, or at rest to the warm previous revision, in one write without the Lease. target:
+    where that led when it was typed; of two people who type it at once, the second must not turn back what the first has
+    done. An Outcome when no such write is possible."""
     record = view.seen.record
+    if record is not None and not given_up_first(view.seen) and record.stable == target:
+        return Move(outcome=Outcome("unchanged", ExitCode.DONE, f"v{target} serves already"))
+    if record is not None and target is not None and target not in (record.stable, record.previous):
+        return Move(outcome=Outcome("refused", ExitCode.LOCKED, f"{record.by.split('#')[0]} was faster"))
+    if record is not None and given_up_first(view.seen) and target != record.stable:
+        return Move(outcome=Outcome("refused", ExitCode.LOCKED, f"{record.by.split('#')[0]} has just begun a rollout"))
     # Parked, stable has all traffic: what goes back is the rollout, not the version that serves.
     if record is None or given_up_first(view.seen):
         return give_up(view, "rollback", reason)
@@ -99,7 +106,9 @@ def turn_back(view: View, reason: str) -> Move:
 
 def _superseded(view: View) -> Move:
     """Somebody raised the epoch: whatever they decided holds, and this driver must not write any more."""
-    record = view.record
+    record, plan = view.record, view.plan
+    if plan is not None and record.phase is Phase.SUCCEEDED and record.stable == plan.candidate:
+        return Move(outcome=Outcome("promoted", ExitCode.DONE, f"{record.by.split('#')[0]} has finished it"))
     back = record.phase in (Phase.REVERTING, Phase.REVERTED, Phase.PARKED)
     why = f"{record.by.split('#')[0]} took over" + (f": {record.reason}" if record.reason else "")
     return Move(outcome=Outcome("superseded", ExitCode.FAILED_SAFE if back else ExitCode.LOCKED, why))
@@ -108,10 +117,12 @@ def _superseded(view: View) -> Move:
 def _claim(view: View, record: Record) -> Move:
     """The first write of a driver: epoch + 1, so that no other driver's later write can pass."""
     plan = view.plan
+    if plan is not None and (move := another_s(view, plan)) is not None:
+        return move
     if record.phase.at_rest:
-        if plan is None or plan.candidate == record.stable:
-            return _at_rest(view, record)
-        return rollout.begin(view, plan, record)
+        return _at_rest(view, record)
+    if plan is None and record.phase.undecided:  # who only tidies up does not decide about it, even if nobody drives it
+        return Move(outcome=Outcome("returned", ExitCode.DONE, "a rollout is under way"))
     phase = following(record.phase, Signal.TAKE_OVER)
     claimed = replace(record, phase=phase, epoch=record.epoch + 1, by=view.me)
     if record.phase.running:  # nobody has watched or waited meanwhile: the step's hold and its deadlines begin anew
@@ -133,7 +144,7 @@ def _promoting(view: View, record: Record) -> Move:
         if view.now >= limit:
             return Move(outcome=Outcome("refused", ExitCode.FAILED_NOT_CLEAN, why))
         return Move(wake_at=limit, waiting=why)
-    drained = record.since + (max(record.drain, DRAIN_SECONDS_MIN) if record.previous is not None else 0)
+    drained = _drained(view, record, record.previous is not None or len(view.seen.routed.weights) > 1)
     if view.now < drained:
         return Move(wake_at=drained, waiting=f"v{record.previous} drains, and stays warm for a rollback")
     cool_after = view.now + record.keep_warm if record.previous is not None else None
@@ -144,17 +155,23 @@ def _promoting(view: View, record: Record) -> Move:
     return write(view, settled, kept, (Settled(record.stable, record.previous, cool_after),))
 
 
+def _drained(view: View, record: Record, exposed: bool) -> float:
+    """When what has lost its traffic has answered its last requests. A write may have been sent long after it was decided."""
+    return max(record.since, view.acted) + max(record.drain, DRAIN_SECONDS_MIN) if exposed else record.since
+
+
 def _draining(view: View, record: Record) -> Move:
     """Traffic is back on stable. The candidate's last requests end; then the route lets go of it."""
     if (move := front_follows(view)) is not None:
         return move
-    exposed = record.candidate in view.seen.routed.weights
-    drained = record.since + (max(record.drain, DRAIN_SECONDS_MIN) if exposed else 0)
+    named = record.candidate in view.seen.routed.weights
+    exposed = named or record.exposed is not None  # header rules, and a Service's selector, name nobody any more
+    drained = _drained(view, record, exposed)
     if view.now < drained:
         return Move(wake_at=drained, waiting=f"v{record.candidate} drains")
-    settled = record.becoming(following(record.phase, Signal.SETTLE), view.now, weight=0)
+    settled = record.becoming(following(record.phase, Signal.SETTLE), view.now, weight=0, exposed=None)
     weights = {r: w for r, w in view.seen.routed.weights.items() if r != record.candidate}
-    facts = (LetGo(record.candidate),) if exposed and record.candidate is not None else ()
+    facts = (LetGo(record.candidate),) if named and record.candidate is not None else ()
     return write(view, settled, weights, (*facts, Settled(record.stable, record.previous, record.cool_after)))
 
 
@@ -176,11 +193,12 @@ def _at_rest(view: View, record: Record) -> Move:
     plan = view.plan
     if plan is not None and plan.candidate == record.stable and (move := inplace.change(view, plan)) is not None:
         return move
-    outcome, noting = _end(view, record), None if view.untidy else note(view)
+    outcome = _end(view, record)
+    if not view.untidy and (tidying := let_go(view) or note(view) or (retire(view) if outcome else None)) is not None:
+        return replace(tidying, spare=True)
     if outcome is None and plan is not None:
-        return let_go(view) or (noting and replace(noting, spare=True)) or rollout.begin(view, plan, record)
-    tidying = None if view.untidy else let_go(view) or noting or retire(view)
-    return replace(tidying, spare=True) if tidying else Move(outcome=outcome)
+        return rollout.begin(view, plan, record)
+    return Move(outcome=outcome)
 
 
 def _end(view: View, record: Record) -> Outcome | None:

@@ -1,15 +1,15 @@
 """Bringing a revision's pods up, and letting them go: one effect at a time, each safe to send twice or too late.
 
-The fence: a revision is scaled down, or its Service deleted, only after a fenced route write has taken it out of the route.
-Whoever finds such a revision at rest takes it down first, and one who brings it back marks its Deployment with the new epoch
-in the scale-up patch: a scale-down that was meant earlier and arrives later tests the old mark and fails, and a DELETE
-carries the uid of a Service that has been made anew since.
+The fence: a revision is scaled down, or its Service deleted, only after a fenced route write has taken it out of the route,
+and whoever brings it back marks its Deployment and its Service with the new epoch before they get traffic: a scale-down that
+was meant earlier and arrives later tests the old mark, a DELETE the old resourceVersion, and both fail.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from docc.core.cooling import overdue
 from docc.core.names import deployment_name
 from docc.core.names import selector as pods_of
 from docc.core.plan import Plan
@@ -19,6 +19,7 @@ from docc.core.writes import fail_move
 from docc.model.errors import ExitCode
 from docc.model.facts import Created, Deleted, FrontMoved, Scaled
 from docc.model.moves import Create, Delete, Move, Object, Operation, Outcome, Patch, Ref
+from docc.model.record import Phase
 from docc.model.world import Revision
 
 
@@ -32,13 +33,12 @@ def bring_up(view: View, plan: Plan, replicas: int) -> Move | None:
         notes = {"annotations": {**_annotations(plan.rendered.deployment), MANIFEST: plan.manifest}}
         body = _with(plan.rendered.deployment, epoch, spec={"replicas": replicas}, metadata=notes)
         return Move(Create(Ref("Deployment", name), body), (Created("Deployment", name),))
-    if candidate.spec_hash != plan.spec_hash:
-        why = (
-            f"Deployment {name} exists and was not made from this manifest; docc takes over nobody's object in silence"
-        )
-        return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
-    if candidate.replicas < replicas:
-        return _scale_up(name, candidate, replicas, epoch)
+    if (move := another_s(view, plan)) is not None:
+        return move
+    # Whoever let go of it may still be about to take it down: the mark comes before the traffic.
+    unmarked = plan.candidate not in view.seen.routed.weights and candidate.epoch != str(epoch)
+    if candidate.replicas < replicas or unmarked:
+        return _scale_up(name, candidate, max(replicas, candidate.replicas), epoch)
     if (move := remember(view, plan, candidate)) is not None:
         return move
     if plan.rendered.service is None:
@@ -47,7 +47,19 @@ def bring_up(view: View, plan: Plan, replicas: int) -> Move | None:
         return fail_move(view, f"{candidate.squatter} exists and docc did not make it; docc takes over nobody's object")
     if not candidate.has_service:
         return _create_service(name, plan.rendered.service, candidate, epoch)
+    if plan.candidate not in view.seen.routed.weights and candidate.service_epoch != str(epoch):
+        return Move(Patch(Ref("Service", name), (_mark(epoch),)))
     return None
+
+
+def another_s(view: View, plan: Plan) -> Move | None:
+    """The end, if the candidate's Deployment is there and was made from something else: by hand, or by somebody who deployed
+    at the same time and was given the same number."""
+    candidate, name = view.seen.revision(plan.candidate), deployment_name(view.app, plan.candidate)
+    if not candidate.exists or candidate.spec_hash == plan.spec_hash:
+        return None
+    why = f"Deployment {name} exists and was not made from this manifest; docc takes over nobody's object in silence"
+    return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
 
 
 def remember(view: View, plan: Plan, revision: Revision) -> Move | None:
@@ -60,10 +72,12 @@ def remember(view: View, plan: Plan, revision: Revision) -> Move | None:
 
 
 def _scale_up(name: str, revision: Revision, replicas: int, epoch: int) -> Move:
-    operations: tuple[Operation, ...] = (_mark(epoch), {"op": "add", "path": "/spec/replicas", "value": replicas})
-    return Move(
-        Patch(Ref("Deployment", name), operations), (Scaled(revision.number, replicas, "more traffic to come"),)
-    )
+    """Tested, too: one that arrives late would take pods down that have come since."""
+    known: Operation = {"op": "test", "path": EPOCH_PATH, "value": revision.epoch}
+    there: Operation = {"op": "test", "path": "/spec/replicas", "value": revision.replicas}
+    up: Operation = {"op": "add", "path": "/spec/replicas", "value": replicas}
+    facts = (Scaled(revision.number, replicas, "more traffic to come"),) if replicas > revision.replicas else ()
+    return Move(Patch(Ref("Deployment", name), (known, there, _mark(epoch), up)), facts)
 
 
 def _mark(epoch: int) -> Operation:
@@ -94,6 +108,8 @@ def let_go(view: View) -> Move | None:
     kept = {record.stable, view.seen.front.selects, *view.seen.routed.weights}
     if record.cool_after is not None and view.seen.routed.kind == "Service":
         kept.add(record.previous)
+    if record.phase is Phase.PARKED and record.candidate not in overdue(record, view.now):
+        kept.add(record.candidate)  # it may go on, or still be answering its last requests
     for number, revision in view.seen.revisions.items():
         if number in kept:
             continue

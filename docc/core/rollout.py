@@ -6,6 +6,8 @@ the record. What speaks against it is looked at before anything else, in every t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from docc.core.intent import stable_of
 from docc.core.observation import is_docc_s
 from docc.core.phases import Signal, following
@@ -25,7 +27,7 @@ from docc.model.record import ANNOTATION, Phase, Record
 def first(view: View) -> Move:
     """No record: the application is new to docc, or its record was lost."""
     plan, routed = view.plan, view.seen.routed
-    if plan is None:
+    if plan is None or (plan.recorded and not routed.unreadable):  # what is to be brought back is not there any more
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
     if routed.unreadable:
         return Move(outcome=Outcome("refused", ExitCode.LOCKED, routed.unreadable))
@@ -40,7 +42,14 @@ def first(view: View) -> Move:
         if stable is None and any(routed.weights.values()):
             why = f"{routed.kind} {view.app} has lost its record while several revisions get traffic"
             return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
+        # What is wanted serves already: as on a first deploy, there is nothing that it could be taken back to.
+        stable = stable if stable != plan.candidate else None
+    elif view.held:
+        why = f"{routed.kind} {view.app} is gone: somebody has deleted it in the middle of this"
+        return Move(outcome=Outcome("superseded", ExitCode.LOCKED, why))
     record = _new_record(view, plan, None, stable)
+    if routed.exists:  # who had traffic until now is not known
+        record = replace(record, exposed=view.now)
     facts = (Began(plan.candidate, stable, plan.verb if stable else "first"),)
     if routed.exists:
         return Move(commit(view.app, routed, record), facts)

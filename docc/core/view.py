@@ -24,8 +24,8 @@ class Checks:
 class View:
     """me: this driver's unique name. held: it has seen its own name in the record before. plan None: no manifest is at
     hand, so what is under way is finished and nothing is begun.
-    broken: why this driver cannot go on (a timeout, a refused object). untidy: what can wait is left
-    to others. on_hold: no weight grows, because the one who watches says so."""
+    broken: why this driver cannot go on (a timeout, a refused object). untidy: what can wait is left to others. on_hold: no
+    weight grows, because the one who watches says so. acted: when this driver's last write was answered."""
 
     app: str
     me: str
@@ -37,6 +37,7 @@ class View:
     broken: str = ""
     untidy: bool = False
     on_hold: bool = False
+    acted: float = 0.0
 
     @property
     def record(self) -> Record:

@@ -25,6 +25,7 @@ from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
 from docc.model.record import Phase
 from docc.model.world import Seen
 
+UNTOUCHED = (ExitCode.UNUSABLE, ExitCode.NOT_FOUND, ExitCode.LOCKED)
 BACKOFF_SECONDS_MAX = 2.0
 BUSY_SECONDS_MAX, BUSY_EXPOSED_SECONDS_MAX = 10.0, 1.0
 """How long a server that asks for it is left alone: at most, and while the next write may be one that saves users."""
@@ -37,7 +38,8 @@ LOGIN_SECONDS_MAX = 60.0
 
 @dataclass(slots=True)
 class Driver:
-    """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it."""
+    """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it. moved:
+    this run has touched production traffic. acted: when its last write was answered."""
 
     ports: Ports
     app: str
@@ -46,6 +48,8 @@ class Driver:
     sampling: Sampling
     lease: Lease | None = None
     timeout: float | None = None
+    moved: bool = False
+    acted: float = 0.0
     _checks: Checks = field(default=Checks())
     _held: bool = False
     _waiting: tuple[str, float] = ("", 0.0)  # the reason, and when it was told
@@ -56,6 +60,7 @@ class Driver:
     _parking: bool = False
     _updated: bool = False
     _seen: Seen | None = None  # None: what is there is in doubt
+    _stable: int | None = None  # who served when this began
 
     def run(self) -> Outcome:
         """Raises DoccError only while this driver has not written the record yet."""
@@ -69,8 +74,7 @@ class Driver:
                     return self._park(signal)
                 move, seen = self._tick()
             except LeaseLost as lost:
-                why = f"{shown(lost.holder)} took the lock over"
-                return Outcome("superseded", ExitCode.LOCKED if not self._held else ExitCode.FAILED_SAFE, why)
+                return self._overtaken(lost.holder)
             except LookAgain as error:
                 if isinstance(error, LoginLost) and self._is_locked_out():
                     return self._give_up(error)
@@ -86,7 +90,7 @@ class Driver:
             self._failures, self._locked_out = 0, None
             if move.outcome is not None:
                 updated = self._updated and move.outcome.result == "unchanged"
-                return replace(move.outcome, result="updated") if updated else move.outcome
+                return self._midway(replace(move.outcome, result="updated") if updated else move.outcome)
             if move.effect is None:
                 self._wait(move, seen, started)
 
@@ -113,13 +117,18 @@ class Driver:
         self._seen = None
         seen = see(self.app, self.ports.cluster.observe(self.app), routed=self.plan.routed if self.plan else None)
         self._seen = seen
-        self._held = self._held or (seen.record is not None and seen.record.by == self.me)
+        if seen.record is not None and seen.record.by == self.me:
+            self._held, phase = True, seen.record.phase
+            self.moved = self.moved or seen.record.exposed is not None or phase is Phase.PROMOTING
+            if phase not in (Phase.PROMOTING, Phase.SUCCEEDED):
+                self._stable = seen.record.stable
         return seen
 
     def _view(self, seen: Seen) -> View:
         now, on_hold = self.ports.clock.now(), self.ports.stop.asked() == HOLD
+        broken, untidy = self._broken, self._untidy
         return View(
-            self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy, on_hold
+            self.app, self.me, self.plan, seen, self._checks, now, self._held, broken, untidy, on_hold, self.acted
         )
 
     def _sample(self, seen: Seen) -> None:
@@ -150,7 +159,7 @@ class Driver:
             self.ports.sink.emit(self.ports.clock.now(), LeftUndone(str(move.effect.ref), words(error)))
             return
         self._waiting = ("", 0.0)
-        now = self.ports.clock.now()
+        self.acted = now = self.ports.clock.now()
         for fact in move.facts:
             self.ports.sink.emit(now, fact)
             self._updated = (
@@ -213,6 +222,26 @@ class Driver:
         if seen is None or record is None or record.phase is Phase.PROMOTING or self._view(seen).weight > 0:
             return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, words(error))
         return Outcome("abandoned", ExitCode.FAILED_SAFE, words(error))
+
+    def _overtaken(self, holder: str) -> Outcome:
+        """The Lease is somebody else's: what this driver wanted may have come true all the same."""
+        why, outcome = f"{shown(holder)} took the lock over", None
+        with contextlib.suppress(DoccError):
+            self._untidy = True
+            outcome = planner.advance(self._view(self._look())).outcome
+        return self._midway(outcome or Outcome("superseded", ExitCode.LOCKED, why))
+
+    def _midway(self, outcome: Outcome) -> Outcome:
+        """2 to 7 promise that no traffic was touched: the same cause, met later, is 10 where all is on stable, else 11."""
+        if not self.moved or outcome.exit_code not in UNTOUCHED:
+            return outcome
+        routed = self._seen.routed if self._seen else None
+        served = {number for number, weight in routed.weights.items() if weight} if routed else None
+        stable = (
+            self._stable if self.plan is not None else self._seen and self._seen.record and self._seen.record.stable
+        )
+        clean = routed is not None and served == {stable} and not routed.header_rules
+        return replace(outcome, exit_code=ExitCode.FAILED_SAFE if clean else ExitCode.FAILED_NOT_CLEAN)
 
     def _is_locked_out(self) -> bool:
         now = self.ports.clock.now()

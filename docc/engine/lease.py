@@ -128,8 +128,10 @@ class Lease:
             self.renewed = now
         except Conflict:
             found = self.ports.cluster.read(self.ref)
-            if found is not None and holder_of(found) != self.me:
+            if found is not None and holder_of(found) not in ("", self.me):
                 raise LeaseLost(holder_of(found)) from None
+            if found is not None and not holder_of(found):  # whoever had it meanwhile has given it back
+                self._take(found, now)
         except Gone:  # somebody deleted it; if somebody else has made a new one by now, that is found out next time
             self._take(None, now)
         except LookAgain as error:

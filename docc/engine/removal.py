@@ -5,7 +5,7 @@ from __future__ import annotations
 from docc.core.names import history_name
 from docc.core.removal import lock_of, next_removal
 from docc.engine.driver import perform, words
-from docc.engine.lease import Lease, Stopped
+from docc.engine.lease import Lease, LeaseLost, Stopped, shown
 from docc.engine.ports import Ports
 from docc.model.errors import ExitCode, LookAgain
 from docc.model.facts import Deleted, Updated
@@ -22,7 +22,7 @@ def remove(ports: Ports, app: str, namespace: str, me: str, *, keep_workload: bo
         lease.acquire()
     except Stopped as stopped:
         return stopped.outcome
-    why, failures = "", 0
+    why, failures, touched = "", 0, False
     try:
         while failures < TRIES_MAX:
             if ports.stop.asked() is not None:
@@ -33,9 +33,15 @@ def remove(ports: Ports, app: str, namespace: str, me: str, *, keep_workload: bo
                 effect = effect or lock_of(app, ports.cluster.read(Ref("Lease", history_name(app))))
                 if effect is None:
                     return Outcome("forgotten" if keep_workload else "deleted", ExitCode.DONE, "")
+                touched = True
                 perform(ports, effect)
                 _tell(ports, effect)
                 failures = 0
+            except LeaseLost as lost:
+                why = f"{shown(lost.holder)} took the lock over"
+                if not touched:
+                    return Outcome("superseded", ExitCode.LOCKED, why)
+                break
             except LookAgain as error:
                 why, failures = words(error), failures + 1
                 ports.clock.sleep_until(ports.clock.now() + 0.1)

@@ -3,9 +3,12 @@ revision is brought up and gets the traffic, the one that was left drains, all i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from docc.core import planner
+from docc.core.history import note
 from docc.core.invariants import check
 from docc.core.observation import see
 from docc.core.plan import Plan
@@ -14,7 +17,7 @@ from docc.engine.driver import Driver, drive, perform, words
 from docc.engine.lease import Lease
 from docc.engine.ports import Ports
 from docc.engine.sampling import Sampling
-from docc.model.errors import ExitCode, LockedError, LookAgain
+from docc.model.errors import DoccError, ExitCode, LockedError, LookAgain
 from docc.model.facts import Waiting
 from docc.model.moves import Move, Outcome
 
@@ -22,10 +25,20 @@ TRIES_MAX = 20
 UNJUDGED = Sampling((), 5.0, 30.0)
 
 
-def turn_back(ports: Ports, app: str, namespace: str, me: str, reason: str) -> Outcome:
-    """Out of a rollout, or to the warm previous revision. The outcome is "refused" when there is neither; DoccError when the
-    cluster cannot be used."""
-    return _written(ports, app, namespace, me, lambda view: planner.turn_back(view, reason))
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """plan None: what is under way is finished, nothing is begun."""
+
+    app: str
+    namespace: str
+    plan: Plan | None = None
+    timeout: float | None = None
+
+
+def turn_back(ports: Ports, app: str, namespace: str, me: str, reason: str, target: int | None) -> Outcome:
+    """Out of a rollout, or to the warm previous revision; target is which. The outcome is "refused" when there is neither;
+    DoccError when the cluster cannot be used."""
+    return _written(ports, app, namespace, me, lambda view: planner.turn_back(view, reason, target))
 
 
 def give_up(ports: Ports, app: str, namespace: str, me: str, reason: str) -> Outcome:
@@ -39,12 +52,32 @@ def bring_back(ports: Ports, plan: Plan, me: str, timeout: float | None) -> Outc
     gone = _write(ports, plan.app, me, lambda view: planner.give_up(view, plan.verb, plan.reason))
     if gone is not None and gone.exit_code is ExitCode.FAILED_NOT_CLEAN:
         return gone
-    return drive(Driver(ports, plan.app, me, plan, UNJUDGED, Lease(ports, plan.app, me, plan.namespace), timeout))
+    wanted = Wanted(plan.app, plan.namespace, plan, timeout)
+    try:
+        return _driven(ports, me, wanted, moved=gone is None)
+    except DoccError as error:
+        if gone is not None:
+            raise
+        return Outcome("abandoned", ExitCode.FAILED_SAFE, words(error))
 
 
 def finish(ports: Ports, app: str, namespace: str, me: str) -> Outcome:
     """Drains and tidies up what is at rest, or about to be. Raises LockedError if somebody else drives the application."""
-    return drive(Driver(ports, app, me, None, UNJUDGED, Lease(ports, app, me, namespace)))
+    return _driven(ports, me, Wanted(app, namespace))
+
+
+def _driven(ports: Ports, me: str, wanted: Wanted, *, moved: bool = False) -> Outcome:
+    """moved: this process has just moved the traffic."""
+    lease, acted = Lease(ports, wanted.app, me, wanted.namespace), ports.clock.now() if moved else 0.0
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return drive(Driver(ports, wanted.app, me, wanted.plan, UNJUDGED, lease, wanted.timeout, moved, acted))
+        except LookAgain:  # once the traffic has moved, what follows from it is not given up at the first silence
+            if not moved or attempt == TRIES_MAX:
+                raise
+            ports.clock.sleep_until(ports.clock.now() + 1)
 
 
 def tidy(ports: Ports, app: str, namespace: str, me: str) -> Outcome:
@@ -59,11 +92,17 @@ def _written(ports: Ports, app: str, namespace: str, me: str, decide: Callable[[
     if outcome is not None:
         return outcome
     try:
-        return finish(ports, app, namespace, me)
+        outcome = _driven(ports, me, Wanted(app, namespace), moved=True)
+        overruled = outcome.result == "superseded" and outcome.exit_code is ExitCode.FAILED_SAFE
+        return Outcome("returned", ExitCode.DONE, outcome.reason) if overruled else outcome
     except LockedError as error:
         # The driver that was overruled is still there: it will see to the rest, or whoever comes next.
         ports.sink.emit(ports.clock.now(), Waiting(f"the traffic is back; {error.what}, so the rest is left to it"))
         return Outcome("returned", ExitCode.DONE, "")
+    except DoccError as error:
+        return Outcome(
+            "stuck", ExitCode.FAILED_NOT_CLEAN, f"the traffic is back, but the rest is undone: {words(error)}"
+        )
 
 
 def _write(ports: Ports, app: str, me: str, decide: Callable[[View], Move]) -> Outcome | None:
@@ -87,5 +126,13 @@ def _write(ports: Ports, app: str, me: str, decide: Callable[[View], Move]) -> O
             continue
         for fact in move.facts:
             ports.sink.emit(ports.clock.now(), fact)
+        _note(ports, view)
         return None
     return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"it could not be written, {TRIES_MAX} times in a row: {why}")
+
+
+def _note(ports: Ports, before: View) -> None:
+    """What was at rest before the write, if nobody had noted it yet: now there is time, and nobody else knows it any more."""
+    with contextlib.suppress(DoccError):
+        if (move := note(before)) is not None and move.effect is not None:
+            perform(ports, move.effect)

@@ -79,6 +79,7 @@ class Revision:
     ready: int = 0
     service_uid: str = ""
     service_version: str = ""
+    service_epoch: str | None = None
     has_service: bool = False
     crashed_at: float | None = None
     crash: str = ""

@@ -1,160 +1,269 @@
-"""What must hold after every write, read from the raw objects by code that shares nothing with docc."""
+"""What must hold after every change, read from the raw objects by code that shares nothing with docc: traffic, pods, record.
+
+tests/sim/ledger.py has the laws of the history, tests/sim/exits.py those of exit codes and of what is left in the end.
+"""
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from docc.model.errors import ExitCode
-from tests.sim.world import World
+from tests.sim.ledger import Ledger
+from tests.sim.world import Key, Object, Violation, World, weights_in
 
 SCALE = 3
-LOGIN_SECONDS = 60
-"""How long a lost login is waited for."""
+DRAIN_SECONDS_MIN = 2.0
+SKEW = 4.0
+"""Seconds by which two people's clocks may differ; none is off by more than half of it for longer than a request takes."""
+ROUTE, FRONT = ("HTTPRoute", "shop"), ("Service", "shop")
 
 
-class Violation(AssertionError):
-    """docc did what it must never do; the message has the trace in words."""
+def require(holds: bool, what: str) -> None:
+    if not holds:
+        raise Violation(what)
 
 
+def carrier(world: World) -> Object | None:
+    """What has the record: the route, or the front Service of an application without one."""
+    return world.objects.get(ROUTE) or world.objects.get(FRONT)
+
+
+def record_in(body: Object | None) -> dict[str, Any]:
+    text = ((body or {}).get("metadata", {}).get("annotations") or {}).get("docc.dev/rollout", "{}")
+    found = json.loads(text)
+    return found if found.get("v", 1) == 1 else {}
+
+
+def record_of(world: World) -> dict[str, Any]:
+    return record_in(carrier(world))
+
+
+def selected(front: Object | None) -> str | None:
+    revision = (front or {}).get("spec", {}).get("selector", {}).get("docc.dev/revision", "none")
+    return None if revision == "none" else f"shop-{revision}"
+
+
+def named(world: World) -> set[str]:
+    """Whatever a rule of the route or the front Service names, at 0 too."""
+    rules = world.objects.get(ROUTE, {}).get("spec", {}).get("rules", [])
+    found = {each["name"] for rule in rules for each in rule.get("backendRefs", [])}
+    front = selected(world.objects.get(FRONT))
+    return found | ({front} if front else set())
+
+
+def trials(route: Object | None) -> set[str]:
+    rules = (route or {}).get("spec", {}).get("rules", [])
+    return {r["backendRefs"][0]["name"] for r in rules if any(m.get("headers") for m in r.get("matches", []))}
+
+
+def traffic(world: World) -> dict[str, int]:
+    """Who gets which share; 0 for those that are only named."""
+    if ROUTE in world.objects:
+        return weights_in(world.objects[ROUTE])
+    front = selected(world.objects.get(FRONT))
+    return {front: 100} if front else {}
+
+
+@dataclass
 class Auditor:
-    def __init__(self) -> None:
-        self.weights: dict[str, int] = {}
-        self.epoch = 0
-        self.writer = ""
-        self.trial: set[str] = set()
-        self.fell: dict[str, float] = {}
-        """When a revision's weight last fell to 0, or its header rule went."""
+    """fell: when a revision lost its last traffic. warm: until when a former version must stay up."""
 
-    def __call__(self, world: World, label: str) -> None:
-        def require(holds: bool, what: str) -> None:
-            if not holds:
-                raise Violation(f"{what}\nafter: {label}\n" + "\n".join(world.trace))
+    ledger: Ledger = field(default_factory=Ledger)
+    weights: dict[str, int] = field(default_factory=dict)
+    trial: set[str] = field(default_factory=set)
+    epoch: int = 0
+    writer: str = ""
+    fell: dict[str, float] = field(default_factory=dict)
+    warm: dict[str, float] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
+    """The processes that have changed who gets production traffic."""
+    last: tuple[float, str] = (-math.inf, "")
+    """When traffic moved last, and by whom."""
+    record: dict[str, Any] = field(default_factory=dict)
+    drain: float = 30.0
+    stable: int | None = None
+    """As records last said."""
+    foreign: bool = False
+    """Somebody has laid hands on pods or Services."""
+    hands: float = -math.inf
+    """When that was: no look can be newer than it has been taken."""
 
-        self._selected_lives(world, require)
-        route = world.objects.get(("HTTPRoute", "shop"))
-        if route is None:
+    def fork(self) -> Auditor:
+        return copy.deepcopy(self)
+
+    def changed(self, world: World, actor: str, key: Key, before: Object | None, after: Object | None) -> None:
+        if key[0] == "Lease":
             return
-        record = json.loads(route["metadata"].get("annotations", {}).get("docc.dev/rollout", "{}"))
-        weights = self._route_weights(route, require)
-        for parent in route["spec"].get("parentRefs", []):
-            there = parent.get("kind") != "Service" or ("Service", parent["name"]) in world.objects
-            require(there, f"the route's parent Service {parent['name']} does not exist")
-        self._epoch(record, require)
-        trial = {
-            rule["backendRefs"][0]["name"]
-            for rule in route["spec"].get("rules", [])
-            if any(match.get("headers") for match in rule.get("matches", []))
-        }
-        self.fell.update(dict.fromkeys(self.trial - trial, world.now))
-        self.trial = trial
+        self.ledger.changed(world, actor, key, before, after)
+        self.foreign = self.foreign or (actor == "somebody" and (key[0] != "HTTPRoute" or after is None))
+        if actor == "somebody" and key[0] == "Deployment":
+            self.hands = world.now
+        if actor != "somebody":
+            self._allowed(world, actor, key, before, after)
+        if world.weather.ending:
+            return
+        route = world.objects.get(ROUTE)
+        self._rules(world, route)
+        record, weights, trial = record_of(world), traffic(world), trials(route)
+        if key in (ROUTE, FRONT) and (positive(weights) != positive(self.weights) or trial != self.trial):
+            self.moved.add(actor)
+            self.last = (world.now, actor)
+        self._epoch(record)
+        lost = {n for n, w in self.weights.items() if w and not weights.get(n)} | (self.trial - trial)
+        self.fell.update(dict.fromkeys(lost, world.now))
         for name, weight in weights.items():
-            require(("Service", name) in world.objects, f"the route names {name}, which has no Service")
-            if weight == 0 and self.weights.get(name, 0) > 0:
-                self.fell[name] = world.now
-            if weight > self.weights.get(name, 0):
-                self._grown(world, record, name, weight, require)
-        self._record_tells_the_truth(record, weights, require)
-        self.weights = weights
+            if weight > self.weights.get(name, 0) and actor != "somebody" and actor not in world.late:
+                self._grown(world, record, name, weight)
+        self._true(record, weights, route)
+        self._warmth(world, record)
+        self.weights, self.trial, self.record = weights, trial, record
+        if record:
+            self.drain, self.stable = float(record.get("drain", 30.0)), record.get("stable")
+        if actor != "somebody":
+            self._served(world, record)
 
-    def promptly(self, world: World) -> None:
-        """Nothing disturbed the driver: a breach must end within poll + scrape, a death of all pods at once."""
-        for ends, seconds in ((world.scenario.failing, 3.0), (world.scenario.dies, 0.1)):
-            for number, instant in ends.items():
-                after = self.fell.get(f"shop-v{number}", math.inf) - instant
-                _plain(after <= seconds, f"v{number} had traffic for {after} s after it went bad")
+    # --- what docc may do at all
+    def _allowed(self, world: World, actor: str, key: Key, before: Object | None, after: Object | None) -> None:
+        kind, name = key
+        verb = actor.rpartition("-")[0]
+        require(verb not in ("wait", "history", "status"), f"{actor} only looks on, and writes {kind} {name}")
+        if key == ROUTE and before is not None and after is not None:
+            kept = before["spec"]["rules"][-1].get("filters")
+            require(after["spec"]["rules"][-1].get("filters") == kept, f"{actor} took somebody's filter away")
+            note = before["metadata"].get("annotations", {}).get("example.com/owner")
+            require(after["metadata"]["annotations"].get("example.com/owner") == note, "somebody's annotation is gone")
+        if kind == "Deployment" and before is not None:
+            now, then = (after or {}).get("spec", {}).get("replicas", 0), before["spec"]["replicas"]
+            if after is None or now < min(then, SCALE):  # a manifest may ask for fewer, but never for less than that
+                self._taken_down(world, verb, name, gone=after is None, replicas=then)
+        if kind == "Service" and after is None and key != FRONT and verb != "delete":
+            require(name not in named(world), f"{actor} deletes Service {name}, which is named")
+            self._drained(world, name)
+        if verb == "gc" and key in (ROUTE, FRONT) and after is not None:
+            then = record_in(before)
+            if then.get("phase") in ("preparing", "shifting", "awaiting", "baking", "stuck"):
+                require(False, f"gc decides about a rollout in phase {then['phase']}")
+            same = positive(weights_in(before)) == positive(weights_in(after)) if kind == "HTTPRoute" else True
+            require(same, f"{actor} moves traffic: {weights_in(after)}")
 
-    def gave_up(self, world: World, code: ExitCode) -> None:
-        """A driver ended because its login was gone: after a minute, and with "users are where they were" only if so."""
-        waited = world.now - world.locked[0]
-        _plain(waited >= LOGIN_SECONDS, f"it gave up {waited:.0f} s after the login was lost")
-        _plain(code in (ExitCode.FAILED_SAFE, ExitCode.FAILED_NOT_CLEAN), f"it gave up with {code}")
-        record = json.loads(world.objects["HTTPRoute", "shop"]["metadata"]["annotations"]["docc.dev/rollout"])
-        exposed = self.weights.get(f"shop-v{record['candidate']}", 0) if record.get("candidate") else 0
-        _plain(code is not ExitCode.FAILED_SAFE or exposed == 0, f"it called {exposed} % to the candidate safe")
-
-    def at_rest(self, world: World) -> None:
-        """What must be true when no driver has anything left to do."""
-        route = world.objects[("HTTPRoute", "shop")]
-        record = json.loads(route["metadata"]["annotations"]["docc.dev/rollout"])
-        stable, weights = record.get("stable"), self._route_weights(route, _plain)
-        _plain(record["phase"] in ("succeeded", "reverted", "parked"), f"at rest in phase {record['phase']}")
-        if stable is None:
+    def _taken_down(self, world: World, verb: str, name: str, *, gone: bool, replicas: int) -> None:
+        if verb == "delete":
+            require(ROUTE not in world.objects, f"delete takes the pods of {name} before the route")
             return
-        _plain(weights.get(f"shop-v{stable}") == 100, f"record says v{stable}, the route says {weights}")
-        selector = world.objects[("Service", "shop")]["spec"]["selector"]
-        _plain(selector["docc.dev/revision"] == f"v{stable}", f"the front selects {selector}, stable is v{stable}")
-        _plain(world.ready(f"shop-v{stable}") > 0, "stable serves nobody")
-        kept = world.objects.get(("ConfigMap", "docc-shop"), {}).get("data", {})
-        noted = [json.loads(text)["ended"] for text in kept.values()]
-        _plain(
-            noted.count(record["since"]) == 1,
-            f"{record['since']} is in the history {noted.count(record['since'])} times",
-        )
-        if record["phase"] != "parked":
-            kept = {f"shop-v{n}" for n in (stable, record.get("previous")) if n is not None}
-            for (kind, name), body in world.objects.items():
-                if kind == "Deployment" and name not in kept:
-                    _plain(body["spec"]["replicas"] == 0, f"{name} is orphaned")
-                if kind == "Service" and name not in kept | {"shop"}:
-                    _plain(False, f"Service {name} is orphaned")
+        require(name not in named(world), f"{name} is taken down while the route or a Service names it")
+        if gone:
+            require(replicas == 0, f"Deployment {name} is deleted with {replicas} pods")
+        self._drained(world, name)
 
-    def _route_weights(self, route: dict[str, Any], require: Any) -> dict[str, int]:
+    def _drained(self, world: World, name: str) -> None:
+        drain = max(self.drain, DRAIN_SECONDS_MIN)
+        since = world.now - self.fell.get(name, -math.inf)
+        require(
+            since >= drain - SKEW / 2, f"{name} is taken down {since:.1f} s after its last traffic, drain is {drain}"
+        )
+        if f"shop-v{self.record.get('previous')}" == name and self.record.get("candidate") != self.record.get(
+            "previous"
+        ):
+            left = self.warm.get(name, 0.0) - world.now
+            require(left <= SKEW, f"{name} is taken down {left:.1f} s before its time to stay warm is over")
+
+    def _warmth(self, world: World, record: dict[str, Any]) -> None:
+        if record.get("phase") == "succeeded" and self.record.get("phase") == "promoting" and record.get("previous"):
+            until, since = instant(record["cool_after"]), instant(record["since"])
+            require(abs(until - since - float(record.get("keep_warm", 600.0))) < 0.01, f"warm for {until - since} s")
+            self.warm = {f"shop-v{record['previous']}": until}
+        gone = set(self.weights) - set(traffic(world)) if ROUTE in world.objects else set()
+        for name in gone:
+            if record.get("candidate") == record.get("previous"):
+                continue  # it was tried again, and taken back
+            if f"shop-v{record.get('previous')}" == name and self.record.get("previous") == record.get("previous"):
+                left = self.warm.get(name, 0.0) - world.now
+                require(left <= SKEW, f"the route lets go of {name} {left:.1f} s before its time to stay warm is over")
+
+    # --- what the objects say together
+    def _rules(self, world: World, route: Object | None) -> None:
+        for parent in (route or {}).get("spec", {}).get("parentRefs", []):
+            there = parent.get("kind") != "Service" or ("Service", parent["name"]) in world.objects or self.foreign
+            require(there, f"the route's parent Service {parent['name']} does not exist")
         found: list[dict[str, int]] = []
-        for rule in route["spec"].get("rules", []):
+        for rule in (route or {}).get("spec", {}).get("rules", []):
             backends = {b["name"]: b["weight"] for b in rule.get("backendRefs", []) if b["name"].startswith("shop-v")}
+            for name in backends:
+                require(
+                    ("Service", name) in world.objects or self.foreign, f"the route names {name}, which has no Service"
+                )
             if backends and not any(m.get("headers") for m in rule.get("matches", [])):
                 require(sum(backends.values()) == 100, f"weights {backends} do not sum to 100")
                 found.append(backends)
         require(all(weights == found[0] for weights in found), f"rules disagree: {found}")
-        return found[0] if found else {}
 
-    def _epoch(self, record: dict[str, Any], require: Any) -> None:
+    def _epoch(self, record: dict[str, Any]) -> None:
+        if not record:  # wiped by somebody, or deleted: a new one begins anew
+            self.epoch, self.writer = 0, ""
+            return
         epoch, writer = record.get("epoch", 0), record.get("by", "")
         require(epoch >= self.epoch, f"a writer with the old epoch {epoch} wrote after {self.epoch}")
         require(epoch > self.epoch or writer == self.writer, f"{writer} wrote in the epoch of {self.writer}")
         self.epoch, self.writer = epoch, writer
 
-    def _grown(self, world: World, record: dict[str, Any], name: str, weight: int, require: Any) -> None:
-        number = world.revision(name)
-        returning = record["phase"] in ("reverting", "parked") or record.get("previous") is None
-        needed = 1 if returning or record.get("stable") == number else math.ceil(SCALE * weight / 100)
-        ready = world.available(name)
+    def _grown(self, world: World, record: dict[str, Any], name: str, weight: int) -> None:
+        number, tag = int(name.rpartition("-v")[2]), world.tag(name)
+        stable, before = record.get("stable"), self.record.get("stable")
+        since, _ = world.weather.down.get(tag, (-math.inf, 0.0))
+        if any(0 <= world.now - at < 1 for at in (self.hands, since)):
+            return
+        returning = number == before or record.get("phase") in ("reverting", "parked") or before is None
+        if returning:
+            require(world.ready(name) >= 1 or before is None, f"{name} grew to {weight} % and nobody answers there")
+            if before is not None or not self.weights:
+                return
+        needed = math.ceil(SCALE * weight / 100)
+        if record.get("verb") == "rollback":
+            serving = [n for n, w in self.weights.items() if w]
+            needed = max([needed, *(world.ready(n) for n in serving if world.ready(n))])
+        warmly = stable == number and self.record.get("previous") == number
+        ready = world.ready(name) if warmly else world.ready(name, settled=2.0)
         require(ready >= needed, f"{name} grew to {weight} % with {ready} of {needed} pods ready")
-        if record.get("candidate") == number and record.get("stable") is not None:
-            failing = world.now >= world.scenario.failing.get(number, math.inf) + 2
+        if record.get("candidate") == number and before is not None and world.ready(f"shop-v{before}"):
+            failing = world.now >= world.weather.failing.get(tag, math.inf) + 5
             require(not failing, f"{name} grew to {weight} % while its condition fails")
-            require(number not in world.scenario.silent or record.get("weight", 0) <= 20, f"{name} grew without data")
+            require(tag not in world.weather.silent or weight <= 25, f"{name} grew to {weight} % without data")
 
-    def _record_tells_the_truth(self, record: dict[str, Any], weights: dict[str, int], require: Any) -> None:
+    def _true(self, record: dict[str, Any], weights: dict[str, int], route: Object | None) -> None:
         if not record or not weights:
             return
-        candidate, told = record.get("candidate"), record.get("weight", 0)
-        if candidate is not None and record.get("stable") is not None:
+        candidate, stable, told = record.get("candidate"), record.get("stable"), record.get("weight", 0)
+        if stable is None:
+            return
+        if candidate is not None:
             real = weights.get(f"shop-v{candidate}", 0)
             require(real == told, f"the record says {told} % for v{candidate}, the route {real} %")
-        elif record.get("stable") is not None:
-            real = weights.get(f"shop-v{record['stable']}", 0)
-            require(real == 100, f"the record says v{record['stable']} is stable, the route gives it {real} %")
+        real = weights.get(f"shop-v{stable}", 0)
+        require(
+            real == 100 - told, f"the record says v{stable} is stable, the route gives it {real} %, not {100 - told}"
+        )
+        if record["phase"] in ("succeeded", "reverted", "parked", "reverting", "promoting"):
+            require(not trials(route), f"header users are still elsewhere in phase {record['phase']}")
 
-    def _selected_lives(self, world: World, require: Any) -> None:
-        front = world.objects.get(("Service", "shop"))
-        named = {name for name, weight in self.weights.items() if weight > 0}
-        route = world.objects.get(("HTTPRoute", "shop"))
-        if route is not None:
-            named = {n for n, w in self._route_weights(route, require).items() if w > 0}
-        if front is not None and front["spec"]["selector"]["docc.dev/revision"] != "none":
-            named.add(f"shop-{front['spec']['selector']['docc.dev/revision']}")
-        for name in named:
+    def _served(self, world: World, record: dict[str, Any]) -> None:
+        """Who gets traffic has pods."""
+        front = selected(world.objects.get(FRONT))
+        live = {name for name, weight in self.weights.items() if weight} | ({front} if front else set())
+        for name in live:
             replicas = world.objects.get(("Deployment", name), {}).get("spec", {}).get("replicas", 0)
-            require(replicas > 0, f"{name} is selected and scaled to 0")
-            record = json.loads(route["metadata"]["annotations"]["docc.dev/rollout"]) if route else {}
-            stable = record.get("stable")
-            if stable is not None and name == f"shop-v{stable}":
+            scaled = world.weather.down.get(world.tag(name)) is None
+            require(replicas > 0 or self.foreign, f"{name} is selected and has no pods")
+            if name == f"shop-v{record.get('stable')}" and scaled and not self.foreign:
                 require(replicas >= SCALE, f"stable {name} has only {replicas} replicas")
 
 
-def _plain(holds: bool, what: str) -> None:
-    if not holds:
-        raise Violation(what)
+def positive(weights: dict[str, int]) -> dict[str, int]:
+    return {name: weight for name, weight in weights.items() if weight}
+
+
+def instant(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

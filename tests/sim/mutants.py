@@ -23,7 +23,10 @@ class Edit:
     new: str
 
 
-NO_INVARIANTS = Edit("docc.engine.driver", "        check(view, move)\n", "")
+NO_INVARIANTS = (
+    Edit("docc.engine.driver", "        check(view, move)\n", ""),
+    Edit("docc.engine.rollback", "        check(view, move)\n", ""),
+)
 
 MUTANTS: dict[str, tuple[Edit, ...]] = {
     "no guard: writes do not test what was observed": (
@@ -77,12 +80,12 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "Service deleted before the route lets go": (
         Edit(
             "docc.core.planner",
-            "    settled = record.becoming(following(record.phase, Signal.SETTLE), view.now, weight=0)\n",
+            "    settled = record.becoming(following(record.phase, Signal.SETTLE), view.now, weight=0, exposed=None)\n",
             "    if view.candidate.has_service:\n"
             "        from docc.model.moves import Delete, Ref\n"
             "        ref = Ref('Service', f'{view.app}-v{record.candidate}')\n"
             "        return Move(Delete(ref, view.candidate.service_uid, view.candidate.service_version))\n"
-            "    settled = record.becoming(following(record.phase, Signal.SETTLE), view.now, weight=0)\n",
+            "    settled = record.becoming(following(record.phase, Signal.SETTLE), view.now, weight=0, exposed=None)\n",
         ),
     ),
     "422 not retried: a failed guard ends the driver": (
@@ -95,7 +98,17 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         ),
     ),
     "no fence: a revision is brought back without the new epoch on its Deployment": (
-        Edit("docc.core.pods", "(_mark(epoch), {", '({"op": "test", "path": "/kind", "value": "Deployment"}, {'),
+        Edit("docc.core.pods", "view.seen.routed.weights and candidate.epoch != str(epoch)", "() and False"),
+        Edit("docc.core.pods", "(known, there, _mark(epoch), up)", "(known, there, up)"),
+    ),
+    "no fence: a revision is brought back without the new epoch on its Service": (
+        Edit("docc.core.pods", "view.seen.routed.weights and candidate.service_epoch != str(epoch)", "() and False"),
+    ),
+    "no fence: pods are taken down without a test": (
+        Edit("docc.core.pods", "(test, down)), (Scaled(revision.number, 0", "(down,)), (Scaled(revision.number, 0"),
+    ),
+    "no fence: pods come up without a test of how many there are": (
+        Edit("docc.core.pods", "(known, there, _mark(epoch), up)", "(_mark(epoch), up)"),
     ),
     "front forgotten: it goes on selecting the former stable": (
         Edit("docc.core.pods", "or front.selects == stable or front.foreign", "or front.exists"),
@@ -106,6 +119,68 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
             "        if revision.exists and revision.replicas > 0:\n",
             "        if revision.number < 0:\n",
         ),
+    ),
+    "the history tells a rest twice": (
+        Edit(
+            "docc.core.history",
+            "noted.foreign or _is_noted(noted, entry)",
+            "noted.foreign or entry.outcome == 'reverted'",
+        ),
+    ),
+    "the history forgets what a rollback ended": (Edit("docc.engine.rollback", "        _note(ports, view)\n", ""),),
+    "the history is not noted before the next rollout": (
+        Edit("docc.core.planner", "let_go(view) or note(view) or (", "let_go(view) or (outcome and note(view)) or ("),
+    ),
+    "cooled before its time": (Edit("docc.core.cooling", "now >= record.cool_after:", "now >= record.since:"),),
+    "warm too short: the drain is counted for it": (
+        Edit(
+            "docc.core.planner",
+            "cool_after = view.now + record.keep_warm",
+            "cool_after = record.since + record.keep_warm",
+        ),
+    ),
+    "pruned: a Deployment that the route names": (
+        Edit(
+            "docc.core.cooling",
+            "    for number, found in sorted(revisions.items()):\n",
+            "    needed = {*newest} - {record.stable}\n    for number, found in sorted(revisions.items()):\n",
+        ),
+        Edit("docc.core.cooling", "found.replicas == 0 and not found.has_service:", "found.replicas >= 0:"),
+    ),
+    "abort does not raise the epoch": (
+        Edit("docc.core.writes", "epoch=record.epoch + (0 if mine else 1)", "epoch=record.epoch"),
+    ),
+    "cold rollback moves the traffic at once": (
+        Edit("docc.core.cooling", "previous.ready >= needed else None", "needed else None"),
+        Edit("docc.core.cooling", "    named = record.previous in seen.routed.weights\n", "    named = True\n"),
+    ),
+    "cold rollback with one pod for all": (
+        Edit("docc.core.view", "return max(1, math.ceil(scale * weight / 100)) if", "return 1 if"),
+    ),
+    "gc decides about an unfinished rollout": (
+        Edit(
+            "docc.core.planner",
+            "if plan is None and record.phase.undecided:  #",
+            "if plan is None and record.phase.undecided:\n"
+            "        return return_move(view, 'nobody wants it to go on')\n"
+            "    if plan is None and view.now < 0:  #",
+        ),
+    ),
+    "delete takes the pods before the route": (
+        Edit(
+            "docc.core.removal",
+            "    going = [\n",
+            "    going = [\n"
+            '        *(("Deployment", body) for name, body in objects.deployments.items() if _is_of(app, name)),\n',
+        ),
+    ),
+    "no drain after a trial": (Edit("docc.core.planner", "named or record.exposed is not None", "named or False"),),
+    "two rollbacks at once undo each other": (
+        Edit("docc.core.planner", "given_up_first(view.seen) and record.stable == target:", "target == -1:"),
+        Edit("docc.core.planner", "target is not None and target not in", "target == -1 and target not in"),
+    ),
+    "a failure midway promises that nothing was touched": (
+        Edit("docc.engine.driver", "        if not self.moved or outcome", "        if outcome is not None or outcome"),
     ),
     "no patience: a lost login ends the driver at once": (
         Edit("docc.engine.driver", " and self._is_locked_out():\n", ":\n"),
@@ -160,10 +235,10 @@ class _Finder(MetaPathFinder):
 
 
 def main(name: str) -> int:
-    sys.meta_path.insert(0, _Finder((NO_INVARIANTS, *MUTANTS[name])))
-    from tests.sim import scenes
+    sys.meta_path.insert(0, _Finder((*NO_INVARIANTS, *MUTANTS[name])))
+    from tests.sim import play
 
-    return scenes.main()
+    return play.caught()
 
 
 if __name__ == "__main__":

@@ -1,211 +1,317 @@
-"""One world, the drivers that come and go in it until nothing is left to do, and what can go wrong at one of their writes."""
+"""Plays scenes to their end, with faults; what was wrong is told with a trace in words and what repeats it.
+
+`python -m tests.sim.play --seeds N [--from S]` plays N random plays; `--seed S` one of them, with its trace; `--case NAME` one
+single fault; without any of them every single fault is played.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import argparse
 import itertools
-from collections.abc import Callable
+import random
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from docc.core import planner
-from docc.core.expression import parse
-from docc.core.observation import see
-from docc.core.plan import Limits, Plan, Rendered
-from docc.core.steps import Step, compile_steps
-from docc.core.view import Checks, View
-from docc.engine.driver import Driver, perform
-from docc.engine.lease import Lease
-from docc.engine.ports import Ports
-from docc.engine.sampling import Sampling
-from docc.model.errors import DoccError, ExitCode, LoginLost
-from docc.model.manifest import Canary, FailureCondition, Strategy
-from docc.model.moves import Effect, Object, Outcome
-from tests.sim.auditor import SCALE, Auditor, Violation
-from tests.sim.world import Crash, Scenario, SimPorts, World
+from docc.model.moves import Create, Delete, Patch
+from tests.sim import exits, verbs
+from tests.sim.auditor import Auditor, record_of, traffic
+from tests.sim.faults import FAULTS, PROCESS, RIVALS, SLEEPER, WORLD
+from tests.sim.scenes import SCENES, Scene
+from tests.sim.stage import Process, Stage, Written
+from tests.sim.verbs import Verb, enter
+from tests.sim.world import START, Violation, World
 
-CONDITION = 'sum(rate(x{code="500",deployment="$canary"}[10s])) / sum(rate(x{deployment="$canary"}[10s])) > 0.05'
-LIMITS = Limits(progress=60, no_data=60, baseline=10, drain=5, keep_warm=60)
-CANARY = Strategy(canary=Canary(20, 10), failure_conditions=(FailureCondition("Errors", CONDITION),), bake=10)
-RESTARTS_MAX = 12
-_names = itertools.count(1)
-
-
-def plan(candidate: int, strategy: Strategy = CANARY, *, mesh: bool = False) -> Plan:
-    steps: tuple[Step, ...] = compile_steps(strategy, longest_range=10)
-    rendered = _rendered(candidate, mesh=mesh)
-    return Plan("shop", "web", candidate, f"hash-{candidate}", SCALE, steps, rendered, LIMITS, True, port=80)
-
-
-def _rendered(candidate: int, *, mesh: bool) -> Rendered:
-    def body(kind: str, name: str, spec: Object, annotations: dict[str, str] | None = None) -> Object:
-        labels = {"app.kubernetes.io/managed-by": "docc", "docc.dev/app": "shop"}
-        meta: Object = {"name": name, "namespace": "web", "labels": labels}
-        return {"kind": kind, "metadata": {**meta, "annotations": annotations} if annotations else meta, "spec": spec}
-
-    name = f"shop-v{candidate}"
-    chosen = {"docc.dev/app": "shop", "docc.dev/revision": f"v{candidate}"}
-    rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": []}
-    front_parent = [{"group": "", "kind": "Service", "name": "shop"}] if mesh else []
-    route: Object = {"parentRefs": [{"name": "gw"}, *front_parent], "rules": [rule]}
-    return Rendered(
-        deployment=body("Deployment", name, {"replicas": SCALE}, {"docc.dev/spec-hash": f"hash-{candidate}"}),
-        front=body("Service", "shop", {"selector": {"docc.dev/app": "shop", "docc.dev/revision": "none"}}),
-        service=body("Service", name, {"selector": chosen}),
-        route=body("HTTPRoute", "shop", route),
-    )
+AGAIN_MAX = 8
 
 
 @dataclass
 class Play:
-    """One world and what its drivers ended with. `wanted`: who wants what after a driver has died."""
+    """One case. faults: by write of the main process. others: who else comes, and when; killed: when the main process is."""
 
-    auditor: Auditor
-    world: World
-    wanted: Plan | None
-    outcomes: list[Outcome] = field(default_factory=list)
+    name: str
+    scene: Scene
+    faults: dict[tuple[str, int], str] = field(default_factory=dict)
+    others: list[tuple[float, Verb, dict[tuple[str, int], str]]] = field(default_factory=list)
+    offsets: list[float] = field(default_factory=list)
+    killed: float | None = None
+    world: World = field(init=False)
+    excused: set[str] = field(default_factory=lambda: {"somebody"})
+    codes: list[int] = field(default_factory=list)
+    writes: dict[str, int] = field(default_factory=dict)
 
-    def drive(self, *, stopped: str | None = None) -> Outcome:
-        lease, driver = new_driver(SimPorts(self.world, stopped, expires=True), self.wanted)
-        lease.acquire()
-        outcome = driver.run()
-        lease.release()
-        return outcome
+    @property
+    def audit(self) -> Auditor:
+        assert isinstance(self.world.audit, Auditor)
+        return self.world.audit
 
-    def until_done(self, *, stopped: str | None = None) -> Outcome:
-        """A driver that dies is followed by another, later, that wants the same; one whose login is gone, by somebody who has
-        logged in."""
-        for _ in range(RESTARTS_MAX):
-            self.world.now = max(self.world.now, self.world.locked[1])
-            try:
-                outcome = self.drive(stopped=stopped)
-            except (Crash, LoginLost):
-                self.world.now += 7
-                continue
-            except DoccError as error:
-                raise Violation(f"a driver gave up: {error}\n" + "\n".join(self.world.trace)) from error
-            self.outcomes.append(outcome)
-            if self.world.locked_out and outcome.exit_code is not ExitCode.DONE:
-                self.auditor.gave_up(self.world, outcome.exit_code)
-                continue
-            if outcome.result != "superseded":
-                return outcome
-            self.wanted = None  # who took over decides; whoever comes next only finishes what is under way
-            self.world.now += 20
-        raise Violation("it does not settle\n" + "\n".join(self.world.trace))
+    def run(self) -> None:
+        """Raises Violation, with everything that happened."""
+        self.world = self.scene.world()
+        try:
+            self._acts()
+        except Violation as violation:
+            told = "\n".join([f"{self.name}: {violation}", *trace(self.world)])
+            raise Violation(told) from None
+        except Exception as error:
+            told = "\n".join([f"{self.name}: docc ends with {type(error).__name__}: {error}", *trace(self.world)])
+            raise Violation(told) from error
+
+    def _acts(self) -> None:
+        first, *rest = self._act(self.scene.verb, self.faults, self.others, self.killed)
+        self.writes = first.writes
+        for _ in range(AGAIN_MAX):  # who was killed, or stopped, or has logged in anew, types the same again
+            if not self._to_be_repeated(first):
+                break
+            self.world.now += 7
+            first, *rest = self._act(self.scene.verb, {}, [], None)
+        else:
+            raise Violation("it does not settle, however often it is typed")
+        self._tidy()
+
+    def _to_be_repeated(self, process: Process) -> bool:
+        code = None if process.outcome is None else int(process.outcome.exit_code)
+        locked_out = code == 11 and self.world.now < process.locked[1]
+        return not self.world.weather.ending and (code is None or code in (130, 143) or locked_out)
+
+    def _act(
+        self,
+        verb: Verb,
+        faults: dict[tuple[str, int], str],
+        others: list[tuple[float, Verb, dict[tuple[str, int], str]]],
+        killed: float | None,
+    ) -> list[Process]:
+        stage = _Audited(self)
+        process = enter(stage, verb)
+        process.faults = {at: FAULTS[name] for at, name in faults.items()}
+        for delay, other, theirs in others:
+            enter(stage, other, delay).faults = {at: FAULTS[name] for at, name in theirs.items()}
+        for each, offset in zip(stage.processes, self.offsets, strict=False):
+            each.offset = offset
+        if killed is not None:
+            self.world.agenda.append((self.world.now + killed, lambda world: stage.kill(process)))
+        stage.everybody = list(stage.processes)
+        stage.play()
+        for each in stage.everybody:
+            if each.outcome is None or int(each.outcome.exit_code) in (4, 5, 11):
+                self.excused.add(each.name)
+        if process.outcome is not None:
+            self.codes.append(int(process.outcome.exit_code))
+        return stage.everybody
+
+    def _tidy(self) -> None:
+        """The skies clear. What is left undecided is given up, what is left over is taken down; then gc has nothing to do."""
+        world = self.world
+        if world.weather.ending:
+            return
+        world.weather.away, world.now = 0.0, world.now + 30
+        for tag, (since, until) in list(world.weather.down.items()):
+            world.weather.down[tag] = (since, min(until, world.now))
+        world.weather.metrics.clear()
+        world.weather_changed()
+        world.now += 10
+        record = record_of(world)
+        if record.get("phase") in exits.MIDWAY:
+            self._act(verbs.ABORT, {}, [], None)
+        for _ in range(2):  # one ends what nobody had ended, the other cools it
+            world.now += 100
+            self._act(verbs.GC, {}, [], None)
+        serial = world.serial
+        self._act(verbs.GC, {}, [], None)
+        if world.serial != serial:
+            raise Violation("gc finds something to do twice")
+        exits.at_rest(world, self.audit, self.excused)
 
 
-def new_driver(ports: SimPorts, wanted: Plan | None) -> tuple[Lease, Driver]:
-    """A new process that wants this, and its Lease, not taken yet."""
-    me, bundle = f"driver-{next(_names)}", Ports(ports, ports, ports, ports, ports)
-    lease = Lease(bundle, "shop", me, "web")
-    sampling = Sampling((("Errors", parse(CONDITION)),), poll=2, window=30)
-    return lease, Driver(bundle, "shop", me, wanted, sampling, lease)
+class _Audited(Stage):
+    """Each exit is judged at its instant."""
+
+    def __init__(self, play: Play) -> None:
+        super().__init__(play.world)
+        self.play_, self.everybody = play, list[Process]()
+        self._before: dict[str, dict[str, int]] = {}
+
+    def enter(self, process: Process, delay: float = 0.0) -> Process:
+        entered = super().enter(process, delay)
+        verb = process.run
+
+        def judged(process: Process) -> object:
+            before = traffic(self.world)
+            process.outcome = verb(process)
+            process.run = verb
+            exits.ended(self.world, self.play_.audit, process, before)
+            return process.outcome
+
+        process.run = judged  # type: ignore[assignment]
+        self.everybody.append(process)
+        return entered
 
 
-def serving(scenario: Scenario) -> Play:
-    """A world in which v1 serves."""
-    auditor = Auditor()
-    play = Play(auditor, World(scenario, auditor), plan(1))
-    outcome = play.until_done()
-    if outcome.exit_code is not ExitCode.DONE:
-        raise Violation(f"the first deploy ended with {outcome}")
-    play.world.writes = 0
-    play.world.now += 60
+CORE = (
+    "good canary", "bad trial", "warm rollback", "cold rollback", "cold rollback out of a rollout", "gc", "delete",
+    "without a route: deploy", "without a route: cold rollback",
+)  # fmt: skip
+AT_THE_LEASE = (
+    "crash after", "answer lost", "unreachable", "written late", "stands still 20 s", "sleeps through a deploy that dies",
+)  # fmt: skip
+ANYWHERE = ("crash before", "crash after", "answer lost", "written late", "SIGTERM")
+
+
+def singles(scene: Scene, *, all_of_them: bool) -> Iterator[Play]:
+    """The scene undisturbed, then with one fault at each of its writes: of all kinds, or of those that are played anywhere."""
+    clean = Play(scene.name, scene)
+    yield clean
+    if clean.codes[:1] != [scene.code]:
+        raise Violation(f"{scene.name} ends with {clean.codes}, not {scene.code}\n" + "\n".join(trace(clean.world)))
+    kinds = [*ANYWHERE]
+    if all_of_them:
+        kinds = [*PROCESS, *RIVALS, *SLEEPER, *(WORLD if scene.verb.name in ("deploy", "resume", "rollback") else ())]
+    for kind in kinds:
+        for at in range(clean.writes.get("write", 0)):
+            yield Play(f"{scene.name}, {kind} at write {at}", scene, {("write", at): kind})
+    for kind in (
+        ("crash after", "answer lost", "unreachable", "written late", "stands still 20 s") if all_of_them else ()
+    ):
+        for at in range(clean.writes.get("lease", 0)):
+            yield Play(f"{scene.name}, {kind} at Lease write {at}", scene, {("lease", at): kind})
+
+
+def seeded(seed: int) -> Play:
+    """Several faults, several people."""
+    chance = random.Random(seed)
+    scene = chance.choice(list(SCENES.values()))
+    routed = not scene.name.startswith("without")
+
+    def faults(most: int) -> dict[tuple[str, int], str]:
+        places = [(chance.choice(("write", "write", "write", "lease")), chance.randrange(16)) for _ in range(most)]
+        return {place: chance.choice(list(FAULTS)) for place in places}
+
+    people = [
+        verbs.ROLLBACK,
+        verbs.ABORT,
+        verbs.UNWATCHED,
+        verbs.GC,
+        verbs.DELETE,
+        verbs.WAIT,
+        verbs.RESUME,
+        verbs.back_to(1),
+    ]
+    people += [verbs.deploy(verbs.want(tag)) for tag in (1, 2, 3, 9)]
+    others = [
+        (
+            chance.choice((0.0, 0.01, chance.uniform(0, 60))),
+            chance.choice(people).at(routed=routed),
+            faults(chance.randrange(2)),
+        )
+        for _ in range(chance.randrange(3))
+    ]
+    offsets = [chance.choice((0.0, chance.uniform(-1.9, 1.9))) for _ in range(3)]
+    killed = chance.uniform(0, 60) if chance.random() < 0.3 else None
+    play = Play(f"seed {seed}: {scene.name}", scene, faults(chance.randrange(4)), others, offsets, killed)
+    for place, kind in play.faults.items():
+        play.name += f"; {kind} at {place[0]} {place[1]}"
+    for delay, verb, theirs in others:
+        play.name += f"; {verb} after {delay:.2f} s" + "".join(
+            f" with {kind} at {at[0]} {at[1]}" for at, kind in theirs.items()
+        )
     return play
 
 
-def turn_back(world: World) -> None:
-    """`docc rollback` from another machine: one write, without the Lease."""
-    ports, me = SimPorts(world), f"rival-{next(_names)}"
-    seen = see("shop", world.observe("shop"))
-    view = View("shop", me, None, seen, Checks(), world.now)
-    move = planner.turn_back(view, "rolled back by a rival")
-    if move.effect is not None:
-        perform(Ports(ports, ports, ports, ports, ports), move.effect)
+def trace(world: World) -> Iterator[str]:
+    """Who did and saw what, and when."""
+    for at, who, what in world.trace:
+        yield f"{at - START:9.2f} s  {who:<16} {_words(what)}"
 
 
-# --- what is played
+def _words(what: object) -> str:
+    if not isinstance(what, Written):
+        return str(what)
+    effect = what.effect
+    if isinstance(effect, Delete):
+        text = f"deletes {effect.ref}"
+    elif isinstance(effect, Create):
+        text = f"creates {effect.ref}"
+    elif isinstance(effect, Patch):
+        changes = [
+            f"{o['path'].rpartition('/')[2]}={str(o.get('value'))[:420]}"
+            for o in effect.operations
+            if o["op"] != "test"
+        ]
+        text = f"patches {effect.ref}: {', '.join(changes)}"
+    return f"{text}  -- {what.error}" if what.error else text
 
 
-# --- what goes wrong
-
-FAULTS = (
-    "crash before",
-    "crash after",
-    "answer lost",
-    "unreachable",
-    "foreign edit",
-    "rival rollback",
-    "sleeper",
-    "lease deleted",
-    "login lost",
-    "login gone",
-)
-LOCKED_SECONDS = {"login lost": 25.0, "login gone": 200.0}
-
-
-def no_fault(world: World, effect: Effect, index: int) -> str:
-    return ""
-
-
-def crash_at(at: int, kind: str) -> Callable[[World, Effect, int], str]:
-    """The fault of that kind at the at-th write, once."""
-
-    def fault(world: World, effect: Effect, index: int) -> str:
-        if index != at:
-            return ""
-        world.fault = no_fault
-        if kind == "foreign edit":
-            _edit_route(world)
-            return ""
-        if kind == "rival rollback":
-            turn_back(world)
-            return ""
-        if kind == "lease deleted":
-            world.objects.pop(("Lease", "docc-shop"), None)
-            return ""
-        if kind == "sleeper":
-            _overtake(world)
-            return ""
-        if kind in LOCKED_SECONDS:
-            world.lock_out(LOCKED_SECONDS[kind])
-        return kind
-
-    return fault
-
-
-def _edit_route(world: World) -> None:
-    """A person adds a filter to the rule: the generation rises."""
-    route = world.objects.get(("HTTPRoute", "shop"))
-    if route is not None:
-        route["spec"]["rules"][0].setdefault("filters", []).append({"type": "RequestHeaderModifier"})
-        route["metadata"]["generation"] += 1
-        route["metadata"]["resourceVersion"] = str(next(world.versions))
-
-
-def _overtake(world: World) -> None:
-    """The driver sleeps just before this write while others roll back, come to rest, and deploy the same again; then the
-    sleeper's write arrives."""
-    if ("HTTPRoute", "shop") not in world.objects:
-        return
-    world.now += 30
-    turn_back(world)
-    Play(Auditor(), world, None).until_done()
-    revisions = [int(name.rsplit("-v", 1)[1]) for kind, name in world.objects if kind == "Deployment"] or [1]
-    lease, driver = new_driver(SimPorts(world), plan(max(revisions)))
-    lease.acquire()
-    limit = world.writes + 6
-    world.fault = lambda w, e, index: "crash after" if index >= limit else ""
-    with contextlib.suppress(Crash):
-        driver.run()
-    world.fault = no_fault
-
-
-def settle(name: str, play: Play) -> Outcome:
-    """Plays to the end and audits the rest. Raises Violation."""
+def caught() -> int:
+    """1 if any play finds something wrong: a mutant must not get through."""
+    runs, several = 0, list[Play]()
     try:
-        outcome = play.until_done()
-        play.auditor.at_rest(play.world)
-    except Violation as violation:
-        raise Violation(f"{name}: {violation}") from None
-    return outcome
+        for scene in SCENES.values():
+            for play in singles(scene, all_of_them=scene.name in CORE):
+                if play.faults:
+                    several.append(play)
+                else:
+                    runs += all_of([play])
+        random.Random(1).shuffle(several)
+        for play in itertools.chain(several, map(seeded, range(1000))):
+            runs += all_of([play])
+    except Exception as found:  # a mutant may break docc in any way, but must not be stale itself
+        if isinstance(found, LookupError):
+            raise
+        sys.stdout.write(f"caught after {runs} plays: {str(found).splitlines()[0]}\n")
+        return 1
+    sys.stdout.write(f"{runs} plays, nothing wrong\n")
+    return 0
+
+
+def all_of(plays: Iterable[Play]) -> int:
+    """How many were played. Raises the first Violation."""
+    runs = 0
+    for play in plays:
+        play.run()
+        runs += 1
+    return runs
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.sim.play")
+    parser.add_argument("--seeds", type=int, help="how many random plays")
+    parser.add_argument("--from", type=int, default=0, dest="start", help="the first seed")
+    parser.add_argument("--seed", type=int, help="one of them, with its trace")
+    parser.add_argument("--case", help="one single fault by its name, with its trace")
+    parser.add_argument("--all", action="store_true", help="do not stop at the first violation; one line each")
+    given = parser.parse_args(arguments)
+    plays = itertools.chain.from_iterable(singles(scene, all_of_them=True) for scene in SCENES.values())
+    if given.seed is not None:
+        plays = itertools.chain([seeded(given.seed)])
+    elif given.seeds is not None:
+        plays = itertools.chain(seeded(seed) for seed in range(given.start, given.start + given.seeds))
+    wrong = 0
+
+    if given.case:
+        scene = SCENES[given.case.partition(",")[0]]
+        rest = given.case.partition(", ")[2]
+        kind, _, at = rest.rpartition(" at ")
+        place = ("lease" if "Lease" in at else "write", int(at.split()[-1])) if rest else None
+        plays = itertools.chain([Play(given.case, scene, {place: kind} if place else {})])
+    begun = time.monotonic()
+
+    one = next(plays) if given.case or given.seed is not None else None
+    runs = 0
+    for play in [one] if one else plays:
+        runs += 1
+        try:
+            play.run()
+        except Violation as violation:
+            wrong += 1
+            sys.stdout.write(str(violation).splitlines()[0] + "\n" if given.all else f"{violation}\n")
+            if not given.all:
+                break
+    if one is not None and not wrong:
+        sys.stdout.write("\n".join(trace(one.world)) + "\n")
+    sys.stdout.write(f"{runs} plays in {time.monotonic() - begun:.0f} s, {wrong} wrong\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

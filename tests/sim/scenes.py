@@ -1,325 +1,303 @@
-"""What is played: every scenario undisturbed, and with every fault at each of its writes. A program, too, for the mutants:
-`python -m tests.sim.scenes` plays all of it and prints what it found wrong first."""
+"""Where a play begins, and what is typed there: worlds that earlier commands have led to, each built once and forked."""
 
 from __future__ import annotations
 
+import functools
 import json
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from docc.model.errors import Conflict, ExitCode, LookAgain
-from docc.model.manifest import ABTesting
-from docc.model.moves import Effect
-from tests.sim.auditor import Auditor, Violation
-from tests.sim.play import (
-    CANARY,
-    FAULTS,
-    LOCKED_SECONDS,
-    Play,
-    crash_at,
-    new_driver,
-    no_fault,
-    plan,
-    serving,
-    settle,
-    turn_back,
-)
-from tests.sim.world import Crash, Scenario, SimPorts, World
+from tests.sim import verbs
+from tests.sim.auditor import ROUTE, Auditor, record_of
+from tests.sim.faults import PROCESS
+from tests.sim.stage import Fault, Stage
+from tests.sim.verbs import CALM, STRATEGY, TRIAL, Verb, deploy, enter, want
+from tests.sim.world import FOREVER, Object, World
 
-TRIAL = replace(CANARY, ab_testing=ABTesting(enable_headers=True, pause_before_rollout=True))
+PLAIN = {key: value for key, value in STRATEGY.items() if key != "canary"}
 
 
-def good_canary() -> Play:
-    return _rolled(Scenario())
+def typed(world: World, verb: Verb, faults: dict[tuple[str, int], Fault] | None = None) -> int:
+    """One command, alone; its exit code, -1 if it was killed."""
+    stage = Stage(world)
+    process = enter(stage, verb)
+    process.faults = dict(faults or {})
+    stage.play()
+    world.now += 1
+    return -1 if process.outcome is None else int(process.outcome.exit_code)
 
 
-def bad_canary() -> Play:
-    play = serving(Scenario())
-    play.world.scenario.failing[2] = play.world.now + 27
-    play.wanted = plan(2)
-    return play
+@functools.cache
+def empty() -> World:
+    world = World(Auditor())
+    world.actor = "somebody"
+    world.objects["Service", "other"] = {"metadata": {"name": "other", "uid": "foreign"}, "spec": {"selector": {}}}
+    return world
 
 
-def silent_canary() -> Play:
-    return _rolled(Scenario(silent=frozenset({2})))
+@functools.cache
+def gatewayless() -> World:
+    world = empty().fork()
+    world.routed = False
+    return world
 
 
-def never_ready() -> Play:
-    return _rolled(Scenario(ready_after={2: 1e9}))
+@functools.cache
+def serving() -> World:
+    """v1 serves; somebody has put a filter and an annotation on the route."""
+    world = empty().fork()
+    assert typed(world, deploy(want(1))) == 0
+
+    def touched(body: Object) -> None:
+        body["spec"]["rules"][-1]["filters"] = [{"type": "ResponseHeaderModifier"}]
+        body["metadata"]["annotations"]["example.com/owner"] = "platform"
+
+    world.edit(ROUTE, touched)
+    return _later(world, 60)
 
 
-def dying_canary() -> Play:
-    play = serving(Scenario())
-    play.world.scenario.dies[2] = play.world.now + 33
-    play.wanted = plan(2)
-    return play
+@functools.cache
+def warm() -> World:
+    """v2 serves, v1 is warm."""
+    world = serving().fork()
+    assert typed(world, deploy(want(2))) == 0
+    return world
 
 
-def slow_pods() -> Play:
-    return _rolled(Scenario(ready_after={2: 25}))
+@functools.cache
+def overdue() -> World:
+    return _later(warm().fork(), 90)
 
 
-def supersede() -> Play:
-    """v3 is wanted while v2 is on its way and its driver is gone."""
-    play = serving(Scenario())
-    play.wanted = plan(2)
-    play.world.fault = crash_at(7, "crash after")
-    try:
-        play.drive()
-    except Crash:
-        play.world.now += 30
-    play.world.writes, play.world.fault = 0, no_fault
-    play.wanted = plan(3)
-    return play
+@functools.cache
+def cold() -> World:
+    """v2 serves, v1 has no pods any more."""
+    world = overdue().fork()
+    assert typed(world, verbs.GC) == 0
+    return world
 
 
-def retry() -> Play:
-    """v2 was reverted; the same manifest again, and this time it is healthy."""
-    play = bad_canary()
-    play.until_done()
-    play.world.scenario.failing.clear()
-    play.world.now += 60
-    play.world.writes = 0
-    return play
+@functools.cache
+def reverted() -> World:
+    world = serving().fork()
+    world.weather.failing[2] = world.now + 15
+    assert typed(world, deploy(want(2))) == 10
+    world.weather.failing.clear()
+    return _later(world, 30)
 
 
-def trial() -> Play:
-    """A/B: header users see v2 at 0 % of the rest until somebody approves; then the canary's steps."""
-    play = _rolled(Scenario())
-    play.wanted = plan(2, TRIAL)
-    play.world.agenda.append((play.world.now + 90, approve))
-    return play
+def _midway(world: World, fault: str, at: int, tag: int) -> World:
+    typed(world, deploy(want(tag)), {("write", at): PROCESS[fault]})
+    return _later(world, 20)
 
 
-def approve(world: World) -> None:
+@functools.cache
+def lost() -> World:
+    """v2 has 50 %, and its driver is gone."""
+    return _midway(serving().fork(), "crash after", 5, 2)
+
+
+@functools.cache
+def lost_third() -> World:
+    """v2 serves, v1 is cold, v3 has 50 %, and its driver is gone."""
+    return _midway(cold().fork(), "crash after", 5, 3)
+
+
+@functools.cache
+def parked() -> World:
+    return _midway(serving().fork(), "SIGTERM", 5, 2)
+
+
+@functools.cache
+def parked_third() -> World:
+    """v2 serves, v1 is warm, v3 was stopped on its way."""
+    return _midway(warm().fork(), "SIGTERM", 5, 3)
+
+
+@functools.cache
+def unnoted() -> World:
+    """v2 serves, and its driver died before it could note so."""
+    return _midway(serving().fork(), "crash before", 12, 2)
+
+
+@functools.cache
+def many() -> World:
+    """Twelve revisions, the last serves."""
+    world = empty().fork()
+    for tag in range(1, 13):
+        assert typed(world, deploy(want(tag, {**CALM, "keep_warm": 0}))) == 0
+    return world
+
+
+@functools.cache
+def storied() -> World:
+    """v1 serves, and the history is full."""
+    world = serving().fork()
+    key = ("ConfigMap", "docc-shop")
+    entry = world.objects[key]["data"]["1"]
+    old = {
+        str(n): json.dumps({**json.loads(entry), "ended": f"2020-01-01T00:00:{n % 60:02}.{n:03}Z"})
+        for n in range(1, 100)
+    }
+    world.objects[key] = {**world.objects[key], "data": {**old, "100": entry}}
+    return world
+
+
+@functools.cache
+def plain() -> World:
+    """An application without a route; v1 serves."""
+    world = gatewayless().fork()
+    assert typed(world, deploy(want(1, PLAIN, routed=False))) == 0
+    return _later(world, 60)
+
+
+@functools.cache
+def plain_warm() -> World:
+    world = plain().fork()
+    assert typed(world, deploy(want(2, PLAIN, routed=False))) == 0
+    return world
+
+
+@functools.cache
+def plain_cold() -> World:
+    world = _later(plain_warm().fork(), 90)
+    assert typed(world, verbs.GC) == 0
+    return world
+
+
+def _later(world: World, seconds: float) -> World:
+    world.now += seconds
+    world.trace.clear()
+    return world
+
+
+@dataclass(frozen=True)
+class Scene:
+    """setting: where it begins. verb: what is typed. codes: what it may end with, undisturbed. weather: what happens by
+    itself. approved: seconds until somebody approves."""
+
+    name: str
+    setting: Callable[[], World]
+    verb: Verb
+    code: int = 0
+    weather: Callable[[World], None] = field(default=lambda world: None)
+
+    def world(self) -> World:
+        world = self.setting().fork()
+        self.weather(world)
+        return world
+
+
+def _fails(tag: int, after: float) -> Callable[[World], None]:
+    return lambda world: world.weather.failing.update({tag: world.now + after})
+
+
+def _dies(tag: int, at: int) -> Callable[[World], None]:
+    return lambda world: world.weather.dies_at.update({tag: at})
+
+
+def _slow(tag: int, seconds: float) -> Callable[[World], None]:
+    return lambda world: world.weather.ready_after.update({tag: seconds})
+
+
+def _silent(tag: int) -> Callable[[World], None]:
+    return lambda world: world.weather.silent.add(tag)
+
+
+def _dead(tag: int, after: float) -> Callable[[World], None]:
+    return lambda world: world.weather.down.update({tag: (world.now + after, FOREVER)})
+
+
+def _approved(seconds: float) -> Callable[[World], None]:
     """`docc promote`: a request in the record, which the driver obeys."""
-    route = world.objects["HTTPRoute", "shop"]
-    record = json.loads(route["metadata"]["annotations"]["docc.dev/rollout"])
-    if record["phase"] != "awaiting":  # not there yet (a driver died on the way): later
-        world.agenda.append((world.now + 30, approve))
-        return
-    route["metadata"]["annotations"]["docc.dev/rollout"] = json.dumps({**record, "request": "promote"})
-    route["metadata"]["resourceVersion"] = str(next(world.versions))
+
+    def approve(world: World) -> None:
+        record = record_of(world)
+        if record.get("phase") != "awaiting":  # not there yet, or once more
+            if world.now < limit:
+                world.agenda.append((world.now + 5, approve))
+            return
+        text = json.dumps({**record, "request": "promote"}, separators=(",", ":"))
+        world.edit(ROUTE, lambda body: body["metadata"]["annotations"].update({"docc.dev/rollout": text}))
+
+    limit = FOREVER
+
+    def weather(world: World) -> None:
+        nonlocal limit
+        limit = world.now + 600
+        world.agenda.append((world.now + seconds, approve))
+
+    return weather
 
 
-def bad_trial() -> Play:
-    """The condition fires while approval is awaited: header users are on v2, so it reverts although nobody approved."""
-    play = trial()
-    play.world.agenda.clear()
-    play.world.scenario.failing[2] = play.world.now + 60
-    return play
+def _both(*several: Callable[[World], None]) -> Callable[[World], None]:
+    def weather(world: World) -> None:
+        for each in several:
+            each(world)
+
+    return weather
 
 
-def meshed_first() -> Play:
-    """The first deploy of an application in a mesh: its front Service is a parent of its route."""
-    auditor = Auditor()
-    return Play(auditor, World(Scenario(), auditor), plan(1, mesh=True))
-
-
-def meshed_canary() -> Play:
-    play = good_canary()
-    play.wanted = plan(2, mesh=True)
-    return play
-
-
-def meshed_bad() -> Play:
-    play = bad_canary()
-    play.wanted = plan(2, mesh=True)
-    return play
-
-
-def into_the_mesh() -> Play:
-    """The live revision gets `mesh`: a change in place."""
-    play = serving(Scenario())
-    play.wanted = plan(1, mesh=True)
-    return play
-
-
-def lost_login() -> Play:
-    """For 25 s in mid-rollout, over the time at which the next step is due."""
-    play = good_canary()
-    play.world.agenda.append((play.world.now + 12, lambda world: world.lock_out(LOCKED_SECONDS["login lost"])))
-    return play
-
-
-def lost_login_bad() -> Play:
-    """The condition fires while the login is lost."""
-    play = bad_canary()
-    play.world.agenda.append((play.world.now + 20, lambda world: world.lock_out(LOCKED_SECONDS["login lost"])))
-    return play
-
-
-def gone_login() -> Play:
-    """The condition fires and no login comes back: the driver ends; who logs in and deploys again sees to the traffic."""
-    play = bad_canary()
-    play.world.agenda.append((play.world.now + 20, lambda world: world.lock_out(LOCKED_SECONDS["login gone"])))
-    return play
-
-
-def rollback() -> Play:
-    play = good_canary()
-    play.until_done()
-    play.world.writes, play.wanted = 0, None
-    play.world.now += 10
-    return play
-
-
-def _rolled(scenario: Scenario) -> Play:
-    play = serving(scenario)
-    play.wanted = plan(2)
-    return play
-
-
-SCENARIOS: dict[str, Callable[[], Play]] = {
-    scene.__name__: scene
+_V2 = deploy(want(2))
+SCENES: dict[str, Scene] = {
+    scene.name: scene
     for scene in (
-        meshed_first,
-        supersede,
-        good_canary,
-        bad_canary,
-        silent_canary,
-        never_ready,
-        dying_canary,
-        slow_pods,
-        retry,
-        trial,
-        bad_trial,
-        meshed_canary,
-        meshed_bad,
-        into_the_mesh,
-        lost_login,
-        lost_login_bad,
-        gone_login,
+        Scene("mesh: first deploy", empty, deploy(want(1, mesh=True))),
+        Scene("first deploy", empty, deploy(want(1))),
+        Scene("good canary", serving, _V2),
+        Scene("bad canary", serving, _V2, 10, _fails(2, 15)),
+        Scene("canary without data", serving, _V2, 10, _silent(2)),
+        Scene("never ready", serving, _V2, 10, _slow(2, 1e6)),
+        Scene("slow pods", serving, _V2, 0, _slow(2, 20)),
+        Scene("pods die at 50 %", serving, _V2, 10, _dies(2, 50)),
+        Scene("stable dies, then the candidate", serving, _V2, 11, _both(_dead(1, 14), _dead(2, 15))),
+        Scene("stable is down", serving, _V2, 0, _dead(1, -1)),
+        Scene("no strategy", serving, deploy(want(2, CALM))),
+        Scene("nothing kept warm", serving, deploy(want(2, {**STRATEGY, "keep_warm": 0}))),
+        Scene("trial, approved", serving, deploy(want(2, TRIAL)), 0, _approved(30)),
+        Scene("bad trial", serving, deploy(want(2, TRIAL)), 10, _fails(2, 30)),
+        Scene("retry", reverted, _V2),
+        Scene("supersede", lost, deploy(want(3))),
+        Scene("fast return", lost, deploy(want(1))),
+        Scene("go on", lost, _V2),
+        Scene(
+            "go on with another strategy",
+            lost,
+            deploy(want(2, {**STRATEGY, "canary": {"increment": 40, "interval": 6}})),
+        ),
+        Scene("resume", lost, verbs.RESUME),
+        Scene("resume what is parked", parked, verbs.RESUME),
+        Scene("abort", lost, verbs.ABORT),
+        Scene("abort --if-unwatched", lost, verbs.UNWATCHED),
+        Scene("abort what is parked", parked_third, verbs.ABORT),
+        Scene("rollback out of a rollout", lost, verbs.ROLLBACK),
+        Scene("rollback of what is parked", parked_third, verbs.ROLLBACK),
+        Scene("warm rollback", warm, verbs.ROLLBACK),
+        Scene("warm rollback of what nobody noted", unnoted, verbs.ROLLBACK),
+        Scene("cold rollback", cold, verbs.ROLLBACK),
+        Scene("cold rollback out of a rollout", lost_third, verbs.back_to(1)),
+        Scene("cold rollback, never ready", cold, verbs.ROLLBACK, 10, _slow(1, 1e6)),
+        Scene("gc", overdue, verbs.GC),
+        Scene("gc of what is parked", parked_third, verbs.GC),
+        Scene("gc in mid-rollout", lost, verbs.GC),
+        Scene("gc beyond ten revisions", many, verbs.GC),
+        Scene("mesh: good canary", serving, deploy(want(2, mesh=True))),
+        Scene("mesh: bad canary", serving, deploy(want(2, mesh=True)), 10, _fails(2, 15)),
+        Scene("mesh: in place", serving, deploy(want(1, mesh=True))),
+        Scene("scale in place", serving, deploy(want(1, scale=5))),
+        Scene("nothing to do", warm, _V2),
+        Scene("deploy with a full history", storied, _V2),
+        Scene("deploy on what is overdue", overdue, deploy(want(3))),
+        Scene("delete", warm, verbs.DELETE),
+        Scene("delete in mid-rollout", lost, verbs.DELETE),
+        Scene("delete --keep-workload", warm, verbs.KEEP),
+        Scene("wait for what nobody drives", lost, verbs.WAIT, 8),
+        Scene("without a route: first", gatewayless, deploy(want(1, PLAIN, routed=False))),
+        Scene("without a route: deploy", plain, deploy(want(2, PLAIN, routed=False))),
+        Scene("without a route: bad", plain, deploy(want(2, PLAIN, routed=False)), 10, _fails(2, 9)),
+        Scene("without a route: never ready", plain, deploy(want(2, PLAIN, routed=False)), 10, _slow(2, 1e6)),
+        Scene("without a route: warm rollback", plain_warm, verbs.ROLLBACK),
+        Scene("without a route: cold rollback", plain_cold, verbs.ROLLBACK),
+        Scene("without a route: delete", plain_warm, verbs.DELETE),
     )
 }
-
-Case = tuple[str, Play]
-"""What is played, in words, and the play."""
-
-
-def every_fault() -> Iterator[Case]:
-    for name in SCENARIOS:
-        yield from faults_of(name)
-    yield from faults_of_rollbacks()
-    yield from parks()
-
-
-def faults_of(name: str) -> Iterator[Case]:
-    """A scenario undisturbed, then with one fault at each of its writes."""
-    scene = SCENARIOS[name]
-    clean = scene()
-    expected = clean.until_done()
-    writes = clean.world.writes
-    clean.auditor.at_rest(clean.world)
-    if expected.result == "reverted" and clean.world.locked[1] < 0:
-        clean.auditor.promptly(clean.world)
-    for kind in FAULTS:
-        for at in range(writes):
-            play = scene()
-            play.world.fault = crash_at(at, kind)
-            yield f"{name}, {kind} at write {at + 1} of {writes} (undisturbed: {expected.result})", play
-
-
-def faults_of_rollbacks() -> Iterator[Case]:
-    for kind in (*FAULTS, ""):
-        for at in range(3):
-            yield f"rollback, {kind} at write {at + 1}", _rollback_play(kind, at)
-    for kind in ("", *FAULTS[:4]):
-        yield f"rollback of a parked rollout, {kind}", parked_rollback(kind)
-
-
-def parked_rollback(kind: str = "") -> Play:
-    """v2 serves, v1 is warm, v3 was stopped on its way: `docc rollback` gives v3 up, and does not turn to v1."""
-    play = good_canary()
-    play.until_done()
-    play.wanted, play.world.writes = plan(3), 0
-    play.world.fault = crash_at(7, "crash after")
-    try:
-        play.drive()
-    except Crash:
-        play.world.now += 20
-    play = _parked(play, SimPorts(play.world))
-    play.wanted = None
-    play.world.fault = crash_at(play.world.writes, kind) if kind else no_fault
-    try:
-        turn_back(play.world)
-    except (Crash, LookAgain):
-        play.world.fault = no_fault
-        turn_back(play.world)
-    return play
-
-
-def _rollback_play(kind: str, at: int) -> Play:
-    play = rollback()
-    play.world.fault = crash_at(at, kind) if kind else no_fault
-    try:
-        turn_back(play.world)
-    except (Crash, LookAgain):
-        turn_back(play.world)
-    except Conflict:
-        pass
-    return play
-
-
-def parks() -> Iterator[Case]:
-    """SIGTERM at every write of a good canary, each with every fault in the park's own write; then the same deploy again."""
-    writes = 9
-    for at in range(1, writes):
-        for kind in ("", "crash before", "crash after", "answer lost", "unreachable", "foreign edit", "rival rollback"):
-            play = good_canary()
-            play.world.fault = crash_at(at, "crash after")
-            try:
-                play.drive()
-            except Crash:
-                play.world.now += 20
-            play.world.fault = crash_at(play.world.writes + 1, kind) if kind else no_fault
-            stopping = SimPorts(play.world)
-            yield f"park after write {at}, {kind}", _parked(play, stopping)
-
-
-def _parked(play: Play, ports: SimPorts) -> Play:
-    """A second driver takes over (one write), is stopped, and parks."""
-    lease, driver = new_driver(ports, play.wanted)
-    try:
-        lease.acquire()
-        before = play.world.writes
-        world_fault = play.world.fault
-
-        def stop_after_first(world: World, effect: Effect, index: int) -> str:
-            if index > before:
-                ports.stopped = "SIGTERM"
-            else:
-                ports.stopped = None
-            found = world_fault(world, effect, index)
-            if index == before:
-                ports.stopped = "SIGTERM"
-            return found
-
-        play.world.fault = stop_after_first
-        outcome = driver.run()
-        lease.release()
-        if outcome.exit_code not in (ExitCode.TERMINATED, ExitCode.FAILED_SAFE, ExitCode.LOCKED, ExitCode.DONE):
-            raise Violation(f"the park ended with {outcome}\n" + "\n".join(play.world.trace))
-    except Crash:
-        pass
-    play.world.fault = no_fault
-    play.world.now += 20
-    return play
-
-
-def main() -> int:
-    runs = 0
-    try:
-        for name, play in every_fault():
-            settle(name, play)
-            runs += 1
-    except (Violation, Exception) as found:  # a mutant may break docc in any way
-        sys.stdout.write(f"caught after {runs} runs: {type(found).__name__}: {str(found).splitlines()[0]}\n")
-        return 1
-    sys.stdout.write(f"{runs} runs, nothing wrong\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

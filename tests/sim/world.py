@@ -1,94 +1,123 @@
-"""A simulated cluster behind docc's ports: objects are dicts, time is virtual, every write may go wrong as told.
+"""A simulated cluster: an API server over dicts, its controllers, Prometheus; virtual time; and the weather, which is all that
+goes wrong without anybody's doing.
 
-Writes go through the same JSON Patch code as the sandbox's API, which the contract suite holds against the real server.
+Writes go through the same JSON Patch code as the sandbox's API, which the contract suite holds against the real server. A
+stored object is never changed, only put in another's place: worlds fork cheaply, and snapshots are kept without copying.
 """
 
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
 
 from docc.core.verdict import Answer, Series
-from docc.model.errors import Conflict, Gone, LoginLost, Unreachable
-from docc.model.facts import Fact
-from docc.model.moves import Create, Delete, Effect, Patch, Ref
+from docc.model.errors import Conflict, DoccError, Gone, Refused, UnusableError
+from docc.model.moves import Ref
 from docc.model.world import Objects
 from docc.sandbox.patches import FailedTest, json_patch
 
 Object = dict[str, Any]
+Key = tuple[str, str]
 
+START = 1_000_000.0
 MIN_READY_SECONDS = 2.0
+ENDPOINT_SECONDS = 0.2
+FOREVER = math.inf
 
 
-class Crash(BaseException):
-    """The driver's process is gone at this very moment."""
+class Violation(AssertionError):
+    """docc did what it must never do."""
+
+
+class Audit(Protocol):
+    """Looks at every change, whoever made it."""
+
+    def changed(self, world: World, actor: str, key: Key, before: Object | None, after: Object | None) -> None: ...
+
+    def fork(self) -> Audit: ...
 
 
 @dataclass
-class Scenario:
-    """ready_after: seconds until a pod is ready, by revision; absent: 4. failing: from which instant a revision's answers
-    fail. silent: the revision's metrics are missing. dies: when a revision's pods vanish."""
+class Weather:
+    """Revisions are told apart by their image's tag. ready_after: seconds until a pod is ready; absent: 4. failing: from
+    which instant its answers fail. down: when its pods are not ready. dies_at: the weight at which its pods die.
+    metrics: (from, to, what): none, nan, error, old, or several series, the second good or bad. away: until when the API
+    server does not answer. ending: the namespace is going away."""
 
     ready_after: dict[int, float] = field(default_factory=dict)
     failing: dict[int, float] = field(default_factory=dict)
-    silent: frozenset[int] = frozenset()
-    dies: dict[int, float] = field(default_factory=dict)
+    silent: set[int] = field(default_factory=set)
+    down: dict[int, tuple[float, float]] = field(default_factory=dict)
+    dies_at: dict[int, int] = field(default_factory=dict)
+    metrics: list[tuple[float, float, str]] = field(default_factory=list)
+    away: float = 0.0
+    ending: bool = False
+
+    def fork(self) -> Weather:
+        return Weather(**{each.name: copy.copy(getattr(self, each.name)) for each in fields(self)})
 
 
 class World:
-    """The state that outlives any driver."""
+    """The state that outlives any process."""
 
-    def __init__(self, scenario: Scenario, audit: Callable[[World, str], None]) -> None:
-        self.scenario, self.audit = scenario, audit
-        self.now = 1_000_000.0
-        self.objects: dict[tuple[str, str], Object] = {}
-        self.born: dict[str, list[float]] = {}
-        self.versions = itertools.count(1)
-        self.trace: list[str] = []
-        self.writes = 0
-        self.fault: Callable[[World, Effect, int], str] = lambda world, effect, index: ""
+    def __init__(self, audit: Audit) -> None:
+        self.audit, self.weather = audit, Weather()
+        self.now = START
+        self.objects: dict[Key, Object] = {}
+        self.born: dict[str, tuple[float, ...]] = {}
+        self.served: dict[str, float] = {}
+        self.serial = 0
+        self.processes = 0
+        self.trace: list[tuple[float, str, object]] = []
         self.agenda: list[tuple[float, Callable[[World], None]]] = []
-        """What others do, and when."""
-        self.locked = (float("-inf"), float("-inf"))
-        """From when to when the drivers' login is refused; others have logins of their own."""
-        self._last_seen = Objects()
+        self.actor = ""
+        self.ended = False
+        self.routed = True
+        """There is a Gateway."""
+        self.late: set[str] = set()
+        """Processes whose next write was decided long ago."""
+        self._snapshot: tuple[int, float, Objects] | None = None
 
-    def lock_out(self, seconds: float) -> None:
-        """Once more before anybody could write again: to a driver that is one and the same."""
-        if not self.locked_out:
-            since = self.locked[0] if self.now < self.locked[1] + 5 else self.now
-            self.locked, self._last_seen = (since, self.now + seconds), self.observe("shop")
+    def fork(self) -> World:
+        other = World(self.audit.fork())
+        other.weather, other.now, other.objects = self.weather.fork(), self.now, dict(self.objects)
+        other.born, other.served, other.serial = dict(self.born), dict(self.served), self.serial
+        other.processes, other.routed = self.processes, self.routed
+        other.say("somebody", "sets the stage")
+        return other
 
-    @property
-    def locked_out(self) -> bool:
-        return self.now < self.locked[1]
+    def weather_changed(self) -> None:
+        self._snapshot = None
+
+    def say(self, who: str, what: object) -> None:
+        self.trace.append((self.now, who, what))
 
     # --- the API server
     def create(self, ref: Ref, body: Object) -> Object:
         key = (ref.kind, ref.name)
+        if self.ended:
+            raise UnusableError("the namespace does not exist")
+        if self.weather.ending:
+            raise Refused("the API server refuses the object (403)", why="the namespace is being terminated")
         if key in self.objects:
             raise Conflict(f"{ref} exists")
-        stored = copy.deepcopy(body)
-        stored["metadata"] = {**stored["metadata"], "uid": f"uid-{next(self.versions)}", "generation": 1}
-        self._store(key, stored)
-        return stored
+        uid = f"uid-{self.serial + 1}"
+        return self.store(key, {**body, "metadata": {**body["metadata"], "uid": uid, "generation": 1}})
 
     def patch(self, ref: Ref, operations: Sequence[Object]) -> Object:
-        key = (ref.kind, ref.name)
-        if key not in self.objects:
+        before = self.objects.get((ref.kind, ref.name))
+        if before is None:
             raise Gone(f"{ref} is not there")
-        before = self.objects[key]
         try:
-            after = json_patch(before, [dict(operation) for operation in operations])
+            after = json_patch(before, list(operations))
         except FailedTest as error:
             raise Conflict(str(error)) from error
         if after.get("spec") != before.get("spec"):
             after["metadata"]["generation"] = before["metadata"]["generation"] + 1
-        self._store(key, after)
-        return after
+        return self.store((ref.kind, ref.name), after)
 
     def delete(self, ref: Ref, uid: str, version: str) -> None:
         found = self.objects.get((ref.kind, ref.name))
@@ -96,168 +125,156 @@ class World:
             return
         if found["metadata"]["uid"] != uid or found["metadata"]["resourceVersion"] != version:
             raise Conflict(f"{ref} is another")
-        del self.objects[ref.kind, ref.name]
+        self.remove((ref.kind, ref.name))
 
-    def _store(self, key: tuple[str, str], body: Object) -> None:
-        body["metadata"]["resourceVersion"] = str(next(self.versions))
-        self.objects[key] = body
+    def store(self, key: Key, body: Object) -> Object:
+        self.serial += 1
+        body["metadata"]["resourceVersion"] = str(self.serial)
+        before, self.objects[key] = self.objects.get(key), body
         if key[0] == "Deployment":
-            births, wanted = self.born.setdefault(key[1], []), int(body["spec"]["replicas"])
-            births.extend([self.now] * (wanted - len(births)))
-            del births[wanted:]
+            births, wanted = self.born.get(key[1], ()), int(body["spec"]["replicas"])
+            self.born[key[1]] = (*births, *[self.now] * (wanted - len(births)))[:wanted]
+        if key[0] == "Service" and before is None:
+            self.served[key[1]] = self.now
+        if key[0] == "HTTPRoute":
+            self._overburdened(body)
+        self.audit.changed(self, self.actor, key, before, body)
+        return body
+
+    def remove(self, key: Key) -> None:
+        """With all that it owns."""
+        self.serial += 1
+        before = self.objects.pop(key)
+        self.born.pop(key[1], None) if key[0] == "Deployment" else None
+        self.audit.changed(self, self.actor, key, before, None)
+        uid = before["metadata"]["uid"]
+        for other, body in list(self.objects.items()):
+            if any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences") or []):
+                self.remove(other)
+
+    def edit(self, key: Key, change: Callable[[Object], None]) -> None:
+        """By somebody with kubectl."""
+        before = self.objects.get(key)
+        if before is None:
+            return
+        body = copy.deepcopy(before)
+        change(body)
+        if body.get("spec") != before.get("spec"):
+            body["metadata"]["generation"] += 1
+        actor, self.actor = self.actor, "somebody"
+        self.say("somebody", f"edits {key[0]} {key[1]}")
+        self.store(key, body)
+        self.actor = actor
 
     # --- its controllers
-    def revision(self, name: str) -> int:
-        return int(name.rsplit("-v", 1)[1])
+    def tag(self, name: str) -> int:
+        body = self.objects.get(("Deployment", name))
+        return 0 if body is None else int(body["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2])
 
     def ready(self, name: str, *, settled: float = 0.0) -> int:
         """Pods that have been ready for `settled` seconds."""
-        number = self.revision(name)
-        if self.now >= self.scenario.dies.get(number, float("inf")):
+        tag = self.tag(name)
+        since, until = self.weather.down.get(tag, (FOREVER, FOREVER))
+        if since <= self.now < until + (settled if until < FOREVER else 0):
             return 0
-        after = self.scenario.ready_after.get(number, 4.0)
-        return sum(1 for born in self.born.get(name, []) if self.now >= born + after + settled)
+        after = self.weather.ready_after.get(tag, 4.0) + settled
+        return sum(1 for born in self.born.get(name, ()) if self.now >= born + after)
 
-    def available(self, name: str) -> int:
-        return self.ready(name, settled=MIN_READY_SECONDS)
+    def _overburdened(self, route: Object) -> None:
+        for name, weight in weights_in(route).items():
+            tag = self.tag(name)
+            if weight >= self.weather.dies_at.get(tag, 101):
+                del self.weather.dies_at[tag]
+                self.weather.down[tag] = (self.now + 0.4, FOREVER)
+                self.weather_changed()
+
+    def _instants(self) -> Iterator[float]:
+        """When something about the pods changes by itself."""
+        for since, until in self.weather.down.values():
+            yield from (since, until, until + MIN_READY_SECONDS)
+        for name, births in self.born.items():
+            after = self.weather.ready_after.get(self.tag(name), 4.0)
+            for born in set(births):
+                yield from (born + after, born + after + MIN_READY_SECONDS)
+        for at in self.served.values():
+            yield at + ENDPOINT_SECONDS
 
     def next_event(self) -> float:
-        """The next instant at which something changes by itself."""
-        instants = [*self.scenario.dies.values(), *(instant for instant, _ in self.agenda)]
-        for name, births in self.born.items():
-            after = self.scenario.ready_after.get(self.revision(name), 4.0)
-            instants += [born + after + settled for born in births for settled in (0.0, MIN_READY_SECONDS)]
-        return min((instant for instant in instants if instant > self.now), default=float("inf"))
+        """The next instant at which something changes by itself, or somebody does what is on the agenda."""
+        agenda = (instant for instant, _ in self.agenda)
+        return min((at for at in (*self._instants(), self.weather.away, *agenda) if at > self.now), default=FOREVER)
 
-    def exposed(self, name: str) -> int:
-        """Percent of traffic of one revision."""
-        rules = self.objects.get(("HTTPRoute", "shop"), {}).get("spec", {}).get("rules", [])
-        return next((int(b["weight"]) for rule in rules for b in rule["backendRefs"] if b["name"] == name), 0)
+    def happen(self) -> None:
+        due = [entry for entry in self.agenda if entry[0] <= self.now]
+        self.agenda = [entry for entry in self.agenda if entry[0] > self.now]
+        for _, act in due:
+            act(self)
 
-    def last_seen(self, app: str) -> Objects:
-        """What a driver knows whose watches are refused."""
-        return self._last_seen if self.locked_out else self.observe(app)
-
-    def observe(self, app: str) -> Objects:
+    def snapshot(self) -> Objects:
+        """What a watch has told by now."""
+        if self._snapshot is not None:
+            serial, until, kept = self._snapshot
+            if serial == self.serial and self.now < until:
+                return kept
         deployments, slices = {}, {}
         for (kind, name), body in self.objects.items():
-            if kind == "Deployment":
-                ready = self.ready(name)
-                status = {"availableReplicas": self.available(name), "readyReplicas": ready}
-                deployments[name] = {**copy.deepcopy(body), "status": status}
-                endpoints = [{"conditions": {"ready": True}} for _ in range(ready)]
-                meta = {"labels": {"kubernetes.io/service-name": name}}
-                slices[name] = {"metadata": meta, "endpoints": endpoints}
-        services = {name: copy.deepcopy(body) for (kind, name), body in self.objects.items() if kind == "Service"}
-        route = copy.deepcopy(self.objects.get(("HTTPRoute", app)))
-        history = copy.deepcopy(self.objects.get(("ConfigMap", f"docc-{app}")))
-        return Objects(route, deployments, services, slices, {}, history)
+            if kind != "Deployment":
+                continue
+            ready = self.ready(name)
+            status = {"availableReplicas": self.ready(name, settled=MIN_READY_SECONDS), "readyReplicas": ready}
+            deployments[name] = {**body, "status": status}
+            reached = ready if self.now >= self.served.get(name, 0.0) + ENDPOINT_SECONDS else 0
+            endpoints = [{"conditions": {"ready": True}} for _ in range(reached)]
+            slices[name] = {"metadata": {"labels": {"kubernetes.io/service-name": name}}, "endpoints": endpoints}
+        services = {name: body for (kind, name), body in self.objects.items() if kind == "Service"}
+        history = self.objects.get(("ConfigMap", "docc-shop"))
+        found = Objects(self.objects.get(("HTTPRoute", "shop")), deployments, services, slices, {}, history)
+        self._snapshot = (self.serial, min((at for at in self._instants() if at > self.now), default=FOREVER), found)
+        return found
 
-
-@dataclass
-class SimPorts:
-    """All ports of one driver process onto the world; `stopped` is the signal that it got, `expires`: its login is the one that
-    can be lost."""
-
-    world: World
-    stopped: str | None = None
-    expires: bool = False
-    facts: list[tuple[float, Fact]] = field(default_factory=list)
-
-    # Cluster
-    def observe(self, app: str) -> Objects:
-        return self.world.last_seen(app) if self.expires else self.world.observe(app)
-
-    def _log_in(self) -> None:
-        if self.expires and self.world.locked_out:
-            raise LoginLost("the cluster rejected your login (401)")
-
-    def read(self, ref: Ref) -> Object | None:
-        self._log_in()
-        return copy.deepcopy(self.world.objects.get((ref.kind, ref.name)))
-
-    def create(self, effect: Create) -> Object:
-        return self._effect(effect, lambda: self.world.create(effect.ref, effect.body))
-
-    def patch(self, effect: Patch) -> Object:
-        return self._effect(effect, lambda: self.world.patch(effect.ref, effect.operations))
-
-    def delete(self, effect: Delete) -> None:
-        def act() -> Object:
-            self.world.delete(effect.ref, effect.uid, effect.resource_version)
-            return {}
-
-        self._effect(effect, act)
-
-    def logs(self, pod: str, container: str, previous: bool, lines: int) -> str:
-        return ""
-
-    def events(self, name: str) -> tuple[Object, ...]:
-        return ()
-
-    def _effect(self, effect: Effect, act: Callable[[], Object]) -> Object:
-        self._log_in()
-        world = self.world
-        if effect.ref.kind == "Lease":
-            return act()
-        index = world.writes
-        world.writes += 1
-        fault = world.fault(world, effect, index)
-        label = f"{world.now - 1e6:7.1f}s  {type(effect).__name__.lower()} {effect.ref}"
-        if fault == "crash before":
-            world.trace.append(f"{label}  -- crash before")
-            raise Crash
-        if fault == "unreachable":
-            raise Unreachable("no answer")
-        if fault == "busy":
-            busy = Unreachable("too many requests (429)")
-            busy.wait = 30.0
-            raise busy
-        if fault.startswith("login"):
-            world.trace.append(f"{label}  -- {fault}")
-            raise LoginLost("the cluster rejected your login (401)")
-        try:
-            answer = act()
-        except Conflict:
-            world.trace.append(f"{label}  -- conflict")
-            raise
-        world.trace.append(f"{label}{f'  -- {fault}' if fault else ''}")
-        world.audit(world, label)
-        if fault == "crash after":
-            raise Crash
-        if fault == "answer lost":
-            raise Unreachable("the answer was lost")
-        return answer
-
-    # Metrics: the one condition of the simulation asks for the candidate's share of failing answers
-    def ask(self, queries: Sequence[str]) -> Mapping[str, Answer]:
-        return {text: self._answer(text) for text in queries}
-
-    def _answer(self, text: str) -> Answer:
-        world = self.world
-        number = int(text.split('deployment="shop-v', 1)[1].split('"', 1)[0])
-        if number in world.scenario.silent:
+    # --- Prometheus: the one condition of the simulation asks for the candidate's share of failing answers
+    def answer(self, text: str) -> Answer:
+        name = text.split('deployment="', 1)[1].split('"', 1)[0]
+        now, tag = self.now, self.tag(name)
+        what = next((what for since, until, what in self.weather.metrics if since <= now < until), "")
+        if what == "error":
+            return Answer(error="503 from Prometheus")
+        if what == "none" or tag in self.weather.silent:
             return Answer()
         if text.startswith("max(timestamp("):
-            return Answer((Series((), float(int(world.now))),))
-        if text.endswith(" * 30"):  # the divisor as a count
-            return Answer((Series((), 900.0),))
-        failing = world.now >= world.scenario.failing.get(number, float("inf"))
-        return Answer((Series((), 0.3 if failing else 0.0),))
+            return Answer((Series((), float(int(now)) - (300 if what == "old" else 0)),))
+        if what == "nan":
+            return Answer((Series((), math.nan),))
+        share = 0.3 if now >= self.weather.failing.get(tag, FOREVER) else 0.0
+        if what.startswith("several"):
+            second = 0.3 if what.endswith("bad") else 0.01
+            return Answer((Series((("pod", "a"),), share), Series((("pod", "b"),), second)))
+        return Answer((Series((), share),))
 
-    # Clock, Stop, Sink
-    def now(self) -> float:
-        return self.world.now
+    def end_of_namespace(self) -> None:
+        """The namespace controller takes one thing after the other, and then the namespace."""
+        self.weather.ending = True
+        for number, key in enumerate(sorted(self.objects)):
+            self.agenda.append((self.now + 0.5 + number, lambda world, key=key: world.swept(key)))  # type: ignore[misc]
 
-    def sleep_until(self, instant: float) -> None:
-        target = min(instant, self.world.next_event())
-        self.world.now = max(self.world.now, target)
-        for entry in [entry for entry in self.world.agenda if entry[0] <= self.world.now]:
-            self.world.agenda.remove(entry)
-            entry[1](self.world)
+        def end(world: World) -> None:
+            world.ended = True
 
-    def asked(self) -> str | None:
-        return self.stopped
+        self.agenda.append((self.now + 1 + len(self.objects), end))
 
-    def emit(self, at: float, fact: Fact) -> None:
-        self.facts.append((at, fact))
+    def swept(self, key: Key) -> None:
+        if key in self.objects:
+            self.actor = "somebody"
+            self.remove(key)
+
+
+def weights_in(route: Object | None) -> dict[str, int]:
+    """Of the first rule that has revisions for backends and asks for no header."""
+    for rule in (route or {}).get("spec", {}).get("rules", []):
+        backends = {each["name"]: int(each.get("weight", 1)) for each in rule.get("backendRefs", [])}
+        if backends and not any(match.get("headers") for match in rule.get("matches", [])):
+            return backends
+    return {}
+
+
+__all__ = ["DoccError", "Object", "Violation", "Weather", "World", "weights_in"]

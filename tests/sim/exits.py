@@ -1,0 +1,112 @@
+"""What an exit code promises, held against the raw objects at the instant of the exit; and what is left when all is over."""
+
+from __future__ import annotations
+
+from tests.sim.auditor import (
+    FRONT,
+    ROUTE,
+    Auditor,
+    carrier,
+    named,
+    positive,
+    record_of,
+    require,
+    selected,
+    traffic,
+    trials,
+)
+from tests.sim.stage import Process
+from tests.sim.verbs import Verb
+from tests.sim.world import World
+
+MIDWAY = ("preparing", "shifting", "awaiting", "baking", "stuck")
+REVISIONS_KEPT = 10
+LOGIN_SECONDS = 60
+LOOK_SECONDS = 0.05
+"""Between a process' last look and its end it gives its Lease back."""
+
+
+def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]) -> None:
+    """process has just ended by itself; before: who got traffic when it began."""
+    verb, outcome = process.run, process.outcome
+    assert isinstance(verb, Verb) and outcome is not None
+    code, moved = int(outcome.exit_code), process.name in audit.moved
+    told = f"{process.name} ends with {code} ({outcome.result} {outcome.reason})"
+    require(code != 1, f"{told}: a bug")
+    if 2 <= code <= 7:
+        require(not moved, f"{told}, and has touched production traffic")
+    if world.now < process.locked[1]:
+        _locked_out(process, code, told, before, now=positive(traffic(world)))
+    at, by = audit.last
+    late = process.name in world.late
+    if process.blind or late or world.weather.ending or (by != process.name and world.now - at < LOOK_SECONDS):
+        return  # what it says, it says of what it could see
+    record, now = record_of(world), positive(traffic(world))
+    if code == 0:
+        _done(world, verb, outcome.result, told)
+    if code == 10:
+        allowed = [positive(before), {f"shop-v{audit.stable}": 100}]
+        require(now in allowed, f"{told}: users are at {now}, and were at {before}")
+        require(not trials(world.objects.get(ROUTE)), f"{told}: header users are elsewhere")
+    if code == 11 and verb.name != "delete":
+        clean = record.get("phase") in ("succeeded", "reverted", "parked") and len(now) == 1
+        require(not clean or now == positive(before), f"{told}, and all is clean: {now}")
+    if code in (130, 143):
+        require(f"shop-v{record.get('candidate')}" not in now or record.get("by") != process.me, f"{told} at {now}")
+
+
+def _locked_out(process: Process, code: int, told: str, before: dict[str, int], *, now: dict[str, int]) -> None:
+    """A driver waits a minute for its login, and calls users safe only if they are where they were."""
+    if code not in (10, 11) or process.verb not in ("deploy", "resume"):
+        return
+    waited = process.world.now - process.locked[0]
+    require(waited >= LOGIN_SECONDS, f"{told}, {waited:.0f} s after its login was refused")
+    require(code == 11 or len(now) == 1, f"{told}: users are at {now}, and were at {before}")
+
+
+def _done(world: World, verb: Verb, result: str, told: str) -> None:
+    record, now = record_of(world), positive(traffic(world))
+    if (
+        verb.name in ("deploy", "resume")
+        and result in ("promoted", "unchanged", "updated", "returned")
+        and verb.want is not None
+    ):
+        name = f"shop-v{record.get('stable')}"
+        require(world.tag(name) == verb.want.tag, f"{told}: {name} is image {world.tag(name)}")
+        require(now == {name: 100} and record["phase"] in ("succeeded", "reverted", "parked"), f"{told} at {now}")
+    if verb.name in ("rollback", "abort") and result == "returned":
+        stable = record.get("stable")
+        require(now == ({f"shop-v{stable}": 100} if stable else {}), f"{told} at {now}")
+        require(verb.to in (None, record.get("stable")), f"{told}: v{record.get('stable')} serves")
+    if result == "deleted":
+        left = [key for key in world.objects if key[0] in ("HTTPRoute", "Deployment", "Service", "ConfigMap", "Lease")]
+        require(left == [("Service", "other")], f"{told}, and there are {left}")
+    if result == "forgotten":
+        require(not record and ("ConfigMap", "docc-shop") not in world.objects, f"{told}: {record}")
+
+
+def at_rest(world: World, audit: Auditor, excused: set[str]) -> None:
+    """When everybody has gone, the time to stay warm is over, and gc has run."""
+    record, weights = record_of(world), traffic(world)
+    if not record:
+        return
+    stable = record.get("stable")
+    require(record["phase"] in ("succeeded", "reverted", "parked"), f"at rest in phase {record['phase']}")
+    if stable is not None:
+        name = f"shop-v{stable}"
+        require(positive(weights) == {name: 100}, f"record says v{stable}, the route says {weights}")
+        front = selected(world.objects.get(FRONT))
+        require(front == name, f"the front selects {front}, stable is v{stable}")
+        require(world.ready(name) > 0 or world.weather.down.get(world.tag(name)) is not None, "stable serves nobody")
+    require(named(world) <= {f"shop-v{stable}"}, f"{named(world)} are named, v{stable} is stable")
+    kept = 0
+    for (kind, name), body in world.objects.items():
+        if kind == "Deployment" and name != f"shop-v{stable}":
+            require(body["spec"]["replicas"] == 0, f"{name} is orphaned")
+            kept += 1
+        if kind == "Service" and name not in (f"shop-v{stable}", "shop", "other"):
+            require(False, f"Service {name} is orphaned")
+    require(kept <= REVISIONS_KEPT + 2, f"{kept} revisions are kept")
+    missing = audit.ledger.missing(excused)
+    require(not missing, f"the history lacks {missing}")
+    require(carrier(world) is not None, "nothing carries the record")

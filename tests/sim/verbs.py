@@ -1,0 +1,248 @@
+"""docc's commands as processes: put together from the engine as docc/cli does it, without terminals and kubeconfigs.
+
+Each raises what the command would end with, or returns its Outcome; `command` makes an Outcome of both.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from docc.cli.planning import planned, recorded, straight, unfinished
+from docc.core.history import history as entries
+from docc.core.intent import Way, candidate_number, given_up_first, way_back
+from docc.core.observation import see
+from docc.core.plan import Plan
+from docc.engine import lease as locks
+from docc.engine import rollback as back
+from docc.engine import waiting
+from docc.engine.driver import Driver
+from docc.engine.lease import Lease
+from docc.engine.preflight import conditions
+from docc.engine.removal import remove
+from docc.engine.sampling import Sampling
+from docc.model.errors import DoccError, LockedError, NotFoundError, Unreachable, UnusableError
+from docc.model.errors import ExitCode as Code
+from docc.model.manifest import GatewayName, Manifest
+from docc.model.moves import Outcome
+from docc.model.world import Revision, Routed, Seen
+from docc.spec.build import read
+from tests.sim.stage import Process, Stage
+
+APP, NAMESPACE = "shop", "web"
+CONDITION = 'sum(rate(x{code="500",deployment="$canary"}[10s])) / sum(rate(x{deployment="$canary"}[10s])) > 0.05'
+STRATEGY: dict[str, Any] = {
+    "canary": {"increment": 25, "interval": 6}, "failure_conditions": [{"name": "Errors", "expression": CONDITION}],
+    "prometheus": {"url": "http://prometheus"}, "bake": 6, "poll": 3, "no_data_limit": 20, "progress_deadline": 30,
+    "drain": 4, "keep_warm": 60,
+}  # fmt: skip
+CALM: dict[str, Any] = {key: STRATEGY[key] for key in ("drain", "keep_warm", "progress_deadline")}
+TRIAL = {**STRATEGY, "ab_testing": {"enable_headers": True, "pause_before_rollout": True}}
+GATEWAY = GatewayName("gw")
+
+
+@dataclass(frozen=True)
+class Want:
+    """A manifest: which image, how many pods, and how it is rolled out. routed: there is a Gateway. mesh: clients in the mesh
+    see the weights, too."""
+
+    tag: int
+    strategy: tuple[tuple[str, str], ...] = ()
+    scale: int = 3
+    routed: bool = True
+    mesh: bool = False
+
+
+def want(tag: int, strategy: dict[str, Any] = STRATEGY, **more: Any) -> Want:
+    return Want(tag, tuple((key, json.dumps(value)) for key, value in strategy.items()), **more)
+
+
+@functools.cache
+def manifest(wanted: Want) -> Manifest:
+    container = {"image": f"shop:{wanted.tag}", "ports": [{"port": 80}]}
+    strategy = {key: json.loads(text) for key, text in wanted.strategy}
+    application = {"name": APP, "scale": wanted.scale, "containers": {"web": container}, "mesh": wanted.mesh}
+    return read(json.dumps({"application": application, "deployment_strategy": strategy}).encode(), "manifest.json")
+
+
+@functools.cache
+def _planned(wanted: Want, number: int) -> tuple[Plan, Sampling]:
+    return planned(manifest(wanted), NAMESPACE, Seen(_ROUTED), GATEWAY if wanted.routed else None, number)
+
+
+@functools.cache
+def _recorded(number: int, text: str, spec_hash: str) -> tuple[Plan, Sampling]:
+    kept = Revision(number, exists=True, manifest=text, spec_hash=spec_hash)
+    return recorded(APP, NAMESPACE, Seen(_ROUTED, {number: kept}), number)[1:]
+
+
+_ROUTED = Routed("HTTPRoute")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What somebody types. name is the command's; run is what it does."""
+
+    name: str
+    run: Callable[[Process, Verb], Outcome] = field(repr=False, compare=False)
+    want: Want | None = None
+    to: int | None = None
+    option: str = ""
+
+    def __str__(self) -> str:
+        what = f" image {self.want.tag}" if self.want else ""
+        return (
+            f"{self.name}{what}" + (f" --to v{self.to}" if self.to else "") + (f" {self.option}" if self.option else "")
+        )
+
+    def at(self, *, routed: bool) -> Verb:
+        """The same in a cluster with or without a Gateway."""
+        if self.want is None or routed:
+            return self
+        straight = tuple((key, value) for key, value in self.want.strategy if key != "canary")
+        return replace(self, want=replace(self.want, strategy=straight, routed=False, mesh=False))
+
+    def __call__(self, process: Process) -> Outcome:
+        """Never raises DoccError: the exit code is in the Outcome."""
+        process.world.say(process.name, f"types docc {self}")
+        try:
+            outcome = self.run(process, self)
+        except DoccError as error:
+            outcome = Outcome("error", error.exit_code, f"{error.what} {error.why}".strip())
+        code = outcome.exit_code
+        process.world.say(process.name, f"ends with {int(code)}: {outcome.result} {outcome.reason}".rstrip())
+        return outcome
+
+
+def enter(stage: Stage, verb: Verb, delay: float = 0.0) -> Process:
+    return stage.enter(Process(stage, verb.name, verb), delay)
+
+
+def _first_look(process: Process) -> Seen:
+    try:
+        seen = see(APP, process.observe(APP))
+    except Unreachable as error:
+        raise UnusableError(error.what) from error
+    if seen.routed.unreadable:
+        raise LockedError("it carries a record that this docc cannot read", why=seen.routed.unreadable)
+    return seen
+
+
+def _drive(process: Process, plan: Plan, sampling: Sampling) -> Outcome:
+    lease = Lease(process.ports, APP, process.me, NAMESPACE)
+    lease.acquire()
+    try:
+        return Driver(process.ports, APP, process.me, plan, sampling, lease).run()
+    finally:
+        lease.release()
+
+
+def _deploy(process: Process, verb: Verb) -> Outcome:
+    assert verb.want is not None
+    seen = _first_look(process)
+    plan, sampling = _planned(verb.want, candidate_number(seen, manifest(verb.want).spec_hash))
+    if sampling.conditions:
+        conditions(process.ports, plan, sampling, seen)
+    return _drive(process, plan, sampling)
+
+
+def _resume(process: Process, verb: Verb) -> Outcome:
+    seen = _first_look(process)
+    plan, sampling = _kept(seen, unfinished(APP, NAMESPACE, seen))
+    if sampling.conditions:
+        conditions(process.ports, plan, sampling, seen)
+    return _drive(process, plan, sampling)
+
+
+def _kept(seen: Seen, number: int) -> tuple[Plan, Sampling]:
+    found = seen.revision(number)
+    if not found.exists or not found.manifest:
+        raise NotFoundError(f"no revision v{number}")
+    return _recorded(number, found.manifest, found.spec_hash)
+
+
+def _rollback(process: Process, verb: Verb) -> Outcome:
+    seen = _first_look(process)
+    way, why = way_back(seen, verb.to), f"rolled back by {process.name}"
+    if way.way is Way.NOWHERE:
+        raise NotFoundError("nothing to roll back to", why=way.why)
+    if way.way is Way.STAYS:
+        return Outcome("unchanged", Code.DONE, "it serves already")
+    if way.way is Way.COLD and way.target is not None:
+        plan, _ = _kept(seen, way.target)
+        return back.bring_back(process.ports, straight(plan, seen, "rollback", why), process.me, None)
+    return _found(back.turn_back(process.ports, APP, NAMESPACE, process.me, why, way.target))
+
+
+def _abort(process: Process, verb: Verb) -> Outcome:
+    seen = _first_look(process)
+    if verb.option == "--if-unwatched":
+        driver = locks.driver_of(process.ports, APP)
+        if driver or not given_up_first(seen):
+            return Outcome("unchanged", Code.DONE, f"{driver} watches it" if driver else "no rollout is under way")
+    return _found(back.give_up(process.ports, APP, NAMESPACE, process.me, f"aborted by {process.name}"))
+
+
+def _found(outcome: Outcome) -> Outcome:
+    if outcome.exit_code is Code.NOT_FOUND:
+        raise NotFoundError("nothing to act on", why=outcome.reason)
+    return outcome
+
+
+def _gc(process: Process, verb: Verb) -> Outcome:
+    seen = _first_look(process)
+    if seen.record is None:
+        raise NotFoundError("no app of docc")
+    if seen.record.phase.undecided:
+        return Outcome("unchanged", Code.DONE, "a rollout is under way")
+    return back.tidy(process.ports, APP, NAMESPACE, process.me)
+
+
+def _delete(process: Process, verb: Verb) -> Outcome:
+    objects, keep = process.observe(APP), verb.option == "--keep-workload"
+    if objects.route is None and not objects.services and not objects.deployments and objects.history is None:
+        raise NotFoundError("no such app")
+    record = see(APP, objects).record
+    if keep and record is not None and record.phase.undecided:
+        raise LockedError("a rollout is under way")
+    return remove(process.ports, APP, NAMESPACE, process.me, keep_workload=keep)
+
+
+def _wait(process: Process, verb: Verb) -> Outcome:
+    if _first_look(process).record is None:
+        raise NotFoundError("no such app")
+    return waiting.wait(process.ports, APP, 300)
+
+
+def _history(process: Process, verb: Verb) -> Outcome:
+    found = entries(_first_look(process))
+    return Outcome("shown", Code.DONE, ", ".join(f"#{each.number} {each.outcome} v{each.revision}" for each in found))
+
+
+def _unlock(process: Process, verb: Verb) -> Outcome:
+    _first_look(process)
+    return Outcome("unlocked", Code.DONE, locks.unlock(process.ports, APP))
+
+
+def deploy(wanted: Want) -> Verb:
+    return Verb("deploy", _deploy, wanted)
+
+
+RESUME, ROLLBACK, ABORT, GC = (
+    Verb("resume", _resume),
+    Verb("rollback", _rollback),
+    Verb("abort", _abort),
+    Verb("gc", _gc),
+)
+DELETE, WAIT, HISTORY, UNLOCK = (
+    Verb("delete", _delete), Verb("wait", _wait), Verb("history", _history), Verb("unlock", _unlock),
+)  # fmt: skip
+UNWATCHED = replace(ABORT, option="--if-unwatched")
+KEEP = replace(DELETE, option="--keep-workload")
+
+
+def back_to(number: int) -> Verb:
+    return replace(ROLLBACK, to=number)
