@@ -48,7 +48,7 @@ def _weights(view: View, rules: list[dict[str, object]]) -> None:
 
 def _scale_down(view: View, effect: Patch) -> None:
     for operation in effect.operations:
-        if operation["path"] != "/spec/replicas":
+        if operation["path"] != "/spec/replicas" or operation["op"] == "test":
             continue
         number = parse_revision(view.app, effect.ref.name)
         revision = view.seen.revision(number)

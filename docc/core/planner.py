@@ -18,7 +18,7 @@ from docc.core.phases import Signal, following
 from docc.core.pods import another_s, front_follows, let_go
 from docc.core.steps import resume_after
 from docc.core.view import View
-from docc.core.writes import park_move, return_move, write
+from docc.core.writes import fail_move, park_move, return_move, write
 from docc.model.errors import ExitCode
 from docc.model.facts import Began, LetGo, Settled
 from docc.model.moves import Move, Outcome
@@ -47,7 +47,7 @@ def advance(view: View) -> Move:
         return _stuck(view, record)
     plan = view.plan
     if plan is None or plan.candidate != record.candidate:
-        return return_move(view, "another version is to be deployed")
+        return fail_move(view, "another version is to be deployed")
     return rollout.step(view, plan)
 
 

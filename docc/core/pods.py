@@ -145,9 +145,13 @@ def front_follows(view: View) -> Move | None:
     """The effect that makes the front Service select the record's stable revision; None when it does, or carries the
     record itself (then it moves with it)."""
     stable, front = view.record.stable, view.seen.front
-    if view.seen.routed.kind == "Service" or stable is None or front.selects == stable or front.foreign:
+    if view.seen.routed.kind == "Service" or stable is None or front.foreign:
         return None
-    moved = (FrontMoved(view.app, stable),)
+    # Marked even where it selects the right one already: whoever promoted another may still be about to move it.
+    marked = front.epoch == str(view.record.epoch) or view.record.phase is not Phase.PROMOTING
+    if front.selects == stable and marked:
+        return None
+    moved = (FrontMoved(view.app, stable),) if front.selects != stable else ()
     if not front.exists:
         if view.plan is None:
             return None

@@ -107,16 +107,18 @@ def _written(ports: Ports, app: str, namespace: str, me: str, decide: Callable[[
 
 def _write(ports: Ports, app: str, me: str, decide: Callable[[View], Move]) -> Outcome | None:
     """The one write, decided anew after each conflict; None when it is done."""
-    why = ""
+    why, before = "", None
     for attempt in range(TRIES_MAX):
         seen = see(app, ports.cluster.observe(app))
         if seen.record is not None and seen.record.by == me:
+            _note(ports, before)
             return None
         view = View(app, me, None, seen, Checks(), ports.clock.now())
         move = decide(view)
         check(view, move)
         if move.effect is None:
             return move.outcome
+        before = view
         try:
             perform(ports, move.effect)
         except LookAgain as error:
@@ -131,8 +133,9 @@ def _write(ports: Ports, app: str, me: str, decide: Callable[[View], Move]) -> O
     return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"it could not be written, {TRIES_MAX} times in a row: {why}")
 
 
-def _note(ports: Ports, before: View) -> None:
-    """What was at rest before the write, if nobody had noted it yet: now there is time, and nobody else knows it any more."""
+def _note(ports: Ports, before: View | None) -> None:
+    """What was at rest before the write, if nobody had noted it yet: now there is time, and nobody else knows it any more.
+    Tried once: what else is to be done for the traffic does not wait for it."""
     with contextlib.suppress(DoccError):
-        if (move := note(before)) is not None and move.effect is not None:
+        if before is not None and (move := note(before)) is not None and move.effect is not None:
             perform(ports, move.effect)

@@ -15,7 +15,7 @@ from tests.cluster.build.builder import BuildFailed, of_the_cluster
 from tests.cluster.rig import session
 
 _ALONE = "tests/cluster/test_lifetime.py"
-_WORKERS, _TEST_SECONDS_MAX = "3", "400"
+_WORKERS, _TEST_SECONDS_MAX = "3", "600"
 
 
 def main() -> int:

@@ -116,14 +116,20 @@ class Auditor:
         lost = {n for n, w in self.weights.items() if w and not weights.get(n)} | (self.trial - trial)
         self.fell.update(dict.fromkeys(lost, world.now))
         for name, weight in weights.items():
-            if weight > self.weights.get(name, 0) and actor != "somebody" and actor not in world.late:
+            if (
+                weight > self.weights.get(name, 0)
+                and actor != "somebody"
+                and actor not in world.late
+                and after is not None
+            ):
                 self._grown(world, record, name, weight)
         self._true(record, weights, route)
         self._warmth(world, record)
         self.weights, self.trial, self.record = weights, trial, record
         if record:
             self.drain, self.stable = float(record.get("drain", 30.0)), record.get("stable")
-        if actor != "somebody":
+        unfenced = before is None and actor in world.late  # what creates an object has nothing to test
+        if actor != "somebody" and not unfenced:
             self._served(world, record)
 
     # --- what docc may do at all
@@ -152,7 +158,7 @@ class Auditor:
 
     def _taken_down(self, world: World, verb: str, name: str, *, gone: bool, replicas: int) -> None:
         if verb == "delete":
-            require(ROUTE not in world.objects, f"delete takes the pods of {name} before the route")
+            require(name not in positive(traffic(world)), f"delete takes the pods of {name} before the route")
             return
         require(name not in named(world), f"{name} is taken down while the route or a Service names it")
         if gone:

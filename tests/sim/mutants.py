@@ -111,7 +111,10 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         Edit("docc.core.pods", "(known, there, _mark(epoch), up)", "(_mark(epoch), up)"),
     ),
     "front forgotten: it goes on selecting the former stable": (
-        Edit("docc.core.pods", "or front.selects == stable or front.foreign", "or front.exists"),
+        Edit("docc.core.pods", "    if front.selects == stable and marked:\n", "    if front.exists:\n"),
+    ),
+    "no fence: the front is not marked where it stays": (
+        Edit("docc.core.pods", "    if front.selects == stable and marked:\n", "    if front.selects == stable:\n"),
     ),
     "orphans: a reverted candidate's pods stay": (
         Edit(

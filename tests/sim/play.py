@@ -121,7 +121,7 @@ class Play:
         self._act(verbs.GC, {}, [], None)
         if world.serial != serial:
             raise Violation("gc finds something to do twice")
-        exits.at_rest(world, self.audit, self.excused)
+        exits.at_rest(world, self.audit, self.excused | world.hindered)
 
 
 class _Audited(Stage):
@@ -149,7 +149,7 @@ class _Audited(Stage):
 
 
 CORE = (
-    "good canary", "bad trial", "warm rollback", "cold rollback", "cold rollback out of a rollout", "gc", "delete",
+    "good canary", "bad trial", "warm rollback", "cold rollback", "gc", "delete",
     "without a route: deploy", "without a route: cold rollback",
 )  # fmt: skip
 AT_THE_LEASE = (

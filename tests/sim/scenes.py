@@ -213,12 +213,11 @@ def _approved(seconds: float) -> Callable[[World], None]:
 
     def approve(world: World) -> None:
         record = record_of(world)
-        if record.get("phase") != "awaiting":  # not there yet, or once more
-            if world.now < limit:
-                world.agenda.append((world.now + 5, approve))
-            return
-        text = json.dumps({**record, "request": "promote"}, separators=(",", ":"))
-        world.edit(ROUTE, lambda body: body["metadata"]["annotations"].update({"docc.dev/rollout": text}))
+        if world.now < limit:  # not there yet, or once more for who has typed it again
+            world.agenda.append((world.now + 5, approve))
+        if record.get("phase") == "awaiting" and not record.get("request"):
+            text = json.dumps({**record, "request": "promote"}, separators=(",", ":"))
+            world.edit(ROUTE, lambda body: body["metadata"]["annotations"].update({"docc.dev/rollout": text}))
 
     limit = FOREVER
 
@@ -250,11 +249,11 @@ SCENES: dict[str, Scene] = {
         Scene("never ready", serving, _V2, 10, _slow(2, 1e6)),
         Scene("slow pods", serving, _V2, 0, _slow(2, 20)),
         Scene("pods die at 50 %", serving, _V2, 10, _dies(2, 50)),
-        Scene("stable dies, then the candidate", serving, _V2, 11, _both(_dead(1, 14), _dead(2, 15))),
+        Scene("stable dies and then the candidate", serving, _V2, 11, _both(_dead(1, 14), _dead(2, 15))),
         Scene("stable is down", serving, _V2, 0, _dead(1, -1)),
         Scene("no strategy", serving, deploy(want(2, CALM))),
         Scene("nothing kept warm", serving, deploy(want(2, {**STRATEGY, "keep_warm": 0}))),
-        Scene("trial, approved", serving, deploy(want(2, TRIAL)), 0, _approved(30)),
+        Scene("approved trial", serving, deploy(want(2, TRIAL)), 0, _approved(30)),
         Scene("bad trial", serving, deploy(want(2, TRIAL)), 10, _fails(2, 30)),
         Scene("retry", reverted, _V2),
         Scene("supersede", lost, deploy(want(3))),
@@ -276,7 +275,7 @@ SCENES: dict[str, Scene] = {
         Scene("warm rollback of what nobody noted", unnoted, verbs.ROLLBACK),
         Scene("cold rollback", cold, verbs.ROLLBACK),
         Scene("cold rollback out of a rollout", lost_third, verbs.back_to(1)),
-        Scene("cold rollback, never ready", cold, verbs.ROLLBACK, 10, _slow(1, 1e6)),
+        Scene("cold rollback that is never ready", cold, verbs.ROLLBACK, 10, _slow(1, 1e6)),
         Scene("gc", overdue, verbs.GC),
         Scene("gc of what is parked", parked_third, verbs.GC),
         Scene("gc in mid-rollout", lost, verbs.GC),

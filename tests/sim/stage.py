@@ -132,6 +132,14 @@ class Process:
         kind = "lease" if effect.ref.kind == "Lease" else "write"
         fault = self.faults.pop((kind, self.writes[kind]), None)
         self.writes[kind] += 1
+        try:
+            return self._sent(effect, act, fault)
+        except DoccError:
+            if effect.ref.kind == "ConfigMap":
+                self.world.hindered.add(self.name)
+            raise
+
+    def _sent(self, effect: Effect, act: Act, fault: Fault | None) -> Object:
         after = fault(self, effect, act) if fault is not None else ""
         self._stale.add(effect.ref)
         self._ask()

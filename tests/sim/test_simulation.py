@@ -22,7 +22,7 @@ SEEDS, BATCH = 300, 30
 
 @pytest.mark.parametrize("scene", play.CORE)
 def test_every_fault_at_every_write_breaks_nothing(scene: str) -> None:
-    assert play.all_of(play.singles(SCENES[scene], all_of_them=True)) > 200
+    assert play.all_of(play.singles(SCENES[scene], all_of_them=True)) > 100
 
 
 @pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in play.CORE])

@@ -75,6 +75,8 @@ class World:
         self.agenda: list[tuple[float, Callable[[World], None]]] = []
         self.actor = ""
         self.ended = False
+        self.hindered: set[str] = set()
+        """Processes that could not write the history."""
         self.routed = True
         """There is a Gateway."""
         self.late: set[str] = set()
@@ -201,13 +203,13 @@ class World:
 
     def next_event(self) -> float:
         """The next instant at which something changes by itself, or somebody does what is on the agenda."""
-        agenda = (instant for instant, _ in self.agenda)
+        agenda = (max(instant, self.now + 1e-6) for instant, _ in self.agenda)
         return min((at for at in (*self._instants(), self.weather.away, *agenda) if at > self.now), default=FOREVER)
 
     def happen(self) -> None:
         due = [entry for entry in self.agenda if entry[0] <= self.now]
         self.agenda = [entry for entry in self.agenda if entry[0] > self.now]
-        for _, act in due:
+        for _, act in sorted(due, key=lambda entry: entry[0]):
             act(self)
 
     def snapshot(self) -> Objects:

@@ -25,11 +25,12 @@ from tests.cluster.acceptance.traffic import (
     assert_soon_over,
 )
 from tests.cluster.acceptance.watching import watching
-from tests.cluster.rig.cluster import Cluster, path
+from tests.cluster.rig.cluster import UNTIL_SECONDS, Cluster, path
 from tests.cluster.rig.session import ROOT
 
 Object = dict[str, Any]
 RATE = 100
+ENDED_SECONDS_MAX = 300.0
 ERRORS = (
     "sum(rate(http_requests_total{namespace='$namespace',revision='$revision',code='500'}[4s])) / "
     "sum(rate(http_requests_total{namespace='$namespace',revision='$revision'}[4s])) > 0.05"
@@ -80,17 +81,17 @@ class App:
         return file
 
     def docc(self, *words: str, **env: str) -> Ended:
-        return self.ended(self._begin(words, env), 120)
+        return self.ended(self._begin(words, env))
 
     def deploy(self, image: str = "", *more: str, **env: str) -> Ended:
-        return self.ended(self.start(image, *more, **env), 120)
+        return self.ended(self.start(image, *more, **env))
 
     def start(self, image: str, *more: str, **env: str) -> subprocess.Popen[str]:
         """A deploy in the background; it ends with this process."""
         chosen = ("--image", image) if image else ()
         return self._begin(("deploy", str(self.manifest), *chosen, "-o", "json", *more), env)
 
-    def ended(self, command: subprocess.Popen[str], seconds: float = 60) -> Ended:
+    def ended(self, command: subprocess.Popen[str], seconds: float = ENDED_SECONDS_MAX) -> Ended:
         """Raises subprocess.TimeoutExpired; its words are shown if the test fails."""
         try:
             out, err = command.communicate(timeout=seconds)
@@ -104,9 +105,9 @@ class App:
         return ended
 
     def close(self) -> None:
-        """Ends what a failed test has left running."""
+        """Ends what a failed test has left running, and shows what it said."""
         for command in self._begun:
-            if command.poll() is None:
+            if command.stdout is not None and not command.stdout.closed:
                 command.kill()
                 self.ended(command)
 
@@ -180,10 +181,10 @@ class App:
         labels = f"docc.dev/app={self.name},docc.dev/revision=v{revision}"
         return self.cluster.admin.list("pods", self.namespace, labels)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 60) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = UNTIL_SECONDS) -> Any:
         return self.cluster.until(condition, seconds)
 
-    def until_weight(self, revision: int, weight: int, seconds: float = 60) -> None:
+    def until_weight(self, revision: int, weight: int, seconds: float = UNTIL_SECONDS) -> None:
         self.until(lambda: self.weights.get(f"v{revision}") == weight, seconds)
 
     def audited(self) -> list[Object]:

@@ -23,7 +23,7 @@ def test_case_25_what_others_write_onto_the_route_in_mid_rollout_stays(app: App)
         app.edit_route({"op": "add", "path": "/spec/rules/-", "value": ROBOT})
         label = {"metadata": {"labels": {"cost-centre": "7"}, "annotations": {"argocd.argoproj.io/tracking-id": "x"}}}
         app.cluster.admin.patch("httproutes", app.namespace, "shop", label)
-        ended = app.ended(driver, 90)
+        ended = app.ended(driver)
         assert ended.code == 0, ended
     assert seen.steps(2) == [30, 60, 90, 100]
     route = app.route

@@ -269,7 +269,7 @@ def test_a_token_that_is_refused_in_mid_rollout_is_minted_anew_and_the_rollout_g
         relay.cut()
         app.until(lambda: refusals(app, at) > 0)
         relay.cut()
-        ended = app.ended(driver, 90)
+        ended = app.ended(driver)
     assert ended.code == 0, ended
     assert seen.steps(2) == [50, 100] and login.runs > runs
     entries = [entry for entry in asked(app, "docc-shop") if began(entry) > at]
@@ -291,12 +291,12 @@ def test_a_login_that_is_lost_for_a_while_holds_the_rollout_and_no_more(app: App
         assert app.weights == {"v1": 50, "v2": 50} and driver.poll() is None
         login.renew()
         login.mend("sealed")
-        ended = app.ended(driver, 90)
+        ended = app.ended(driver)
     assert ended.code == 0 and "the vault is sealed" in ended.err, ended
     assert seen.steps(2) == [50, 100]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", ["sealed", "hangs"])
 def test_a_login_that_does_not_come_back_leaves_the_traffic_as_it_is_and_says_so(
     app: App, relay: Relay, how: str
@@ -310,7 +310,7 @@ def test_a_login_that_does_not_come_back_leaves_the_traffic_as_it_is_and_says_so
         login.spoil(how)
         login.revoke(login.secret)
         relay.cut()
-        ended = app.ended(driver, 200)
+        ended = app.ended(driver)
     assert ended.code == 11 and ended.document["result"] == "stuck", ended
     words = "the vault is sealed" if how == "sealed" else "did not end within"
     assert words in ended.document["reason"] and "docc rollback shop" in ended.err, ended
@@ -330,7 +330,7 @@ def test_a_login_that_is_lost_before_the_candidate_has_traffic_leaves_users_wher
     login.spoil("sealed")
     login.revoke(login.secret)
     relay.cut()
-    ended = app.ended(driver, 115)
+    ended = app.ended(driver)
     assert ended.code == 10 and "the vault is sealed" in ended.err and "v1 serves 100 %, as before" in ended.err, ended
     assert app.weights == {"v1": 100}
     app.application["containers"]["web"]["env"] = {"READY_AFTER": "0"}

@@ -19,8 +19,9 @@ Object = dict[str, Any]
 SHARE_COUNT_MIN, SHARE_ERRORS_MAX = 2000, 4.0
 EXPOSED_SECONDS_MAX = 15.0
 """Of a version that fails. On an idle machine it is 2 to 5."""
-REQUESTS_MAX, REQUESTS_PER_CONFLICT = 30, 3
-"""docc's to the API server, for one command, without the Lease's renewals; and what a conflict may cost more."""
+REQUESTS_MAX, REQUESTS_PER_CONFLICT = 40, 3
+"""docc's to the API server, for one command, without the Lease's renewals, also where its watches were cut and a failure is
+explained (a healthy canary: 30, case 2); and what a conflict may cost more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,10 @@ class Traffic:
 
     @property
     def weights(self) -> list[tuple[float, str, int]]:
+        """For accounts, which forgives that Envoy hears of an end late; a beginning we may hear of later than Envoy."""
         return [
-            (sight.at, _version(name), weight) for sight in self.sights for name, weight in sight.weights.items()
+            (sight.at - accounts.LATE_SECONDS * (weight > 0), _version(name), weight)
+            for sight in self.sights for name, weight in sight.weights.items()
         ]  # fmt: skip
 
     @property

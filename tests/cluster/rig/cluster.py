@@ -22,7 +22,8 @@ from tests.cluster.rig.layout import Layout
 from tests.cluster.rig.session import Session
 
 Object = dict[str, Any]
-UNTIL_SECONDS = 60.0
+UNTIL_SECONDS = 150.0
+"""On a machine that has other things to do a process may take a minute to begin."""
 AGENT = "rig-tests"
 _GROUPS = {
     "deployments": "/apis/apps/v1", "replicasets": "/apis/apps/v1",
@@ -136,7 +137,7 @@ class Cluster:
 
     def forget_logs(self) -> None:
         """What the logs tell so far is of no interest any more: a long suite's are long."""
-        for file in (self.layout.audit_log, self.layout.access_log):
+        for file in (self.layout.audit_log, *self._access_logs):
             self._past[file] = file.stat().st_size if file.exists() else 0
 
     def delete_namespace(self, name: str) -> None:
@@ -231,8 +232,13 @@ class Cluster:
         ]
 
     def access_log(self, host: str) -> list[Object]:
-        """What both Envoys were asked for this host. They write with a delay of a tenth of a second."""
-        return [entry for entry in self._rows(self.layout.access_log, host) if entry.get("host") == host]
+        """What both Envoys were asked for this host, the Gateway's first. They write with a delay of a tenth of a second."""
+        rows = (row for file in self._access_logs for row in self._rows(file, host))
+        return [row for row in rows if row.get("host") == host]
+
+    @property
+    def _access_logs(self) -> tuple[Path, ...]:
+        return self.layout.access_log(layout.INGRESS), self.layout.access_log(layout.MESH)
 
     def _rows(self, file: Path, *words: str) -> Iterator[Object]:
         """The whole lines of a file that is being written, of which only those with all the words are worth reading."""

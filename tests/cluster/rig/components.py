@@ -108,7 +108,7 @@ def istiod(layout: Layout) -> Component:
         "defaultProviders": {},
         "enableAutoMtls": False,
         "defaultConfig": {"discoveryAddress": f"127.0.0.1:{ISTIOD_PORT}"},
-        "accessLogFile": str(layout.access_log),
+        "accessLogFile": "/dev/stdout",
         "accessLogEncoding": "JSON",
         "accessLogFormat": json.dumps(words),
     }
@@ -128,7 +128,7 @@ def objects(layout: Layout, scrape_seconds: float) -> Path:
     scraping = prometheus.scraping(layout.kubeconfig_of("prometheus"), scrape_seconds)
     config = _write(layout, "prometheus.json", scraping)
     pods = prometheus.objects(_executable("prometheus"), config, layout.folder / "tsdb")
-    items = [make("v1", "Namespace", "", "istio-system"), *pods, *gateway.objects()]
+    items = [make("v1", "Namespace", "", "istio-system"), *pods, *gateway.objects(layout)]
     return _write(layout, "objects.json", {"apiVersion": "v1", "kind": "List", "items": items})
 
 

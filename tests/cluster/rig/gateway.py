@@ -19,6 +19,7 @@ from tests.cluster.rig.layout import (
     MESH_CLIENT,
     MESH_PROXY_PORT,
     NOT_ADMITTED,
+    Layout,
 )
 from tests.cluster.rig.objects import deployment, make, probe, service
 
@@ -27,7 +28,7 @@ _ISTIO_VERSION = "1.28.0"
 """What the proxies say of themselves: istiod leaves out what an older one would not understand."""
 
 
-def objects() -> list[Object]:
+def objects(layout: Layout) -> list[Object]:
     """In the order in which they can be applied."""
     public, client = {"gateway.networking.k8s.io/gateway-name": GATEWAY_NAME}, {"app": MESH_CLIENT}
     return [
@@ -35,8 +36,8 @@ def objects() -> list[Object]:
         make("v1", "Namespace", "", MESH),
         _gateway(),
         service(INGRESS, GATEWAY_NAME, public, 80, GATEWAY_PORT),
-        _envoy(INGRESS, GATEWAY_NAME, public, _bootstrap("router", INGRESS, GATEWAY_NAME, public, {})),
-        _envoy(MESH, MESH_CLIENT, client, _bootstrap("sidecar", MESH, MESH_CLIENT, client, _SIDECAR)),
+        _envoy(layout, INGRESS, GATEWAY_NAME, public, _bootstrap("router", INGRESS, GATEWAY_NAME, public, {})),
+        _envoy(layout, MESH, MESH_CLIENT, client, _bootstrap("sidecar", MESH, MESH_CLIENT, client, _SIDECAR)),
     ]
 
 
@@ -56,16 +57,20 @@ def _gateway() -> Object:
     return make("gateway.networking.k8s.io/v1", "Gateway", INGRESS, GATEWAY_NAME, spec=spec)
 
 
-def _envoy(namespace: str, name: str, labels: Object, bootstrap: Object) -> Object:
+def _envoy(layout: Layout, namespace: str, name: str, labels: Object, bootstrap: Object) -> Object:
     notes = {"prometheus.io/port": str(ENVOY_ADMIN_PORT), "prometheus.io/path": "/stats/prometheus"}
     container = {
         "name": "envoy",
         "image": "envoy:1.40",
         "command": [
+            "sh", "-c", 'exec "$0" "$@" >>"$ACCESS_LOG"',
             binary(), "--config-yaml", json.dumps(bootstrap), "--concurrency", "1", "--log-level", "warning",
             "--disable-hot-restart", "--file-flush-interval-msec", "100",
         ],
-        "env": [{"name": "PROXY", "value": f"{namespace}/{name}"}],
+        "env": [
+            {"name": "PROXY", "value": f"{namespace}/{name}"},
+            {"name": "ACCESS_LOG", "value": str(layout.access_log(namespace))},
+        ],
         "ports": [{"containerPort": ENVOY_ADMIN_PORT, "name": "http-admin"}],
         "readinessProbe": probe("/ready", ENVOY_ADMIN_PORT),
     }  # fmt: skip

@@ -65,10 +65,10 @@ class Layout:
     def audit_log(self) -> Path:
         return self.folder / "audit.jsonl"
 
-    @property
-    def access_log(self) -> Path:
-        """Of both Envoys, in the sandbox's words."""
-        return self.folder / "access.jsonl"
+    def access_log(self, namespace: str) -> Path:
+        """Of the Envoy in this namespace, in the sandbox's words. Not one for both: what Envoy writes at once may end within a
+        line, and the other one would go on there."""
+        return self.folder / f"access.{namespace}.jsonl"
 
     @property
     def volumes(self) -> Path:

@@ -75,7 +75,8 @@ def session(where: Layout) -> dict[str, str]:
     return {
         "kubeconfig": str(where.kubeconfig), "api": layout.API_URL, "gateway": layout.GATEWAY,
         "mesh_proxy": f"http://{layout.MESH_PROXY}", "prometheus": layout.PROMETHEUS_URL,
-        "audit": str(where.audit_log), "access_log": str(where.access_log), "kubectl": components.kubectl(where)[0],
+        "audit": str(where.audit_log), "access_log": str(where.access_log(layout.INGRESS)),
+        "kubectl": components.kubectl(where)[0],
     }  # fmt: skip
 
 
