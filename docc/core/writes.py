@@ -10,7 +10,7 @@ from docc.core.steps import MatchHeaders
 from docc.core.view import View
 from docc.model.facts import Fact, Parked, Reverted, StableLost
 from docc.model.moves import Move, Operation
-from docc.model.record import Phase, Record
+from docc.model.record import Record
 
 
 def write(
@@ -46,8 +46,9 @@ def return_move(
     was typed, None to leave the record's."""
     record = view.record
     mine = record.by == view.me
-    unexposed = None if record.phase is Phase.PARKED else 0.0
-    exposed = view.now - record.exposed if record.exposed is not None and not record.phase.at_rest else unexposed
+    exposed: float | None = 0.0
+    if record.exposed is not None:
+        exposed = None if record.phase.at_rest else view.now - record.exposed
     back = record.becoming(
         following(record.phase, signal), view.now, epoch=record.epoch + (0 if mine else 1), by=view.me, weight=0,
         step=-1, reason=reason, request=request, verb=verb or record.verb,

@@ -192,6 +192,9 @@ class Auditor:
 
     # --- what the objects say together
     def _rules(self, world: World, route: Object | None) -> None:
+        for parent in (route or {}).get("spec", {}).get("parentRefs", []):
+            there = parent.get("kind") != "Service" or ("Service", parent["name"]) in world.objects or self.foreign
+            require(there, f"the route's parent Service {parent['name']} does not exist")
         found: list[dict[str, int]] = []
         for rule in (route or {}).get("spec", {}).get("rules", []):
             backends = {b["name"]: b["weight"] for b in rule.get("backendRefs", []) if b["name"].startswith("shop-v")}

@@ -21,6 +21,7 @@ from tests.sim.world import World
 
 MIDWAY = ("preparing", "shifting", "awaiting", "baking", "stuck")
 REVISIONS_KEPT = 10
+LOGIN_SECONDS = 60
 LOOK_SECONDS = 0.05
 """Between a process' last look and its end it gives its Lease back."""
 
@@ -34,6 +35,8 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
     require(code != 1, f"{told}: a bug")
     if 2 <= code <= 7:
         require(not moved, f"{told}, and has touched production traffic")
+    if world.now < process.locked[1]:
+        _locked_out(process, code, told, before, now=positive(traffic(world)))
     at, by = audit.last
     late = process.name in world.late
     if process.blind or late or world.weather.ending or (by != process.name and world.now - at < LOOK_SECONDS):
@@ -52,9 +55,22 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
         require(f"shop-v{record.get('candidate')}" not in now or record.get("by") != process.me, f"{told} at {now}")
 
 
+def _locked_out(process: Process, code: int, told: str, before: dict[str, int], *, now: dict[str, int]) -> None:
+    """A driver waits a minute for its login, and calls users safe only if they are where they were."""
+    if code not in (10, 11) or process.verb not in ("deploy", "resume"):
+        return
+    waited = process.world.now - process.locked[0]
+    require(waited >= LOGIN_SECONDS, f"{told}, {waited:.0f} s after its login was refused")
+    require(code == 11 or len(now) == 1, f"{told}: users are at {now}, and were at {before}")
+
+
 def _done(world: World, verb: Verb, result: str, told: str, me: str) -> None:
     record, now = record_of(world), positive(traffic(world))
-    if verb.name in ("deploy", "resume") and result in ("promoted", "unchanged", "returned") and verb.want is not None:
+    if (
+        verb.name in ("deploy", "resume")
+        and result in ("promoted", "unchanged", "updated", "returned")
+        and verb.want is not None
+    ):
         name = f"shop-v{record.get('stable')}"
         require(world.tag(name) == verb.want.tag, f"{told}: {name} is image {world.tag(name)}")
         require(now == {name: 100} and record["phase"] in ("succeeded", "reverted", "parked"), f"{told} at {now}")

@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections.abc import Callable
 
-from docc.model.errors import Conflict, DoccError, Unreachable
+from docc.model.errors import Conflict, DoccError, LoginLost, Unreachable
 from docc.model.moves import Effect
 from tests.sim import verbs
 from tests.sim.stage import Act, Crash, Fault, Process
@@ -29,6 +29,24 @@ def _unreachable(process: Process, effect: Effect, act: Act) -> str:
 
 def _conflict(process: Process, effect: Effect, act: Act) -> str:
     raise Conflict("409: try again")
+
+
+def busy(process: Process, effect: Effect, act: Act) -> str:
+    process.world.say("the API server", "wants to be asked again in 30 s")
+    error = Unreachable("too many requests (429)")
+    error.wait = 30.0
+    raise error
+
+
+def _locked_out(seconds: float) -> Fault:
+    def fault(process: Process, effect: Effect, act: Act) -> str:
+        now = process.world.now
+        process.world.say(process.name, f"has its login refused for {seconds:.0f} s")
+        since = process.locked[0] if now < process.locked[1] + 5 else now  # to the process that is one and the same
+        process.locked = (since, now + seconds)
+        raise LoginLost("the cluster rejected your login (401)")
+
+    return fault
 
 
 def _late(process: Process, effect: Effect, act: Act) -> str:
@@ -190,7 +208,8 @@ PROCESS: dict[str, Fault] = {
     "unreachable": _unreachable, "409": _conflict, "written late": _late, "stands still 20 s": _stopped(20),
     "laptop closed 200 s": _stopped(200, suspended=True), "API away 6 s": _away(6), "API away 40 s": _away(40),
     "watches dropped": _blind, "clock +2 s": _clock(2), "clock -2 s": _clock(-2), "clock +90 s": _clock(90),
-    "SIGTERM": _signal("SIGTERM"), "SIGINT": _signal("SIGINT"),
+    "SIGTERM": _signal("SIGTERM"), "SIGINT": _signal("SIGINT"), "busy": busy, "login lost 25 s": _locked_out(25),
+    "login lost 200 s": _locked_out(200),
 }  # fmt: skip
 WORLD: dict[str, Fault] = {
     "no data 9 s": _metrics("none", 9), "no data": _metrics("none", 100), "NaN": _metrics("nan", 100),

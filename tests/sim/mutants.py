@@ -185,6 +185,19 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "a failure midway promises that nothing was touched": (
         Edit("docc.engine.driver", "        if not self.moved or outcome", "        if outcome is not None or outcome"),
     ),
+    "no patience: a lost login ends the driver at once": (
+        Edit("docc.engine.driver", " and self._is_locked_out():\n", ":\n"),
+    ),
+    "all is well: a driver that gave up calls any traffic safe": (
+        Edit(
+            "docc.engine.driver",
+            'return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, words(error))\n',
+            'return Outcome("stuck", ExitCode.FAILED_SAFE, words(error))\n',
+        ),
+    ),
+    "no door: the route names the front Service before it is there": (
+        Edit("docc.core.pods", "    if not plan.meshed or (front", "    if plan.meshed or (front"),
+    ),
     "lost endpoints do not count": (
         Edit("docc.core.rollout", "    if candidate.ready == 0:\n", "    if candidate.ready < 0:\n"),
     ),

@@ -61,7 +61,7 @@ class Play:
     def _acts(self) -> None:
         first, *rest = self._act(self.scene.verb, self.faults, self.others, self.killed)
         self.writes = first.writes
-        for _ in range(AGAIN_MAX):  # who was killed, or stopped, types the same again
+        for _ in range(AGAIN_MAX):  # who was killed, or stopped, or has logged in anew, types the same again
             if not self._to_be_repeated(first):
                 break
             self.world.now += 7
@@ -72,7 +72,8 @@ class Play:
 
     def _to_be_repeated(self, process: Process) -> bool:
         code = None if process.outcome is None else int(process.outcome.exit_code)
-        return not self.world.weather.ending and (code is None or code in (130, 143))
+        locked_out = code == 11 and self.world.now < process.locked[1]
+        return not self.world.weather.ending and (code is None or code in (130, 143) or locked_out)
 
     def _act(
         self,

@@ -241,6 +241,7 @@ _V2 = deploy(want(2))
 SCENES: dict[str, Scene] = {
     scene.name: scene
     for scene in (
+        Scene("mesh: first deploy", empty, deploy(want(1, mesh=True))),
         Scene("first deploy", empty, deploy(want(1))),
         Scene("good canary", serving, _V2),
         Scene("bad canary", serving, _V2, 10, _fails(2, 15)),
@@ -279,6 +280,9 @@ SCENES: dict[str, Scene] = {
         Scene("gc of what is parked", parked_third, verbs.GC),
         Scene("gc in mid-rollout", lost, verbs.GC),
         Scene("gc beyond ten revisions", many, verbs.GC),
+        Scene("mesh: good canary", serving, deploy(want(2, mesh=True))),
+        Scene("mesh: bad canary", serving, deploy(want(2, mesh=True)), 10, _fails(2, 15)),
+        Scene("mesh: in place", serving, deploy(want(1, mesh=True))),
         Scene("scale in place", serving, deploy(want(1, scale=5))),
         Scene("nothing to do", warm, _V2),
         Scene("deploy with a full history", storied, _V2),

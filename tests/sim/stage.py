@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from docc.core.verdict import Answer
 from docc.engine.ports import Ports
-from docc.model.errors import DoccError, Unreachable
+from docc.model.errors import DoccError, LoginLost, Unreachable
 from docc.model.facts import CheckSeen, Fact
 from docc.model.moves import Create, Delete, Effect, Outcome, Patch, Ref
 from docc.model.world import Objects
@@ -37,7 +37,8 @@ Fault = Callable[["Process", Effect, Act], str]
 
 @dataclass(eq=False)
 class Process:
-    """One run of docc, and all of its ports. faults: by number of the write, ("write", n) or ("lease", n)."""
+    """One run of docc, and all of its ports. faults: by number of the write, ("write", n) or ("lease", n). locked: from when to
+    when its login is refused."""
 
     stage: Stage
     verb: str
@@ -48,6 +49,7 @@ class Process:
     wake: float = 0.0
     watching: bool = False
     blind_until: float = 0.0
+    locked: tuple[float, float] = (0.0, 0.0)
     alive: bool = True
     dead: bool = False
     stopped: str | None = None
@@ -78,7 +80,7 @@ class Process:
 
     @property
     def blind(self) -> bool:
-        return self.world.now < max(self.blind_until, self.world.weather.away)
+        return self.world.now < max(self.blind_until, self.world.weather.away, self.locked[1])
 
     # --- Cluster
     def observe(self, app: str) -> Objects:
@@ -121,6 +123,8 @@ class Process:
         if self.world.now < self.world.weather.away:
             self.world.say(self.name, "asks, and nothing answers")
             raise Unreachable("no answer")
+        if self.world.now < self.locked[1]:
+            raise LoginLost("the cluster rejected your login (401)")
         if abs(self.offset) > 2:  # the answer's Date sets the clock right
             self.offset = 0.4
 

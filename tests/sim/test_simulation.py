@@ -8,9 +8,14 @@ import sys
 
 import pytest
 
+from docc.model.moves import Effect
 from tests.sim import play
+from tests.sim.auditor import traffic
+from tests.sim.faults import busy
 from tests.sim.mutants import MUTANTS
 from tests.sim.scenes import SCENES
+from tests.sim.stage import Act, Process, Stage, Written
+from tests.sim.verbs import enter
 
 SEEDS, BATCH = 300, 30
 
@@ -28,6 +33,38 @@ def test_scene_ends_as_documented_and_survives_a_crash_at_every_write(scene: str
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
 def test_several_faults_and_people_at_once_break_nothing(first: int) -> None:
     assert play.all_of(play.seeded(seed) for seed in range(first, first + BATCH)) == BATCH
+
+
+def _wait_of_a_busy_server(at: int) -> tuple[int, float]:
+    """The candidate's percent when the server asks for 30 s at that write, and the seconds until docc writes."""
+    scene = SCENES["bad canary"]
+    stage = Stage(scene.world())
+    process, found = enter(stage, scene.verb), list[tuple[int, float]]()
+
+    def fault(process: Process, effect: Effect, act: Act) -> str:
+        found.append((traffic(process.world).get("shop-v2", 0), process.world.now))
+        return busy(process, effect, act)
+
+    process.faults = {("write", at): fault}
+    stage.play()
+    ((percent, asked),) = found
+    written = (at for at, _, what in process.world.trace if isinstance(what, Written) and at > asked)
+    return percent, round(next(written) - asked, 1)
+
+
+def test_a_busy_server_is_left_alone_as_it_asks_but_not_for_long_while_the_candidate_has_traffic() -> None:
+    waits = [_wait_of_a_busy_server(at) for at in range(8)]
+    assert {percent > 0 for percent, _ in waits} == {True, False}
+    assert {wait for percent, wait in waits if percent == 0} == {10.0}
+    assert {wait for percent, wait in waits if percent > 0} == {1.0}
+
+
+def test_a_change_in_place_is_not_called_nothing() -> None:
+    for scene, result in (("scale in place", "updated"), ("mesh: in place", "updated"), ("nothing to do", "unchanged")):
+        stage = Stage(SCENES[scene].world())
+        process = enter(stage, SCENES[scene].verb)
+        stage.play()
+        assert process.outcome is not None and process.outcome.result == result, scene
 
 
 @pytest.mark.parametrize("bug", MUTANTS)

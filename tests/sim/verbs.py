@@ -46,23 +46,25 @@ GATEWAY = GatewayName("gw")
 
 @dataclass(frozen=True)
 class Want:
-    """A manifest: which image, how many pods, and how it is rolled out. routed: there is a Gateway."""
+    """A manifest: which image, how many pods, and how it is rolled out. routed: there is a Gateway. mesh: clients in the mesh
+    see the weights, too."""
 
     tag: int
     strategy: tuple[tuple[str, str], ...] = ()
     scale: int = 3
     routed: bool = True
+    mesh: bool = False
 
 
-def want(tag: int, strategy: dict[str, Any] = STRATEGY, *, scale: int = 3, routed: bool = True) -> Want:
-    return Want(tag, tuple((key, json.dumps(value)) for key, value in strategy.items()), scale, routed)
+def want(tag: int, strategy: dict[str, Any] = STRATEGY, **more: Any) -> Want:
+    return Want(tag, tuple((key, json.dumps(value)) for key, value in strategy.items()), **more)
 
 
 @functools.cache
 def manifest(wanted: Want) -> Manifest:
     container = {"image": f"shop:{wanted.tag}", "ports": [{"port": 80}]}
     strategy = {key: json.loads(text) for key, text in wanted.strategy}
-    application = {"name": APP, "scale": wanted.scale, "containers": {"web": container}}
+    application = {"name": APP, "scale": wanted.scale, "containers": {"web": container}, "mesh": wanted.mesh}
     return read(json.dumps({"application": application, "deployment_strategy": strategy}).encode(), "manifest.json")
 
 
@@ -101,7 +103,7 @@ class Verb:
         if self.want is None or routed:
             return self
         straight = tuple((key, value) for key, value in self.want.strategy if key != "canary")
-        return replace(self, want=replace(self.want, strategy=straight, routed=False))
+        return replace(self, want=replace(self.want, strategy=straight, routed=False, mesh=False))
 
     def __call__(self, process: Process) -> Outcome:
         """Never raises DoccError: the exit code is in the Outcome."""
