@@ -67,8 +67,9 @@ def test_a_change_in_place_is_not_called_nothing() -> None:
         assert process.outcome is not None and process.outcome.result == result, scene
 
 
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("bug", MUTANTS)
 def test_planted_bug_is_caught(bug: str) -> None:
-    run = subprocess.run([sys.executable, "-m", "tests.sim.mutants", bug], capture_output=True, text=True, timeout=200)
+    run = subprocess.run([sys.executable, "-m", "tests.sim.mutants", bug], capture_output=True, text=True, timeout=400)
     sys.stdout.write(f"{bug}: {run.stdout}")
     assert run.returncode == 1 and "caught after" in run.stdout, run.stdout + run.stderr
