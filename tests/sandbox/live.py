@@ -45,7 +45,7 @@ class App:
         return [sys.executable, "-m", "docc", *words, "--kubeconfig", self.world.kubeconfig]
 
     def deploy(self, image: str, *more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self._deploy(image, *more), capture_output=True, text=True, timeout=60)
+        return subprocess.run(self._deploy(image, *more), capture_output=True, text=True, timeout=150)
 
     def start(self, image: str, *more: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(self._deploy(image, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -74,7 +74,7 @@ class App:
         found: dict[str, Any] = json.loads(subprocess.run(words, capture_output=True, text=True, timeout=30).stdout)
         return found
 
-    def run(self, verb: str, *words: str, seconds: float = 90) -> subprocess.CompletedProcess[str]:
+    def run(self, verb: str, *words: str, seconds: float = 150) -> subprocess.CompletedProcess[str]:
         """`docc VERB APP ...`."""
         return subprocess.run(self.command(verb, self.name, *words), capture_output=True, text=True, timeout=seconds)
 

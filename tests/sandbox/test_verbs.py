@@ -15,6 +15,8 @@ import pytest
 from docc.sandbox import session
 from tests.sandbox.live import App, counted, until
 
+pytestmark = pytest.mark.timeout(500)  # a driver's Lease runs out in 15 s, and a dozen deploys take their time
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:

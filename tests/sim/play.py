@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from docc.model.moves import Create, Delete, Patch
 from tests.sim import exits, verbs
@@ -136,14 +137,14 @@ class _Audited(Stage):
         entered = super().enter(process, delay)
         verb = process.run
 
-        def judged(process: Process) -> object:
+        def judged(process: Process) -> Any:
             before = traffic(self.world)
             process.outcome = verb(process)
             process.run = verb
             exits.ended(self.world, self.play_.audit, process, before)
             return process.outcome
 
-        process.run = judged  # type: ignore[assignment]
+        process.run = judged
         self.everybody.append(process)
         return entered
 
