@@ -186,20 +186,3 @@ def test_delete_takes_the_route_first_and_everything_else_and_keep_workload_noth
     deleted = [row.split()[-2:] for row in gone.stderr.splitlines() if " delete " in row]
     assert gone.returncode == 0 and deleted[0] == ["HTTPRoute", "ended"] and deleted[-1] == ["Lease", "docc-ended"]
     assert app.run("delete", "--yes").returncode == 6
-
-
-def test_lock_wait_waits_and_take_over_needs_a_yes(world: session.Session, tmp_path: Path) -> None:
-    app = App(world, tmp_path, "locked")
-    assert app.deploy("demo:v1").returncode == 0
-    app.write(interval=25)
-    driver = app.start("demo:v2")
-    until(lambda: app.status()["weight"] == 50, 60)
-    refused = app.run("resume", "--take-over", "--prometheus-url", world.prometheus)
-    assert refused.returncode == 7 and "(v2, shifting, 50 %)" in refused.stderr, refused.stderr
-    waited = app.deploy("demo:v2", "--lock-wait", "5m", "--error-unchanged")
-    assert waited.returncode == 3 and driver.wait(30) == 0, waited.stderr
-    assert app.deploy("demo:v1").returncode == 0
-    driver = halfway(app)
-    taken = app.start("demo:v2", "--take-over", "--yes")
-    assert driver.wait(60) in (7, 10)
-    assert app.run("abort").returncode == 0 and taken.wait(60) == 10
