@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,15 +48,10 @@ class Stage:
         import subprocess
 
         command = [sys.executable, "-m", "docc", "deploy", str(self.folder / "manifest.json"), "--yes", "-o", "json"]
-        command += [
-            "--image",
-            image,
-            "--kubeconfig",
-            self.session.kubeconfig,
-            "--prometheus-url",
-            self.session.prometheus,
-        ]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        command += ["--image", image]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("DOCC_")}
+        env |= {"KUBECONFIG": self.session.kubeconfig, "DOCC_PROMETHEUS_URL": self.session.prometheus}
+        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=False)
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
         self.outcomes.append({"image": image, "result": found.get("result", "error"), "exit_code": done.returncode})
         return found

@@ -13,9 +13,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from docc.model.moves import Create, Delete, Patch
+from docc.model.moves import Create, Delete, Outcome, Patch
 from tests.sim import exits, verbs
 from tests.sim.auditor import Auditor, record_of, traffic
 from tests.sim.faults import FAULTS, PROCESS, RIVALS, SLEEPER, WORLD
@@ -137,12 +136,12 @@ class _Audited(Stage):
         entered = super().enter(process, delay)
         verb = process.run
 
-        def judged(process: Process) -> Any:
+        def judged(process: Process) -> Outcome:
             before = traffic(self.world)
-            process.outcome = verb(process)
+            process.outcome = outcome = verb(process)
             process.run = verb
             exits.ended(self.world, self.play_.audit, process, before)
-            return process.outcome
+            return outcome
 
         process.run = judged
         self.everybody.append(process)
