@@ -25,6 +25,10 @@ def test_scene_ends_as_documented_and_survives_a_crash_at_every_write(scene: str
     assert play.all_of(play.singles(SCENES[scene], all_of_them=False)) > 0
 
 
+def test_what_has_found_something_once_finds_nothing_any_more() -> None:
+    assert play.all_of(play.remembered()) == len(play.REMEMBERED)
+
+
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
 def test_several_faults_and_people_at_once_break_nothing(first: int) -> None:
     assert play.all_of(play.seeded(seed) for seed in range(first, first + BATCH)) == BATCH

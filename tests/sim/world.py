@@ -8,6 +8,7 @@ stored object is never changed, only put in another's place: worlds fork cheaply
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -257,7 +258,7 @@ class World:
         """The namespace controller takes one thing after the other, and then the namespace."""
         self.weather.ending = True
         for number, key in enumerate(sorted(self.objects)):
-            self.agenda.append((self.now + 0.5 + number, lambda world, key=key: world.swept(key)))  # type: ignore[misc]
+            self.agenda.append((self.now + 0.5 + number, functools.partial(World.swept, key=key)))
 
         def end(world: World) -> None:
             world.ended = True
