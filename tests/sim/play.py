@@ -159,7 +159,8 @@ REMEMBERED = (
     ("warm rollback", "rollback", 0), ("warm rollback of what nobody noted", "sleeps through a rollback", 0),
     ("gc", "sleeps through a rollback", 1), ("gc", "sleeps through a rollback --to v1", 2),
     ("stable dies and then the candidate", "sleeps through a deploy of another", 6),
-    ("delete", "sleeps through a rollback and the same deploy", 3), ("resume what is parked", "candidate scaled to 0", 0), ("without a route: first", "sleeps through a deploy of another", 0),
+    ("delete", "sleeps through a rollback and the same deploy", 3), ("resume what is parked", "candidate scaled to 0", 0),
+    ("without a route: first", "sleeps through a deploy of another", 0),
 )  # fmt: skip
 """Plays that have found something once, outside the core too: scene, fault, number of the write."""
 AT_THE_LEASE = (
