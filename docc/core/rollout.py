@@ -148,7 +148,7 @@ def _await_pods(view: View, plan: Plan, needed: int, since: float) -> Move | Non
     if candidate.ready >= needed:
         why = "for a moment only; a version that dies at once must not get traffic"
     text = f"v{candidate.number}: {candidate.ready}/{needed} pods ready: {why}"
-    deadline = since + plan.limits.progress
+    deadline = max(since, view.acted) + plan.limits.progress  # whoever takes over waits as long as who began
     if view.now >= deadline:
         return fail_move(view, f"{text} (waited {plan.limits.progress:.0f} s)")
     return Move(wake_at=deadline, waiting=text)
@@ -158,14 +158,15 @@ def _baseline(view: View, plan: Plan) -> Move | None:
     """A condition that fires before the candidate has traffic is no evidence against it: wait for it to clear."""
     if not plan.judged:
         return None
-    deadline = view.record.since + max(plan.limits.baseline, plan.limits.progress)
+    since = max(view.record.since, view.acted)
+    deadline = since + max(plan.limits.baseline, plan.limits.progress)
     if view.checks.since != view.record.since:
         return Move(wake_at=deadline, waiting="the conditions are judged before any traffic moves")
     if (check := view.failing()) is not None:
         text = f"{check.name} was failing before this rollout ({check.value} {check.operator} {check.threshold})"
-        if view.now >= view.record.since + plan.limits.baseline:
+        if view.now >= since + plan.limits.baseline:
             return fail_move(view, f"{text}, and did not clear in {plan.limits.baseline:.0f} s", request="baseline")
-        return Move(wake_at=view.record.since + plan.limits.baseline, waiting=f"{text}; waiting for it to clear")
+        return Move(wake_at=since + plan.limits.baseline, waiting=f"{text}; waiting for it to clear")
     if broken := next((c for c in view.checks.results if c.verdict.value == "ERROR"), None):
         if view.now >= deadline:
             return fail_move(view, f"{broken.name} cannot be judged: {broken.reason}", request="baseline")
@@ -200,7 +201,7 @@ def _hold(view: View, plan: Plan, hold: Hold | Bake, at: int) -> Move:
     if view.now < due:
         return Move(wake_at=due)
     if why := view.unsure():
-        limit = due + plan.limits.no_data
+        limit = max(due, view.acted) + plan.limits.no_data
         if view.now >= limit:
             return fail_move(view, f"{why} (for {plan.limits.no_data:.0f} s; docc never promotes without evidence)")
         return Move(wake_at=limit, waiting=f"holding at {view.weight} %: {why}")

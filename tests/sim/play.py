@@ -163,14 +163,16 @@ REMEMBERED = (
     ("without a route: first", "sleeps through a deploy of another", 0),
 )  # fmt: skip
 """Plays that have found something once, outside the core too: scene, fault, number of the write."""
+DYING = "sleeps through a deploy that dies"
 AT_THE_LEASE = (
-    "crash after", "answer lost", "unreachable", "written late", "stands still 20 s", "sleeps through a deploy that dies",
+    "crash after", "answer lost", "unreachable", "written late", "stands still 20 s", DYING,
 )  # fmt: skip
 ANYWHERE = ("crash before", "crash after", "answer lost", "written late", "SIGTERM")
 
 
-def singles(scene: Scene, *, all_of_them: bool) -> Iterator[Play]:
-    """The scene undisturbed, then with one fault at each of its writes: of all kinds, or of those that are played anywhere."""
+def singles(scene: Scene, *, all_of_them: bool, part: tuple[int, int] = (0, 1)) -> Iterator[Play]:
+    """The scene undisturbed, then with one fault at each of its writes: of all kinds, or of those that are played anywhere.
+    part: every so manieth of them, and from which on."""
     clean = Play(scene.name, scene)
     yield clean
     if clean.codes[:1] != [scene.code]:
@@ -178,17 +180,17 @@ def singles(scene: Scene, *, all_of_them: bool) -> Iterator[Play]:
     kinds = [*ANYWHERE]
     if all_of_them:
         kinds = [*PROCESS, *RIVALS, *SLEEPER, *(WORLD if scene.verb.name in ("deploy", "resume", "rollback") else ())]
-    for kind in kinds:
-        for at in range(clean.writes.get("write", 0)):
-            yield Play(f"{scene.name}, {kind} at write {at}", scene, {("write", at): kind})
-    for kind in (
-        ("crash after", "answer lost", "unreachable", "written late", "stands still 20 s") if all_of_them else ()
-    ):
-        for at in range(clean.writes.get("lease", 0)):
-            yield Play(f"{scene.name}, {kind} at Lease write {at}", scene, {("lease", at): kind})
+    places = [("write", kind, at) for kind in kinds for at in range(clean.writes.get("write", 0))]
+    if all_of_them:
+        places += [("lease", kind, at) for kind in AT_THE_LEASE for at in range(clean.writes.get("lease", 0))]
+    for where, kind, at in places[part[0] :: part[1]]:
+        yield Play(
+            f"{scene.name}, {kind} at {'Lease ' if where == 'lease' else ''}write {at}", scene, {(where, at): kind}
+        )
 
 
 def remembered() -> Iterator[Play]:
+    yield Play(f"gc, {DYING} at Lease write 0", SCENES["gc"], {("lease", 0): DYING})
     for scene, kind, at in REMEMBERED:
         yield Play(f"{scene}, {kind} at write {at}", SCENES[scene], {("write", at): kind})
 
