@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tests.sim.auditor import (
     FRONT,
     ROUTE,
@@ -83,6 +85,37 @@ def _done(world: World, verb: Verb, result: str, told: str, me: str) -> None:
         require(left == [("Service", "other")], f"{told}, and there are {left}")
     if result == "forgotten":
         require(not record and ("ConfigMap", "docc-shop") not in world.objects, f"{told}: {record}")
+
+
+def way_back(world: World) -> int | None:
+    """Where a rollback leads that is typed now."""
+    record = record_of(world)
+    found: int | None = record.get(
+        "previous" if record.get("phase") in ("succeeded", "reverted", "promoting") else "stable"
+    )
+    return found
+
+
+def back_as_typed(world: World, process: Process, expected: int | None) -> None:
+    """Of two who type it at once, the second does not undo what the first has done."""
+    verb, outcome, record = process.run, process.outcome, record_of(world)
+    assert isinstance(verb, Verb) and outcome is not None
+    mine = record.get("by") == process.me and process.name in record.get("reason", "")
+    concluded = mine or outcome.result == "unchanged"
+    if verb.name == "rollback" and int(outcome.exit_code) == 0 and concluded and not verb.to and not process.blind:
+        stable = record.get("stable")
+        require(stable == expected, f"{process.name} was to lead to v{expected}, and v{stable} serves")
+
+
+def promptly(world: World, audit: Auditor, verb: Verb) -> None:
+    """Undisturbed: a candidate's breach ends within poll + scrape, the death of all its pods at once."""
+    tag = verb.want.tag if verb.want else 0
+    name = next((name for kind, name in world.objects if kind == "Deployment" and world.tag(name) == tag), "")
+    dead, _ = world.weather.down.get(tag, (math.inf, 0.0))
+    for at, seconds in ((world.weather.failing.get(tag, math.inf), 5.0), (dead, 0.5)):
+        late = audit.fell.get(name, 0.0) - at
+        returnable = audit.stable is not None and world.ready(f"shop-v{audit.stable}") > 0
+        require(not returnable or late <= seconds, f"{name} had traffic for {late:.1f} s after it went bad")
 
 
 def at_rest(world: World, audit: Auditor, excused: set[str]) -> None:

@@ -19,6 +19,7 @@ RECORD = "docc.dev/rollout"
 
 def _crash(process: Process, effect: Effect, act: Act) -> str:
     process.world.say(process.name, f"is killed before it writes {effect.ref}")
+    process.dead = True
     raise Crash
 
 

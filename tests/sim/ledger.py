@@ -35,7 +35,9 @@ class Ledger:
     def changed(self, world: World, actor: str, key: Key, before: Object | None, after: Object | None) -> None:
         if key == ("ConfigMap", "docc-shop"):
             if after is None:
-                self.rests.clear()
+                self.rests = [rest for rest in self.rests if rest.since == self.since and self.phase in OUTCOMES]
+                for rest in self.rests:  # the present one may be noted anew, and need not be
+                    rest.noted, rest.left = False, "somebody"
             elif actor != "somebody":
                 self._added((before or {}).get("data") or {}, after.get("data") or {})
             return

@@ -179,7 +179,7 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     ),
     "no drain after a trial": (Edit("docc.core.planner", "named or record.exposed is not None", "named or False"),),
     "two rollbacks at once undo each other": (
-        Edit("docc.core.planner", "given_up_first(view.seen) and record.stable == target:", "target == -1:"),
+        Edit("docc.core.planner", "and record.stable == target:", "and target == -1:"),
         Edit("docc.core.planner", "target is not None and target not in", "target == -1 and target not in"),
     ),
     "a failure midway promises that nothing was touched": (

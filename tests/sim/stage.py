@@ -146,6 +146,7 @@ class Process:
         body = self.carry_out(effect, act)
         if after == "crash":
             self.world.say(self.name, "is killed")
+            self.dead = True
             raise Crash
         if after == "slow":
             self.stage.pause(self, self.world.now + 12)

@@ -17,17 +17,22 @@ from tests.sim.scenes import SCENES
 from tests.sim.stage import Act, Process, Stage, Written
 from tests.sim.verbs import enter
 
-SEEDS, BATCH = 300, 30
+SEEDS, BATCH, PARTS = 300, 20, 4
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("scene", play.CORE)
-def test_every_fault_at_every_write_breaks_nothing(scene: str) -> None:
-    assert play.all_of(play.singles(SCENES[scene], all_of_them=True)) > 100
+def test_every_fault_at_every_write_breaks_nothing(scene: str, part: int) -> None:
+    assert play.all_of(play.singles(SCENES[scene], all_of_them=True, part=(part, PARTS))) > 20
 
 
 @pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in play.CORE])
 def test_scene_ends_as_documented_and_survives_a_crash_at_every_write(scene: str) -> None:
     assert play.all_of(play.singles(SCENES[scene], all_of_them=False)) > 0
+
+
+def test_what_has_found_something_once_finds_nothing_any_more() -> None:
+    assert play.all_of(play.remembered()) == 1 + len(play.REMEMBERED)
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
