@@ -51,16 +51,23 @@ class PrometheusMetrics:
 
     def _ask(self, query: str) -> Answer:
         try:
-            status, body = self._fetch(query)
+            return read_answer(self.name, *self._fetch(query))
         except Exception as error:  # whatever a transport raises: the query has no answer, and this is why
-            return Answer(error=f"{self.name} did not answer: {_cause(error)}")
-        return read_answer(self.name, status, body)
+            return self._silence(error)
+
+    def _silence(self, error: Exception) -> Answer:
+        return Answer(error=f"{self.name} did not answer: {_cause(error)}")
 
     def probe(self) -> None:
-        """Raises UnusableError if Prometheus cannot be asked at all."""
+        """Raises UnusableError if Prometheus cannot be asked at all, CredentialsError if the user may not ask it."""
         last = Answer()
         for attempt in range(TRIES):
-            last = self._ask("vector(1)")
+            try:
+                last = read_answer(self.name, *self._fetch("vector(1)"))
+            except CredentialsError:
+                raise
+            except Exception as error:  # as in _ask
+                last = self._silence(error)
             if not last.error:
                 return
             if attempt + 1 < TRIES:
@@ -140,9 +147,27 @@ def by_service(connection: Connection, namespace: str, name: str, port: int) -> 
         status, body = connection.exchange(asked, cut=BYTES_MAX + 1)
         if len(body) > BYTES_MAX:
             raise OSError(_TOO_LONG)
+        if status == 403 and _is_status(body):
+            raise CredentialsError(
+                "you may not ask Prometheus through the API server",
+                where=f"Service {namespace}/{name}:{port}",
+                why=f"you may not: get services/proxy in namespace {namespace}",
+                state="nothing was touched",
+                fix="ask an administrator of the cluster for the Role that "
+                f"`docc rbac --prometheus-service {namespace}/{name}:{port}` prints; or --prometheus-url URL",
+            )
         return status, body
 
     return PrometheusMetrics(f"Service {namespace}/{name}:{port}", fetch)
+
+
+def _is_status(body: bytes) -> bool:
+    """The API server's own refusal; Prometheus', or that of something before it, comes through as it is."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("kind") == "Status"
 
 
 def choose(flag: str | None, source: PrometheusSource | None, connection: Connection) -> PrometheusMetrics | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import promql_parser as promql
@@ -72,7 +73,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """canary and stable: the names of the Deployments (APP-vN). revision: "vN". window: seconds."""
+    """canary and stable: the names of the Deployments (APP-vN). revision: "vN". window: seconds. age: seconds since the last
+    weight change, None if there was none."""
 
     app: str
     namespace: str
@@ -80,6 +82,7 @@ class Binding:
     revision: str
     stable: str | None = None
     window: float = WINDOW_SECONDS_MIN
+    age: float | None = None
 
     def values(self) -> dict[str, str]:
         stable = self.stable or NO_STABLE
@@ -90,7 +93,8 @@ class Binding:
 class Side:
     """One comparison: `value operator threshold`. value and presence are PromQL texts to be sent; quotient: an empty value
     means that the divisor is empty, since the dividend counts as 0 when it is. share: the value is such a quotient and nothing
-    more. basis: asks how many requests it rests on."""
+    more. basis: asks how many requests it rests on. growth: asks, for each counter, how many samples there are since the weight
+    change: one tells nothing of growth, and a counter that was born with the change is first seen in the second."""
 
     value: str
     operator: str
@@ -99,10 +103,11 @@ class Side:
     quotient: bool
     share: bool = False
     basis: Basis | None = None
+    growth: tuple[str, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
-        return (self.value, *self.presence, *((self.basis.query,) if self.basis else ()))
+        return (self.value, *self.presence, *self.growth, *((self.basis.query,) if self.basis else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,7 @@ def bind(condition: Condition, binding: Binding) -> Questions:
     """The texts to be sent for one revision."""
     tree = _tree(condition.text, max(binding.window, WINDOW_SECONDS_MIN))
     how = Writing(binding.values(), rewrite=True)
-    sides = tuple(_side(node, condition.outcome_labels, how) for node in _comparisons(tree))
+    sides = tuple(_side(node, condition.outcome_labels, how, binding.age) for node in _comparisons(tree))
     return Questions(sides, _whole(tree, how) if len(sides) > 1 else None)
 
 
@@ -259,19 +264,30 @@ def _only_shifted(value: Node) -> bool:
     return not fresh(value, False)
 
 
-def _side(comparison: Node, outcome_labels: frozenset[str], how: Writing) -> Side:
+def _side(comparison: Node, outcome_labels: frozenset[str], how: Writing, age: float | None) -> Side:
     value, op, threshold = _split(comparison)
-    presence = [
-        f"max(timestamp({selector(vector, how, lambda name: name not in outcome_labels)}))"
-        for vector in selectors(value)
-        if _asked(vector)
-    ]
+
+    def each(form: str, vectors: Iterable[Node]) -> tuple[str, ...]:
+        found = (selector(v, how, lambda name: name not in outcome_labels) for v in vectors if _asked(v))
+        return tuple(dict.fromkeys(form.format(text) for text in found))
+
+    growth: tuple[str, ...] = ()
+    if age is not None:
+        growth = each(f"max(count_over_time({{}}[{max(round(age * 1000), 1)}ms]))", _counters(value))
     text, plain = write(value, how), write(value, Writing(how.values))
     division = share(value)
     return Side(
-        text, op, threshold, tuple(dict.fromkeys(presence)), quotient=text != plain, share=division is not None,
-        basis=basis(division, how) if division is not None else None,
+        text, op, threshold, each("max(timestamp({}))", selectors(value)), quotient=text != plain,
+        share=division is not None, basis=basis(division, how) if division is not None else None, growth=growth,
     )  # fmt: skip
+
+
+def _counters(node: Node) -> Iterator[Node]:
+    """The selectors that stand under a range."""
+    if isinstance(node, promql.MatrixSelector):
+        yield node.vector_selector
+    for child in children(node):
+        yield from _counters(child)
 
 
 def _whole(tree: Node, how: Writing) -> str:

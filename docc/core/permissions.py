@@ -106,6 +106,18 @@ NEEDED: Mapping[str, tuple[Permission, ...]] = {
 }
 
 
+def ask_prometheus(namespace: str, service: str) -> Object:
+    """The Role to ask one Prometheus through the API server. service: NAME:PORT, as it stands in the request's path."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "docc-prometheus", "namespace": namespace},
+        "rules": [
+            {"apiGroups": [""], "resources": ["services/proxy"], "resourceNames": [service], "verbs": ["get"]},
+        ],
+    }
+
+
 def missing(needed: Iterable[Permission], rules: Sequence[Object]) -> tuple[Permission, ...]:
     """Those that no rule grants. rules: `resourceRules` of a SelfSubjectRulesReview (authorization.k8s.io/v1)."""
     return tuple(need for need in dict.fromkeys(needed) if not any(_grants(rule, need) for rule in rules))

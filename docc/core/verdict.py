@@ -14,6 +14,9 @@ from enum import Enum
 
 from docc.core.expression import Questions, Side
 
+SAMPLES_MIN = 2
+"""Of a counter, for its growth to be seen: rate and increase take the first sample of a new series for its beginning."""
+
 
 class Verdict(Enum):
     OK = "OK"
@@ -44,8 +47,8 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Check:
     """A condition as judged once. value: nearest to or farthest beyond the threshold; None: no number. fresh: each selector
-    has a sample newer than the weight change. newest: unix seconds of the newest sample of the stalest selector. basis: how
-    many requests the value rests on, in words; "" if that is not known."""
+    has a sample newer than the weight change, each counter two. newest: unix seconds of the newest sample of the stalest
+    selector. basis: how many requests the value rests on, in words; "" if that is not known."""
 
     name: str
     verdict: Verdict
@@ -119,14 +122,16 @@ def _judge_side(name: str, side: Side, answers: Mapping[str, Answer], since: flo
     value = answers.get(side.value, Answer(error="it was not answered"))
     newest, absent, broken = _presence(side, answers)
     fresh = newest is not None and newest > since
+    grown = all(_number(answers.get(asked, Answer())) >= SAMPLES_MIN for asked in side.growth)
 
     def check(verdict: Verdict, reason: str, worst: Series | None = None) -> Check:
         number = worst.value if worst else None
         labels = str(worst) if worst else ""
         rests_on = _basis(side, answers, worst) if worst else ""
         return Check(
-            name, verdict, number, side.operator, side.threshold, reason, side.value, labels, fresh, newest, rests_on
-        )
+            name, verdict, number, side.operator, side.threshold, reason, side.value, labels, fresh and grown, newest,
+            rests_on,
+        )  # fmt: skip
 
     if value.error:
         return check(Verdict.ERROR, value.error)
@@ -160,6 +165,10 @@ def _presence(side: Side, answers: Mapping[str, Answer]) -> tuple[float | None, 
             return None, text.removeprefix("max(timestamp(").removesuffix("))"), ""
         newest.append(answer.series[0].value)
     return min(newest, default=None), "", ""
+
+
+def _number(answer: Answer) -> float:
+    return answer.series[0].value if answer.series else 0.0
 
 
 def _basis(side: Side, answers: Mapping[str, Answer], worst: Series) -> str:

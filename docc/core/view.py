@@ -77,7 +77,9 @@ class View:
             if check.verdict is not Verdict.OK:
                 return f"{check.name}: {check.verdict.value}: {check.reason}"
             if not check.fresh:
-                return f"{check.name}: no sample newer than the weight change yet"
+                new = check.newest is not None and check.newest > self.record.since
+                few = "only one sample since the weight change, and a counter's growth needs two"
+                return f"{check.name}: {few if new else 'no sample newer than the weight change yet'}"
         return ""
 
     def _judged(self) -> tuple[Check, ...]:

@@ -40,6 +40,7 @@ class Sampling:
             revision=f"v{plan.candidate}",
             stable=deployment_name(plan.app, stable) if stable is not None else None,
             window=self.window,
+            age=now - since if since else None,
         )
         asked = [(name, bind(condition, binding)) for name, condition in self.conditions]
         texts = tuple(dict.fromkeys(text for _, questions in asked for text in questions.texts))

@@ -245,6 +245,9 @@ class World:
             return Answer()
         if text.startswith("max(timestamp("):
             return Answer((Series((), float(int(now)) - (300 if what == "old" else 0)),))
+        if text.startswith("max(count_over_time("):
+            age = int(text.rsplit("[", 1)[1].split("ms]", 1)[0]) / 1000
+            return Answer((Series((), float(int(now) - int(now - age))),) if age >= 1 and what != "old" else ())
         if what == "nan":
             return Answer((Series((), math.nan),))
         share = 0.3 if now >= self.weather.failing.get(tag, FOREVER) else 0.0

@@ -28,6 +28,7 @@ _RANGE_FUNCTIONS: dict[str, Callable[[rates.Points, int, int], float | None]] = 
     "rate": rates.rate,
     "increase": rates.increase,
     "irate": rates.irate,
+    "count_over_time": rates.count_over_time,
 }
 
 

@@ -1,4 +1,5 @@
-"""rate, increase and irate of one series, as Prometheus 3 computes them. Pure arithmetic over (milliseconds, value) pairs.
+"""rate, increase, irate and count_over_time of one series, as Prometheus 3 computes them. Pure arithmetic over (milliseconds,
+value) pairs.
 
 The rules are those of promql/functions.go (extrapolatedRate, instantValue) of Prometheus 3.16 for float samples without
 start timestamps. A window is open on the left: the caller has left out a sample at exactly its start.
@@ -52,3 +53,8 @@ def irate(points: Points, start_ms: int, end_ms: int) -> float | None:
     (before_ms, before), (last_ms, last) = points[-2:]
     grown = last if last < before else last - before
     return grown / ((last_ms - before_ms) / 1000)
+
+
+def count_over_time(points: Points, _start_ms: int, _end_ms: int) -> float | None:
+    """How many samples there are."""
+    return float(len(points)) or None

@@ -135,6 +135,8 @@ class App:
         for plural, name in (("httproutes", self.name), ("services", self.name), ("deployments", f"{self.name}-v1")):
             self.cluster.admin.patch(plural, self.namespace, name, mine)
         self.edit_route({"op": "add", "path": "/spec/rules/0/filters", "value": [FOREIGN_FILTER]})
+        if any(parent["kind"] == "Gateway" for parent in self.route["spec"]["parentRefs"]):
+            self.until(lambda: set(self.cluster.fetch(self.host, 3)) == {(200, "v1")})  # Envoy has heard of the host
 
     def edit_route(self, *operations: Object) -> Object:
         """As somebody else, by JSON Patch."""

@@ -12,7 +12,7 @@ GOOD_STEPS = [50, 100]
 def test_case_13_rollback_at_rest_goes_to_the_warm_version_and_never_to_nobody(app: App) -> None:
     app.serves()
     first = app.docc("rollback", "shop")
-    assert first.code == 6 and "nothing was changed" in first.err, first
+    assert first.code == 6 and "nothing was touched" in first.err, first
     with app.traffic() as seen:
         assert app.deploy("demo:v2").code == 0
         back = app.docc("rollback", "shop")

@@ -42,9 +42,11 @@ def test_a_prometheus_that_only_the_cluster_reaches_is_asked_through_the_api_ser
     app.strategy["prometheus"] = {"service": f"{layout.MONITORING}/{service}"}
     app.serves()
     refused = app.deploy("demo:v2", DOCC_PROMETHEUS_URL="")
-    assert refused.code == 5 and "services/proxy" in refused.err and "no traffic was moved" in refused.err, refused
-    assert app.weights == {"v1": 100} and app.pods(2) == []
-    through = {"apiGroups": [""], "resources": ["services/proxy"], "resourceNames": [service], "verbs": ["get"]}
+    assert refused.code == 4 and "you may not: get services/proxy" in refused.err, refused
+    assert f"docc rbac --prometheus-service {layout.MONITORING}/{service}" in refused.err, refused
+    assert "nothing was touched" in refused.err and app.weights == {"v1": 100} and app.pods(2) == []
+    printed = app.docc("rbac", "--prometheus-service", f"{layout.MONITORING}/{service}", "-o", "json").document["items"]
+    (through,) = next(found for found in printed if found["metadata"]["namespace"] == layout.MONITORING)["rules"]
     mine, found = role("docc", app.namespace, (*DRIVE, *EXPLAIN))["rules"], role("docc", None, DISCOVER)["rules"]
     allowed = str(app.cluster.service_account(app.namespace, "asks", mine, [*found, through]))
     with app.traffic() as seen:

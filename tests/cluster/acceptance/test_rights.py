@@ -5,6 +5,7 @@ What docc asked for is read from the API server's audit log, not from docc.
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -15,7 +16,19 @@ from typing import Any
 
 import pytest
 
-from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, LIST, LOOK, TURN_BACK, Permission, role
+from docc.core.cooling import REVISIONS_KEPT
+from docc.core.permissions import (
+    DELETE,
+    DISCOVER,
+    DRIVE,
+    EXPLAIN,
+    LIST,
+    LOOK,
+    NEEDED,
+    TURN_BACK,
+    Permission,
+    role,
+)  # fmt: skip
 from tests.cluster.acceptance.app import App
 from tests.cluster.acceptance.credentials import Login, Relay
 from tests.cluster.rig import layout
@@ -63,7 +76,8 @@ def written(entries: list[Object]) -> list[str]:
 def test_each_missing_permission_is_told_before_anything_is_touched(app: App) -> None:
     """One ServiceAccount for each permission, which lacks just that one."""
     for at, lacking in enumerate(DRIVE):
-        kubeconfig = account(app, f"lacks-{at}", [need for need in (*DRIVE, *EXPLAIN) if need != lacking])
+        lent, found = ([need for need in some if need != lacking] for some in ((*DRIVE, *EXPLAIN), DISCOVER))
+        kubeconfig = account(app, f"lacks-{at}", lent, found)
         ended = app.deploy("demo:v1", "--kubeconfig", str(kubeconfig))
         assert ended.code == 4 and f"you may not: {lacking}\n" in ended.err, (lacking, ended)
         assert f"needs {len(DRIVE)} permissions in namespace {app.namespace}, 1 is missing" in ended.err, ended
@@ -78,9 +92,12 @@ def test_all_that_is_missing_is_told_at_once(app: App) -> None:
     ended = app.deploy("demo:v1", "--kubeconfig", str(nobody))
     assert ended.code == 4 and f"{len(DRIVE)} are missing" in ended.err, ended
     assert all(str(need) in ended.err for need in DRIVE), ended
-    for verb, needed in (("rollback", TURN_BACK), ("status", LOOK)):
-        told = app.docc(verb, app.name, "--kubeconfig", str(nobody))
-        assert told.code == 4 and f"{len(needed)} are missing" in told.err, told
+    for verb in NEEDED.keys() - {"deploy", "list", "rollback to a cold revision"}:
+        sure = ("--yes",) if verb in ("delete", "resume") else ()
+        told = app.docc(verb, app.name, *sure, "--kubeconfig", str(nobody))
+        assert told.code == 4 and f"{len(NEEDED[verb])} are missing" in told.err, told
+    listed = app.docc("list", "--kubeconfig", str(nobody))
+    assert listed.code == 4, listed
 
 
 def foreign(app: App, plural: str, name: str) -> None:
@@ -117,6 +134,10 @@ def live(app: App) -> None:
         driver = app.start("demo:v2")
         app.until_weight(2, 50)
         app.edit_route({"op": "add", "path": "/metadata/labels/edited", "value": "yes"})
+        note = {
+            "metadata": {"labels": {"edited": "yes"}}
+        }  # docc does not watch its history: it finds out by a conflict
+        app.cluster.admin.patch("configmaps", app.namespace, f"docc-{app.name}", note)
         rule = {
             "matches": [{"path": {"type": "Exact", "value": "/x"}}],
             "filters": [{"type": "RequestRedirect", "requestRedirect": {"hostname": "x.example.org"}}],
@@ -140,6 +161,25 @@ def live(app: App) -> None:
     crashed = app.deploy("demo:v5-crash")
     assert crashed.code == 10 and crashed.document["evidence"], crashed
     assert app.docc("status", app.name).code == 0 and app.docc("list").code == 0
+    assert app.docc("wait", app.name).code == 10  # as the crashed one ended
+    for words, code in (
+        (["history"], 0), (["gc"], 0), (["rollback", "--to", "v1"], 0), (["abort"], 6), (["resume", "--yes"], 6),
+        (["unlock"], 0),
+    ):  # fmt: skip
+        ended = app.docc(words[0], app.name, *words[1:])
+        assert ended.code == code, ended
+
+
+def crowded(app: App, count: int) -> None:
+    """As if docc had brought out that many more versions: Deployments at 0, as it leaves them."""
+    made = app.deployment(1)
+    for number in range(3, 3 + count):
+        name, version = f"{app.name}-v{number}", f"v{number}"
+        text = json.dumps(made["spec"]).replace(f'"{version[0]}1"', f'"{version}"')
+        meta = {key: {**made["metadata"][key]} for key in ("labels", "annotations")}
+        meta["labels"]["docc.dev/revision"] = version
+        spec = {**json.loads(text), "replicas": 0}
+        app.cluster.admin.create("deployments", app.namespace, {"metadata": {"name": name, **meta}, "spec": spec})
 
 
 def test_the_printed_role_is_enough_and_none_of_it_is_in_vain(app: App, tmp_path: Path) -> None:
@@ -153,6 +193,9 @@ def test_the_printed_role_is_enough_and_none_of_it_is_in_vain(app: App, tmp_path
         assert ended.code == 0, ended
     back = plain.docc("rollback", plain.name)
     assert back.code == 0 and plain.front_selects() == "v1", back
+    crowded(plain, REVISIONS_KEPT)
+    many = plain.deploy(f"demo:v{REVISIONS_KEPT + 3}")
+    assert many.code == 0, many
     squatted = App(app.cluster, app.namespace, tmp_path, "squatted")
     for plural, name in (("deployments", "squatted-v1"), ("services", "squatted")):
         beaten(squatted, plural, name)
@@ -163,6 +206,15 @@ def test_the_printed_role_is_enough_and_none_of_it_is_in_vain(app: App, tmp_path
     assert refused(entries) == []
     assert sorted(map(str, used - granted)) == [], "asked for, and not printed"
     assert sorted(map(str, granted - used)) == [], "printed, and never asked for"
+
+
+def test_the_role_with_delete_is_enough_to_leave_nothing(app: App) -> None:
+    app.serves()
+    kubeconfig = str(account(app, "remover", DELETE, []))
+    gone = app.docc("delete", app.name, "--yes", "--kubeconfig", kubeconfig)
+    assert gone.code == 0 and refused(asked(app, "remover")) == [], gone
+    for plural in ("httproutes", "deployments", "services", "leases"):
+        assert app.cluster.admin.list(plural, app.namespace, f"docc.dev/app={app.name}") == [], plural
 
 
 def test_without_the_right_to_discover_a_named_gateway_is_used_and_none_is_looked_for(app: App) -> None:

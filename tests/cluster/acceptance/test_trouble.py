@@ -128,7 +128,7 @@ def test_case_22_a_prometheus_that_does_not_answer_is_told_before_anything_is_to
     app.serves()
     before = app.route
     ended = app.deploy("demo:v2", "--prometheus-url", "http://127.0.0.1:9")
-    assert ended.code == 5 and "127.0.0.1:9" in ended.err and "no traffic was moved" in ended.err, ended
+    assert ended.code == 5 and "127.0.0.1:9" in ended.err and "nothing was touched" in ended.err, ended
     assert app.route["metadata"]["generation"] == before["metadata"]["generation"] and len(app.pods(2)) == 0
 
 

@@ -17,6 +17,9 @@ from tests.cluster.acceptance.watching import Sight
 
 Object = dict[str, Any]
 SHARE_COUNT_MIN, SHARE_ERRORS_MAX = 2000, 4.0
+HEARD_SECONDS_MAX = 3.0
+"""When an end of a weight has come to Envoy by way of istiod, also on a crowded machine. Until then who had the weight
+answers; whoever does not answer is counted as lost at any time."""
 EXPOSED_SECONDS_MAX = 15.0
 """Of a version that fails. On an idle machine it is 2 to 5."""
 REQUESTS_MAX, REQUESTS_PER_CONFLICT = 40, 3
@@ -56,9 +59,10 @@ class Traffic:
 
     @property
     def weights(self) -> list[tuple[float, str, int]]:
-        """For accounts, which forgives that Envoy hears of an end late; a beginning we may hear of later than Envoy."""
+        """For accounts, which forgives a second in which Envoy hears of an end; a beginning we may hear of later than Envoy."""
+        late = HEARD_SECONDS_MAX - accounts.LATE_SECONDS
         return [
-            (sight.at - accounts.LATE_SECONDS * (weight > 0), _version(name), weight)
+            (sight.at - accounts.LATE_SECONDS if weight else sight.at + late, _version(name), weight)
             for sight in self.sights for name, weight in sight.weights.items()
         ]  # fmt: skip
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from docc.core.expression import Binding, bind, parse
+from docc.core.expression import Binding, Questions, bind, parse
 from docc.core.verdict import Answer, Check, Series, Verdict, judge
 
 DOC = Path(__file__).resolve().parents[3] / "docs" / "failure-conditions.md"
@@ -76,6 +77,28 @@ def _judged(text: str, answered: dict[str, Answer], samples: str = "fresh") -> C
 
 def _one(value: float) -> Answer:
     return Answer((Series((), value),))
+
+
+@pytest.mark.parametrize(("samples", "fresh"), [(None, False), (1.0, False), (2.0, True), (7.0, True)])
+def test_a_counters_growth_is_believed_from_the_second_sample_since_the_weight_change(
+    samples: float | None, fresh: bool
+) -> None:
+    """A counter of errors that was born with the candidate's first requests stands at 40 in its first sample: rate knows
+    nothing of these 40, and says 0."""
+    (side,) = bind(parse(f"{A} / {B} > 0.05"), replace(BINDING, age=12.5)).sides
+    every = 'http_requests_total{app="demo_app"}'
+    assert side.growth == (f"max(count_over_time({every}[12500ms]))",)
+    answers = {side.value: _one(0.0), **{asked: presence("fresh") for asked in side.presence}}
+    answers |= {asked: Answer() if samples is None else _one(samples) for asked in side.growth}
+    check = judge("E", Questions((side,), None), answers, since=SINCE)
+    assert (check.verdict, check.fresh) == (Verdict.OK, fresh)
+    answers[side.value] = _one(0.31)
+    assert judge("E", Questions((side,), None), answers, since=SINCE).verdict is Verdict.FAIL
+
+
+def test_a_gauge_needs_one_sample() -> None:
+    (side,) = bind(parse("max(queue_length) > 100"), replace(BINDING, age=12.5)).sides
+    assert side.growth == ()
 
 
 @pytest.mark.parametrize(
