@@ -134,9 +134,7 @@ def live(app: App) -> None:
         driver = app.start("demo:v2")
         app.until_weight(2, 50)
         app.edit_route({"op": "add", "path": "/metadata/labels/edited", "value": "yes"})
-        note = {
-            "metadata": {"labels": {"edited": "yes"}}
-        }  # docc does not watch its history: it finds out by a conflict
+        note = {"data": {"2": "{}"}}  # docc does not watch its history: it finds out by a conflict
         app.cluster.admin.patch("configmaps", app.namespace, f"docc-{app.name}", note)
         rule = {
             "matches": [{"path": {"type": "Exact", "value": "/x"}}],
