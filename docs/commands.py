@@ -1,7 +1,7 @@
 """The drawing of docs/commands.md: every command as typer has it, with examples and exit codes. Writes nothing (docs/draw.py).
 
-The tree is read, not its help: a terminal's width, the locale and the home directory have no say. Examples and exit codes are
-kept here; tests/quality/test_docs.py parses each example and holds the codes against commands that are really run.
+The tree is read, not its help: a terminal's width, the locale and the home directory have no say. Exit codes are kept here;
+tests/quality holds them against commands that are really run, and parses each example.
 """
 
 from __future__ import annotations
@@ -13,64 +13,9 @@ from typing import Any
 
 import typer
 
+from docc.cli.examples import EXAMPLES
 from docc.cli.main import application
 from docc.model.errors import ExitCode
-
-EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
-    "validate": (
-        ("docc validate manifest.json", "every mistake at once, as file:line:column"),
-        ("docc validate - < manifest.json", "from standard input"),
-    ),
-    "render": (
-        ("docc render manifest.json | kubectl apply --dry-run=server -f -", "would the cluster take it?"),
-        ("docc render manifest.json --image acme/shop:1.4.3 --revision 7", ""),
-    ),
-    "deploy": (
-        ("docc deploy manifest.json", "shows the plan, asks, rolls out"),
-        ("docc deploy manifest.json --dry-run", "the plan; touches nothing"),
-        ("docc deploy manifest.json --dry-run=server", "would the cluster take it? (quotas, policies)"),
-        ("docc deploy manifest.json --image acme/shop:1.4.3 --yes --timeout 45m", "in a CI job"),
-        ("docc deploy manifest.json --error-unchanged", "3 if this very version runs already"),
-        ("docc deploy manifest.json --image web=acme/shop:1.4.3 --image proxy=acme/proxy:2", "two containers"),
-        ("docc deploy manifest.json --yes -o json > result.json", "one document; progress goes to standard error"),
-        ("docc deploy manifest.json --yes -o jsonl | tee docc.jsonl", "each event as it happens (schemas/event.json)"),
-    ),
-    "status": (
-        ("docc status shop", ""),
-        ("docc status shop -o json", ""),
-        ("docc status shop --exit-status", "8 while a rollout is under way"),
-    ),
-    "rollback": (
-        ("docc rollback shop", "out of a rollout, or back to the warm former version"),
-        ('docc rollback shop --reason "orders are lost"', "the reason stays in the record and the history"),
-        ("docc rollback shop --to v3 --yes", "to any revision that docc history shows as warm or cold"),
-    ),
-    "abort": (
-        ("docc abort shop", "from any machine, also while a driver is alive: it ends with 10, and names you"),
-        ("docc abort shop --if-unwatched", "in cron, or after a CI job: only if its driver has died"),
-    ),
-    "resume": (("docc resume shop", "takes the conditions and steps from what was deployed"),),
-    "wait": (("docc wait shop --timeout 30m", "exits with 8 when it has not ended by then"),),
-    "history": (("docc history shop", ""), ("docc history shop -o wide", "with the images"), ("docc history shop -o json", "")),
-    "gc": (("docc gc shop", ""), ("docc gc -A", "for cron: every application that nobody drives")),
-    "delete": (
-        ("docc delete shop", "asks for its name"),
-        ("docc delete shop --yes", "where nobody can be asked"),
-        ("docc delete shop --keep-workload", "what serves goes on serving; docc knows nothing of it any more"),
-    ),
-    "unlock": (("docc unlock shop", ""),),
-    "list": (("docc list -A", "in every namespace"), ("docc list -o name", "")),
-    "rbac": (
-        ("docc rbac -n web | kubectl apply -f -", "what all verbs but delete need in the namespace"),
-        ("docc rbac -n web --discover", "with what finds a Gateway that no manifest names"),
-        ("docc rbac -n web --preflight", "with what a deploy looks at beforehand"),
-    ),
-    "version": (("docc version -o json", "with the cluster's version, if one answers"),),
-    "demo": (("docc demo", ""), ("docc demo -o json", "what users saw, as numbers"),),
-    "sandbox up": (("docc sandbox up", ""), ("docc sandbox up --name second", "")),
-    "sandbox down": (("docc sandbox down", ""),),
-    "sandbox status": (('eval "$(docc sandbox status -o env)"', "from here on docc works on it"),),
-}  # fmt: skip
 
 # Beside 0, 1 for a bug, and 130 for Ctrl-C, which any command can end with.
 _CLUSTER = (ExitCode.USAGE, ExitCode.CREDENTIALS, ExitCode.UNUSABLE)
@@ -110,7 +55,8 @@ def reference() -> str:
     """A section for each command, in the order of `docc --help`."""
     rows: list[str] = []
     for path, command in tree():
-        rows += [f"### {' '.join(('docc', *path))}", "", *_told(command.help), ""]
+        told = command.help if not path or hasattr(command, "commands") else inspect.getdoc(command.callback)
+        rows += [f"### {' '.join(('docc', *path))}", "", *_told(told), ""]
         if path and not hasattr(command, "commands"):
             rows += ["```sh", usage(path, command), "```", "", *_examples(" ".join(path))]
         rows += _arguments(command) + _options(command)

@@ -47,7 +47,9 @@ def register(app: typer.Typer, whole: Collection[str]) -> None:
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name, short_help=line)
         else:
-            app.command(name, short_help=line)(found)
+            from docc.cli.examples import help_of
+
+            app.command(name, help=help_of(name, found), short_help=line)(found)
 
 
 def _unnamed() -> None:

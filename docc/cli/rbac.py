@@ -40,8 +40,7 @@ def rbac(
     """Print the smallest Role that docc works with, for an administrator to apply. Needs no cluster.
 
     \b
-    Example, for the ServiceAccount "ci" of the namespace "web":
-      docc rbac -n web | kubectl apply -f -
+    Then, for the ServiceAccount "ci" of the namespace "web":
       kubectl -n web create rolebinding docc --role=docc --serviceaccount=web:ci
     """
     import json

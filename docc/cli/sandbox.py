@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from docc.cli import options
+from docc.cli.examples import help_of
 
 app = typer.Typer(
     help="A local world to try docc in: a small Kubernetes API, the real Envoy, metrics. No root.", no_args_is_help=True
@@ -15,7 +16,6 @@ Output = Annotated[str, typer.Option("--output", "-o", help="text, env: lines fo
 Name = Annotated[str, typer.Option("--name", help="Several sandboxes can run side by side.")]
 
 
-@app.command("up")
 def up(name: Name = "default") -> None:
     """Start it, or find it running."""
     from docc.sandbox.session import folder_of
@@ -29,7 +29,6 @@ def up(name: Name = "default") -> None:
     console.out(f"KUBECONFIG={session.kubeconfig}\nGATEWAY={session.gateway}\nPROMETHEUS={session.prometheus}")
 
 
-@app.command("down")
 def down(name: Name = "default") -> None:
     """End it, with everything that it started."""
     from docc.sandbox.session import down as stop
@@ -39,7 +38,6 @@ def down(name: Name = "default") -> None:
     Console().err("The sandbox has ended." if stop(folder_of(name)) else "No sandbox was running.")
 
 
-@app.command("status")
 def status(name: Name = "default", output: Output = "text") -> None:
     """Where it is; -o env for eval, -o json for scripts."""
     import json
@@ -61,3 +59,7 @@ def status(name: Name = "default", output: Output = "text") -> None:
         Console().out(json.dumps({**values, "pid": session.pid, "api": session.api}))
     else:
         Console().out("\n".join(f"{key:<11} {value}" for key, value in values.items()))
+
+
+for _name, _command in (("up", up), ("down", down), ("status", status)):
+    app.command(_name, help=help_of(f"sandbox {_name}", _command))(_command)

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from docc.cli.examples import EXAMPLES
+from docc.cli.main import application
 from docc.sandbox import session
 from tests.adapters.kubeconfig import entries, write
 from tests.adapters.server import Exchange, serve
@@ -33,6 +36,15 @@ def test_help_leads_with_examples_and_needs_nothing() -> None:
     told = docc("--help")
     assert told.returncode == 0 and told.stdout.index("Examples:") < told.stdout.index("Commands:")
     assert "\x1b" not in told.stdout and max(map(len, told.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("path", EXAMPLES)
+def test_help_of_a_command_leads_with_examples_too(path: str) -> None:
+    """As it is printed: what someone copies from it is one line, in 80 columns."""
+    told = CliRunner().invoke(application("docc"), [*path.split(), "--help"], prog_name="docc", terminal_width=80)
+    assert told.exit_code == 0 and told.stdout.index("Examples:") < told.stdout.index("Options:")
+    assert all(f"    {line}\n" in told.stdout for line, _ in EXAMPLES[path])
+    assert max(map(len, told.stdout.splitlines())) <= 80
 
 
 def test_a_valid_manifest_from_standard_input() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from docc.cli.examples import EXAMPLES
 from docs import commands
 from tests.quality.command_lines import parse
 
@@ -26,11 +27,11 @@ CLOSED = """\
 
 
 def test_every_command_has_examples_and_exit_codes() -> None:
-    assert set(commands.EXAMPLES) == set(commands.EXITS) == LEAVES
+    assert set(EXAMPLES) == set(commands.EXITS) == LEAVES
     assert all(f"### docc {name}\n" in PAGE for name in LEAVES)
 
 
-@pytest.mark.parametrize("line", [line for examples in commands.EXAMPLES.values() for line, _ in examples])
+@pytest.mark.parametrize("line", [line for examples in EXAMPLES.values() for line, _ in examples])
 def test_an_example_can_be_typed(line: str) -> None:
     parse(line)
 
