@@ -58,9 +58,11 @@ OTHERS: dict[str, Schema] = {
             promoted_at=SECONDS, exposed_seconds=SECONDS, checks={"type": "array", "items": CHECK},
             evidence={"type": "array", "items": listed(source=TEXT, text=TEXT)},
             requests={"type": "object", "additionalProperties": {"type": "integer"}},
+            plan={"type": "array", "items": TEXT}, notes={"type": "array", "items": TEXT},
             undo=TEXT, started=SECONDS, finished=SECONDS,
         ),
-        "description": "The last line, and the one document of -o json. Instants are unix seconds by the API server's clock.",
+        "description": "The last line, and the one document of -o json; after a dry run, too. Instants are unix seconds by the"
+        " API server's clock.",
     },
     "error": {
         **listed(

@@ -78,8 +78,6 @@ def deploy(
     again = typed_again(manifest, image or [], flags)
     chosen = Choices(yes, baseline == "ignore", dry_run, limit, wait, take_over)
     outcome = drive(checks, planning, metrics, telling, chosen)
-    if outcome is None:
-        return
     if error_unchanged and outcome.result == "unchanged":
         outcome = replace(outcome, exit_code=ExitCode.UNCHANGED)
     conclude(console, place, app, outcome, telling, source=again, output=output)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from docc.engine.ports import Ports
     from docc.engine.sampling import Sampling
     from docc.model.moves import Outcome
-    from docc.ui.console import Console
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +41,36 @@ def drive(
     metrics: PrometheusMetrics | None,
     telling: Telling,
     chosen: Choices,
-) -> Outcome | None:
-    """None after a dry run. Raises PreflightError, LockedError; DoccError as long as nothing was written."""
+) -> Outcome:
+    """Raises PreflightError, LockedError; DoccError as long as nothing was written."""
     from docc.adapters.signals import Signals, terminal
     from docc.engine.ports import Ports
+    from docc.model.errors import ExitCode
+    from docc.model.moves import Outcome
 
     plan, sampling = planned
-    place, console = checks.place, telling.console
+    place = checks.place
     hurry = place.cluster.connection.patience.end_within
     with Signals(place.clock.ring, hurry, terminal()) as signals, contextlib.ExitStack() as ending:
         if metrics is not None:
             ending.callback(metrics.close)
         ports = Ports(place.cluster, metrics, place.clock, signals, telling)
         plan = checks.conditions(ports, metrics, plan, sampling, ignore=chosen.ignore)
-        _show(console, checks, plan, rehearse=chosen.dry_run == "server")
+        _show(telling, checks, plan, rehearse=chosen.dry_run == "server")
         if chosen.dry_run:
-            console.out(f"{plan.app}: nothing was touched (--dry-run={chosen.dry_run})")
-            return None
+            return Outcome("planned", ExitCode.DONE, f"--dry-run={chosen.dry_run}")
         options.confirm(chosen.yes)
         return _locked(ports, plan, sampling, chosen)
 
 
-def _show(console: Console, checks: Preflight, plan: Plan, *, rehearse: bool) -> None:
+def _show(telling: Telling, checks: Preflight, plan: Plan, *, rehearse: bool) -> None:
     from docc.ui.plan import notes, plan_lines
 
     told = checks.conclude(plan, rehearse=rehearse)
-    for row in (*plan_lines(checks.manifest, plan, checks.seen), *notes(told, checks.unseen)):
-        console.sentence(row)
+    telling.plan = tuple(plan_lines(checks.manifest, plan, checks.seen))
+    telling.notes = tuple(notes(told, checks.unseen))
+    for row in (*telling.plan, *telling.notes):
+        telling.console.sentence(row)
 
 
 def _locked(ports: Ports, plan: Plan, sampling: Sampling, chosen: Choices) -> Outcome:

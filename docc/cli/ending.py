@@ -34,7 +34,18 @@ def conclude(
     except DoccError:
         seen = None
     requests = dict(place.cluster.connection.requests)
-    ending = final.Ending(app, place.target.namespace, outcome, seen, telling.facts, requests, source, place.at)
+    ending = final.Ending(
+        app,
+        place.target.namespace,
+        outcome,
+        seen,
+        telling.facts,
+        requests,
+        source,
+        place.at,
+        telling.plan,
+        telling.notes,
+    )
     telling.end()
     ci.ended(console, ending)
     good = int(outcome.exit_code) == 0

@@ -41,5 +41,4 @@ def resume(
     outcome = drive(
         checks, (plan, sampling), metrics, telling, Choices(yes, timeout=limit, lock_wait=wait, take_over=take_over)
     )
-    if outcome is not None:
-        conclude(console, place, app, outcome, telling, output=output)
+    conclude(console, place, app, outcome, telling, output=output)

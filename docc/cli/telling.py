@@ -12,11 +12,14 @@ from docc.ui.lines import Lines
 
 
 class Telling:
-    """engine.ports.Sink for all of them; it also keeps every fact for the end. The heading is told at once."""
+    """engine.ports.Sink for all of them; it also keeps every fact for the end, and the rows of the plan with preflight's
+    notes. The heading is told at once."""
 
     def __init__(self, console: Console, place: Place, app: str, output: str) -> None:
         self.console = console
         self.facts: list[tuple[float, Fact]] = []
+        self.plan: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         marks = ci.marks()
         self._phases = ci.Phases(console, marks) if marks else None
         self._sinks: list[Sink] = [*([self._phases] if self._phases else []), Lines(console)]

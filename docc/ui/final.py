@@ -21,6 +21,7 @@ from docc.ui.console import neutral
 from docc.ui.words import clock, duration, number, one_line
 
 _HEADLINES = {
+    "planned": "nothing was touched",
     "promoted": "done",
     "unchanged": "nothing to do",
     "updated": "done, without a rollout",
@@ -36,7 +37,7 @@ _HEADLINES = {
 class Ending:
     """Everything that is known when a command ends. seen: the last look, None if it failed. facts: with their instants, unix
     seconds. requests: API requests by verb. source: what to type behind `docc deploy` to do the same again, "" for a verb
-    without a manifest."""
+    without a manifest. plan, notes: the rows that were shown before anything happened."""
 
     app: str
     namespace: str
@@ -46,6 +47,8 @@ class Ending:
     requests: Mapping[str, int]
     source: str = ""
     place: str = ""
+    plan: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     @property
     def record(self) -> Record | None:
@@ -172,6 +175,8 @@ def document(ending: Ending) -> dict[str, Any]:
         "checks": [_check(check) for check in latest.values()],
         "evidence": [{"source": fact.source, "text": fact.text} for _, fact in told if isinstance(fact, Evidence)],
         "requests": dict(ending.requests),
+        "plan": [row.strip() for row in ending.plan],
+        "notes": [row.strip() for row in ending.notes],
         "undo": undo(ending),
         "started": told[0][0] if told else None,
         "finished": told[-1][0] if told else None,

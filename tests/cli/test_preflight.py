@@ -158,10 +158,21 @@ def test_scripts_get_all_of_it_too(cluster: Cluster) -> None:
 def test_what_is_only_told_stands_with_the_plan(cluster: Cluster, clear: Cluster) -> None:
     cluster.lists["services"] = [LISTS["services"][1]]
     told = clear.deploy("--dry-run", conditions=False)
-    assert told.returncode == 0 and "--dry-run=client" in told.stdout, told.stderr
+    assert told.returncode == 0 and "nothing was touched: --dry-run=client" in told.stderr, told.stderr
     for words in TOLD:
         assert f"note: {words}" in told.stderr, (words, told.stderr)
     assert cluster.writes == [] and "not looked at" not in told.stderr
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl"])
+def test_scripts_get_the_plan_of_a_dry_run(cluster: Cluster, clear: Cluster, output: str) -> None:
+    cluster.lists["services"] = [LISTS["services"][1]]
+    told = clear.deploy("--dry-run", "-o", output, conditions=False)
+    document = json.loads(told.stdout.splitlines()[-1])
+    assert (document["result"], document["exit_code"], told.returncode) == ("planned", 0, 0)
+    assert document["plan"][0] == "plan: shop v1: first deploy" and document["serving"] == {}
+    assert [words for words in TOLD if not any(words in note for note in document["notes"])] == []
+    assert len(told.stdout.splitlines()) == (1 if output == "json" else 3) and cluster.writes == []
 
 
 def test_what_may_not_be_looked_at_is_said_and_refuses_nothing(clear: Cluster) -> None:
