@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from docc.cli import options, wiring
+
+if TYPE_CHECKING:
+    from docc.engine.ports import Ports
+    from docc.model.moves import Outcome
+    from docc.model.world import Seen
 
 IfUnwatched = Annotated[
     bool,
@@ -28,12 +33,9 @@ def abort(
     from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
     from docc.cli.telling import Telling
-    from docc.core.intent import given_up_first
-    from docc.engine.lease import driver_of
     from docc.engine.ports import Ports
     from docc.engine.rollback import give_up
     from docc.model.errors import ExitCode, NotFoundError
-    from docc.model.moves import Outcome
     from docc.ui.console import Console
 
     options.one_of(output, ("text", "json", "jsonl"))
@@ -44,13 +46,8 @@ def abort(
     me = wiring.my_name()
     with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals:
         ports = Ports(place.cluster, None, place.clock, signals, telling)
-        left_alone = ""
-        if if_unwatched:
-            driver = driver_of(ports, app)
-            left_alone = f"{driver} watches it" if driver else "" if given_up_first(seen) else "no rollout is under way"
-        if left_alone:
-            outcome = Outcome("unchanged", ExitCode.DONE, left_alone)
-        else:
+        outcome = _left_alone(ports, app, seen) if if_unwatched else None
+        if outcome is None:
             why = wiring.done_by(me, "aborted, unwatched," if if_unwatched else "aborted", reason)
             outcome = give_up(ports, app, place.target.namespace, me, why)
         if outcome.exit_code is ExitCode.NOT_FOUND:
@@ -62,3 +59,18 @@ def abort(
                 fix=f"docc status {app} {place.at}; docc rollback goes back to the former version",
             )
         conclude(console, place, app, outcome, telling, output=output)
+
+
+def _left_alone(ports: Ports, app: str, seen: Seen) -> Outcome | None:
+    """None if a rollout is under way and nobody watches it. What is parked takes no traffic: it stays, to be resumed."""
+    from docc.engine.lease import Stopped, watcher_of
+    from docc.model.errors import ExitCode
+    from docc.model.moves import Outcome
+
+    if seen.record is None or not seen.record.phase.undecided:
+        return Outcome("unchanged", ExitCode.DONE, "no rollout is under way")
+    try:
+        driver = watcher_of(ports, app)
+    except Stopped as stopped:
+        return stopped.outcome
+    return Outcome("unchanged", ExitCode.DONE, f"{driver} watches it") if driver else None

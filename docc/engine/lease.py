@@ -75,7 +75,7 @@ class Lease:
                 if alive and clock.now() >= began + patience:
                     raise locked(self.ports, self.app, found, waited=patience)
                 if clock.now() < since + float(found["spec"].get("leaseDurationSeconds") or DURATION_SECONDS):
-                    self._pause()
+                    pause(self.ports)
                     continue
             try:
                 self._take(found, clock.now())
@@ -89,15 +89,6 @@ class Lease:
         if alive:
             why = f"{holder} drives it, and is alive" + (f"; waiting up to {patience:.0f} s" if patience else "")
         self.ports.sink.emit(self.ports.clock.now(), Waiting(why))
-
-    def _pause(self) -> None:
-        """Until the next look: changes of the application's objects wake nobody more often than that."""
-        clock = self.ports.clock
-        until = clock.now() + _LOOK_SECONDS
-        while clock.now() < until:
-            if (signal := self.ports.stop.asked()) not in (None, HOLD, ROLL_BACK):
-                raise Stopped(signal)
-            clock.sleep_until(until)
 
     def _take(self, found: Object | None, now: float) -> None:
         spec = {
@@ -154,6 +145,31 @@ def driver_of(ports: Ports, app: str) -> str:
     """Who drives the application, for people; "" if nobody alive does."""
     lease = ports.cluster.read(Ref("Lease", history_name(app)))
     return shown(holder_of(lease)) if lease is not None and is_alive(lease, ports.clock.now()) else ""
+
+
+def watcher_of(ports: Ports, app: str) -> str:
+    """The same by watching: a driver that was killed a moment ago does not renew its Lease again. Takes one duration at most,
+    and less if it is alive. Raises Stopped."""
+    first = ports.cluster.read(Ref("Lease", history_name(app)))
+    found, until = first, ports.clock.now() + DURATION_SECONDS
+    while found is not None and is_alive(found, ports.clock.now()) and ports.clock.now() < until:
+        if first is not None and found["spec"].get("renewTime") != first["spec"].get("renewTime"):
+            return shown(holder_of(found))
+        if found is first:
+            why = f"{shown(holder_of(found))} holds the lock; watching for {DURATION_SECONDS} s whether it is alive"
+            ports.sink.emit(ports.clock.now(), Waiting(why))
+        pause(ports)
+        found = ports.cluster.read(Ref("Lease", history_name(app)))
+    return ""
+
+
+def pause(ports: Ports) -> None:
+    """Until the next look: changes of the application's objects wake nobody more often than that. Raises Stopped."""
+    until = ports.clock.now() + _LOOK_SECONDS
+    while ports.clock.now() < until:
+        if (signal := ports.stop.asked()) not in (None, HOLD, ROLL_BACK):
+            raise Stopped(signal)
+        ports.clock.sleep_until(until)
 
 
 def unlock(ports: Ports, app: str) -> str:

@@ -13,8 +13,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from docc.model.secrets import masked
+
 ANNOTATION = "docc.dev/rollout"
 FORMAT = 1
+REASON_CHARACTERS_MAX = 2000
+"""All annotations of an object share 256 KiB, and history keeps many reasons."""
 _INSTANTS = frozenset({"since", "started", "exposed", "cool_after"})
 
 
@@ -105,6 +109,8 @@ class Record:
             if field.name in _INSTANTS and value is not None:
                 value = to_rfc3339(value)
             values[field.name] = value.value if isinstance(value, Phase) else value
+        if self.reason:  # people's words, and servers'
+            values["reason"] = masked(self.reason)[:REASON_CHARACTERS_MAX]
         text = json.dumps(values, ensure_ascii=True, separators=(",", ":"))
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -102,7 +102,8 @@ def ended(console: Console, ending: final.Ending) -> None:
     if on_github():
         for line in github.of_ending(ending):
             console.command(line)
-        _append("GITHUB_STEP_SUMMARY", github.summary(ending))
+        if ending.source or ending.facts:  # an abort that has found nothing to do is no news
+            _append("GITHUB_STEP_SUMMARY", github.summary(ending))
         _append("GITHUB_OUTPUT", github.outputs(final.document(ending)))
 
 

@@ -84,6 +84,13 @@ def github(job: Job, workflow: Mapping[str, Any], contexts: Mapping[str, str], c
             continue
         env = {name: evaluated(str(value), contexts) for name, value in step.get("env", {}).items()}
         deploys = step.get("id") == "deploy"
+        for name in (
+            "OUTPUT",
+            "STEP_SUMMARY",
+        ):  # each step has files of its own; those of the deploy are kept for the tests
+            own = files[name] if deploys else Path(f"{files[name]}-{steps.index(step)}")
+            own.touch()
+            env[f"GITHUB_{name}"] = str(own)
         code = job.run(step["name"], evaluated(step["run"], contexts), env=env, cancel=cancel if deploys else None)
         green = green and code == 0
         job.env |= dict(row.split("=", 1) for row in files["ENV"].read_text().splitlines())

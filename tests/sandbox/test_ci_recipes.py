@@ -89,7 +89,7 @@ def test_jobs_of_github_green_red_and_cancelled(world: session.Session, tmp_path
 
         job, green = on_github(app, "bad", "v3-err30")
         assert not green and app.ask() == "v2" and job.codes["Deploy"] == 10
-        assert job.codes["Look what is there"] == 0
+        assert job.codes["Take back what nobody watches"] == job.codes["Look what is there"] == 0
         *_, error = commands(job.log)
         assert error.name == "error" and error.data.startswith("reverted: Errors is")
         assert "`FAIL`" in written(job, "STEP_SUMMARY") and outputs(job)["exit_code"] == "10"
@@ -99,6 +99,11 @@ def test_jobs_of_github_green_red_and_cancelled(world: session.Session, tmp_path
         assert not green and job.codes["Deploy"] == 130 and app.ask() == "v2", job.log
         assert commands(job.log)[-1].name == "warning" and outputs(job)["result"] == "parked"
         assert events(job)[-1]["serving"] == {"v2": 100}
+
+        killed = Cancel(signal.SIGKILL, lambda: until(lambda: app.status()["weight"] == 50, 60))
+        job, green = on_github(app, "killed", "v5", killed)
+        assert not green and job.codes["Take back what nobody watches"] == 0 and app.ask() == "v2", job.log
+        assert "aborted, unwatched, by" in job.log
 
 
 def test_a_mistake_in_the_manifest_is_annotated_at_its_line(world: session.Session, tmp_path: Path) -> None:

@@ -101,6 +101,9 @@ def test_a_killed_driver_is_told_by_status_and_wait_and_aborted_only_when_its_le
         killed(halfway(app))
         still = app.run("unlock")
         assert still.returncode == 7 and "is being deployed by" in still.stderr, still.stderr
+        aborted = app.run("abort", "--if-unwatched")  # at once: it watches whether the driver is alive
+        assert aborted.returncode == 0 and app.ask() == "v1" and "watching for" in aborted.stderr, aborted.stderr
+        killed(halfway(app))
         until(lambda: not app.status()["watched"], 40)
         assert "nobody watches" in app.run("status").stdout
         waited = app.run("wait", "--timeout", "60s")

@@ -13,7 +13,7 @@ from typing import Any
 
 from docc.cli.planning import planned, recorded, straight, unfinished
 from docc.core.history import history as entries
-from docc.core.intent import Way, candidate_number, given_up_first, way_back
+from docc.core.intent import Way, candidate_number, way_back
 from docc.core.observation import see
 from docc.core.plan import Plan
 from docc.engine import lease as locks
@@ -180,9 +180,14 @@ def _rollback(process: Process, verb: Verb) -> Outcome:
 def _abort(process: Process, verb: Verb) -> Outcome:
     seen = _first_look(process)
     if verb.option == "--if-unwatched":
-        driver = locks.driver_of(process.ports, APP)
-        if driver or not given_up_first(seen):
-            return Outcome("unchanged", Code.DONE, f"{driver} watches it" if driver else "no rollout is under way")
+        if seen.record is None or not seen.record.phase.undecided:
+            return Outcome("unchanged", Code.DONE, "no rollout is under way")
+        try:
+            driver = locks.watcher_of(process.ports, APP)
+        except locks.Stopped as stopped:
+            return stopped.outcome
+        if driver:
+            return Outcome("unchanged", Code.DONE, f"{driver} watches it")
     return _found(back.give_up(process.ports, APP, NAMESPACE, process.me, f"aborted by {process.name}"))
 
 
