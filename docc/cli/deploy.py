@@ -19,6 +19,10 @@ Baseline = Annotated[
     typer.Option("--baseline", help="A condition that fails already: wait for it to clear, or ignore it this time."),
 ]
 ErrorUnchanged = Annotated[bool, typer.Option("--error-unchanged", help="End with 3 if nothing is to be done.")]
+ForceNew = Annotated[
+    bool,
+    typer.Option("--force-new", help="A new revision, with all its steps, also of a manifest that serves already."),
+]
 DryRun = Annotated[
     str,
     typer.Option(
@@ -35,6 +39,7 @@ def deploy(
     yes: options.Yes = False,
     dry_run: DryRun = "",
     error_unchanged: ErrorUnchanged = False,
+    force_new: ForceNew = False,
     timeout: options.Timeout = None,
     baseline: Baseline = "wait",
     lock_wait: options.LockWait = None,
@@ -55,6 +60,7 @@ def deploy(
     from docc.cli.planning import planned
     from docc.cli.preflight import Preflight
     from docc.cli.telling import Telling
+    from docc.core.intent import another_number
     from docc.core.permissions import PREFLIGHT
     from docc.model.errors import ExitCode
     from docc.ui.console import Console
@@ -73,9 +79,10 @@ def deploy(
     lacking = refuse_unpermitted("deploy", place, PREFLIGHT)
     seen = refuse_unreadable(app, place)
     checks = Preflight(place, found, seen, lacking)
-    planning = planned(found, place.target.namespace, seen, checks.gateway())
+    number = another_number(seen, found.spec_hash) if force_new else None
+    planning = planned(found, place.target.namespace, seen, checks.gateway(), number)
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
-    again = typed_again(manifest, image or [], flags)
+    again = typed_again(manifest, image or [], flags, force_new=force_new)
     chosen = Choices(yes, baseline == "ignore", dry_run, limit, wait, take_over)
     outcome = drive(checks, planning, metrics, telling, chosen)
     if error_unchanged and outcome.result == "unchanged":
@@ -83,8 +90,8 @@ def deploy(
     conclude(console, place, app, outcome, telling, source=again, output=output)
 
 
-def typed_again(manifest: str, images: Sequence[str], flags: Mapping[str, str | None]) -> str:
+def typed_again(manifest: str, images: Sequence[str], flags: Mapping[str, str | None], *, force_new: bool) -> str:
     """What to type behind `docc deploy` to do the same once more. A URL with a password in it is left to the reader."""
     words = [manifest, *(word for image in images for word in ("--image", image))]
     words += [word for flag, value in flags.items() if value and "@" not in value for word in (flag, value)]
-    return shlex.join(words)
+    return shlex.join([*words, *(["--force-new"] if force_new else [])])

@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("docc deploy manifest.json --dry-run=server", "would the cluster take it? (quotas, policies)"),
         ("docc deploy manifest.json --image acme/shop:1.4.3 --yes --timeout 45m", "in a CI job"),
         ("docc deploy manifest.json --error-unchanged", "3 if this very version runs already"),
+        ("docc deploy manifest.json --force-new", "the same once more, in new pods, step by step"),
         ("docc deploy manifest.json --image web=acme/shop:2 --image proxy=acme/proxy:2", "two containers"),
         ("docc deploy manifest.json --yes -o json > result.json", "one document; progress goes to standard error"),
         ("docc deploy manifest.json --yes -o jsonl | tee docc.jsonl", "each event as it happens (schemas/event.json)"),

@@ -29,8 +29,19 @@ def candidate_number(seen: Seen, spec_hash: str) -> int:
     for preferred in (record.stable, record.candidate) if record else ():
         if preferred is not None and preferred in same:
             return preferred
-    if same:
-        return max(same)
+    return max(same) if same else next_number(seen)
+
+
+def another_number(seen: Seen, spec_hash: str) -> int:
+    """A new revision although one has this pod template (--force-new); unless that is what is being rolled out, or was last."""
+    candidate = seen.record.candidate if seen.record else None
+    if candidate is not None and seen.revision(candidate).spec_hash == spec_hash:
+        return candidate
+    return next_number(seen)
+
+
+def next_number(seen: Seen) -> int:
+    record = seen.record
     known = [*seen.revisions, *seen.routed.weights]
     known += [n for n in (record.stable, record.candidate, record.previous) if n is not None] if record else []
     return max(known, default=0) + 1

@@ -137,6 +137,19 @@ def test_resume_goes_on_without_the_file_and_wait_ends_with_what_deploy_would(
     assert counted(load).failed == 0
 
 
+def test_force_new_rolls_what_serves_already_in_steps_and_once(world: session.Session, tmp_path: Path) -> None:
+    app = App(world, tmp_path, "renewed")
+    assert app.deploy("demo:v1").returncode == 0
+    with app.traffic(tmp_path) as load:
+        renewed = app.deploy("demo:v1", "--force-new")
+        assert renewed.returncode == 0, renewed.stderr
+        again = app.deploy("demo:v1", "--error-unchanged")
+    weights = [(each["revision"], each["weight"]) for each in json.loads(renewed.stdout)["weights"]]
+    assert weights == [("v2", 50), ("v2", 100)] and app.status()["stable"] == "v2"
+    assert again.returncode == 3 and app.status()["stable"] == "v2", again.stderr
+    assert counted(load).failed == 0
+
+
 def test_a_parked_rollout_is_resumed_or_rolled_back(world: session.Session, tmp_path: Path) -> None:
     app = App(world, tmp_path, "parked")
     assert app.deploy("demo:v1").returncode == 0
