@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from docc.adapters.kube_connection import Connection, Request
 from docc.adapters.kube_watch import Watch
+from docc.core.home import home_of
 from docc.core.names import history_name
 from docc.model.errors import Conflict, DoccError, Gone, Unreachable, UnusableError
 from docc.model.moves import Create, Delete, Object, Patch, Ref
@@ -37,7 +38,7 @@ KINDS: Mapping[str, Kind] = {
     "Event": Kind("/api/v1", "events"),
     "Lease": Kind("/apis/coordination.k8s.io/v1", "leases"),
 }
-_KEPT = ("HTTPRoute", "Deployment", "Service", "EndpointSlice", "Pod", "ConfigMap")
+_KEPT = ("Deployment", "HTTPRoute", "Service", "EndpointSlice", "Pod", "ConfigMap")
 _WRITE = {"fieldManager": "docc", "fieldValidation": "Strict"}
 
 
@@ -51,6 +52,8 @@ class KubeCluster:
         self._stale: set[Ref] = set()
         self._deleted: set[str] = set()  # uids
         self._app = ""
+        self.route = ""
+        """The name of the application's HTTPRoute; "": as its newest revision says."""
         self._watches: list[Watch] = []
 
     # --- engine.ports.Cluster
@@ -62,7 +65,7 @@ class KubeCluster:
         with self._lock:
             kept = {kind: dict(objects) for kind, objects in self._kept.items()}
         return Objects(
-            kept["HTTPRoute"].get(app), kept["Deployment"], kept["Service"], kept["EndpointSlice"], kept["Pod"],
+            kept["HTTPRoute"].get(self.route), kept["Deployment"], kept["Service"], kept["EndpointSlice"], kept["Pod"],
             kept["ConfigMap"].get(history_name(app)),
         )  # fmt: skip
 
@@ -154,6 +157,8 @@ class KubeCluster:
                     raise
                 listing = {"items": []}  # a cluster without Gateway API: applications without a route still work
             kept[kind] = {item["metadata"]["name"]: item for item in listing.get("items") or []}
+            if kind == "Deployment":
+                self.route = self.route or home_of(app, kept[kind]).route
             versions[kind] = str(listing.get("metadata", {}).get("resourceVersion", ""))
         self._kept = kept
         for kind in _KEPT:
@@ -165,7 +170,7 @@ class KubeCluster:
 
     def _selects(self, kind: str) -> dict[str, str]:
         if kind == "HTTPRoute":
-            return {"fieldSelector": f"metadata.name={self._app}"}
+            return {"fieldSelector": f"metadata.name={self.route}"}
         return {"labelSelector": f"docc.dev/app={self._app}"}
 
     def keep(self, kind: str, body: Object) -> None:

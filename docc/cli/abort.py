@@ -25,7 +25,7 @@ def abort(
 ) -> None:
     """Give up the rollout that is under way: all traffic to the version that served before, in one write."""
     from docc.adapters.signals import Signals
-    from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable, tell_others
     from docc.cli.ending import conclude
     from docc.core.intent import given_up_first
     from docc.engine.lease import driver_of
@@ -41,6 +41,7 @@ def abort(
     console.err(place.heading(app))
     refuse_unpermitted("abort", place)
     seen = refuse_unreadable(app, place)
+    tell_others(app, seen, console)
     me, lines = wiring.my_name(), Lines(console)
     with Signals(place.clock.ring) as signals:
         ports = Ports(place.cluster, None, place.clock, signals, lines)

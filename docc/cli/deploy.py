@@ -33,6 +33,7 @@ def deploy(
     dry_run: DryRun = False,
     timeout: options.Timeout = None,
     baseline: Baseline = "wait",
+    force_conflicts: options.ForceConflicts = False,
     prometheus_url: options.Prometheus = None,
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
@@ -42,9 +43,9 @@ def deploy(
     """Roll a manifest out, step by step, and take it back if it fails."""
     from docc.adapters import prometheus
     from docc.adapters.signals import Signals
-    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import refuse_contested, refuse_moved, refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
-    from docc.cli.planning import planned
+    from docc.cli.planning import home_in, planned
     from docc.engine.ports import Ports
     from docc.ui.console import Console
     from docc.ui.lines import Lines
@@ -62,7 +63,10 @@ def deploy(
     metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
     refuse_unpermitted("deploy", place)
     gateway = wiring.gateway_for(place, found)
-    seen = refuse_unreadable(app, place)
+    home = home_in(found)
+    seen = refuse_unreadable(app, place, home)
+    refuse_moved(app, place, home)
+    refuse_contested(app, place, seen, console, force=force_conflicts)
     plan, sampling = planned(found, place.target.namespace, seen, gateway)
     lines = Lines(console)
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
@@ -76,11 +80,11 @@ def deploy(
             console.out(f"{app}: nothing was touched (--dry-run)")
             return
         options.confirm(yes)
-        outcome = drive(ports, plan, sampling, limit)
+        outcome = drive(ports, plan, sampling, limit, forced=force_conflicts)
         conclude(console, place, app, outcome, lines, source=again, output=output)
 
 
-def drive(ports: Ports, plan: Plan, sampling: Sampling, limit: float | None) -> Outcome:
+def drive(ports: Ports, plan: Plan, sampling: Sampling, limit: float | None, *, forced: bool = False) -> Outcome:
     """Under the Lease, to the end. Raises LockedError if somebody else holds it; DoccError if nothing was written yet."""
     from docc.engine.driver import Driver
     from docc.engine.lease import Lease
@@ -89,7 +93,7 @@ def drive(ports: Ports, plan: Plan, sampling: Sampling, limit: float | None) -> 
     lease = Lease(ports, plan.app, me, plan.namespace)
     lease.acquire()
     try:
-        return Driver(ports, plan.app, me, plan, sampling, lease, limit).run()
+        return Driver(ports, plan.app, me, plan, sampling, lease, limit, forced).run()
     finally:
         lease.release()
 

@@ -9,6 +9,7 @@ def resume(
     app: options.App,
     yes: options.Yes = False,
     timeout: options.Timeout = None,
+    force_conflicts: options.ForceConflicts = False,
     prometheus_url: options.Prometheus = None,
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
@@ -18,7 +19,7 @@ def resume(
     """Go on with a rollout whose driver is gone, or that was parked: from any machine, without the manifest's file."""
     from docc.adapters import prometheus
     from docc.adapters.signals import Signals
-    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import refuse_contested, refuse_unpermitted, refuse_unreadable
     from docc.cli.deploy import drive, preflight
     from docc.cli.ending import conclude
     from docc.cli.planning import recorded, unfinished
@@ -33,6 +34,7 @@ def resume(
     console.err(place.heading(app))
     refuse_unpermitted("resume", place)
     seen = refuse_unreadable(app, place)
+    refuse_contested(app, place, seen, console, force=force_conflicts)
     where = place.target.namespace
     manifest, plan, sampling = recorded(app, where, seen, unfinished(app, where, seen))
     metrics = prometheus.choose(prometheus_url, manifest.strategy.prometheus, place.cluster.connection)
@@ -43,5 +45,5 @@ def resume(
         for row in plan_lines(manifest, plan, seen):
             console.err(row)
         options.confirm(yes)
-        outcome = drive(ports, plan, sampling, limit)
+        outcome = drive(ports, plan, sampling, limit, forced=force_conflicts)
         conclude(console, place, app, outcome, lines, output=output)

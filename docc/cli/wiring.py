@@ -64,12 +64,13 @@ def place(
 
 
 def gateway_for(place: Place, manifest: Manifest) -> GatewayName | None:
-    """The Gateway of the application's route; None if it has no HTTP port, or none is to be had and none is needed.
+    """The Gateway of the application's route; None if it has no HTTP port, or its route is others', or none is to be had and
+    none is needed.
     Raises UnusableError, CredentialsError."""
     from docc.core.gateways import choose, none_admits
 
     application, canary = manifest.application, manifest.strategy.canary is not None
-    if application.http_port is None:
+    if application.http_port is None or application.route is not None:
         return None
     namespace, alone = place.target.namespace, canary and not application.mesh  # nothing else would carry the weights
     try:
@@ -121,7 +122,7 @@ def applications(place: Place, *, everywhere: bool) -> list[App]:
 
     chosen = "app.kubernetes.io/managed-by=docc"
     try:
-        routes = place.cluster.find("HTTPRoute", everywhere=everywhere, labels=chosen)
+        routes = place.cluster.find("HTTPRoute", everywhere=everywhere)  # others' routes carry docc's records, too
     except UnusableError:
         routes = []
     services = place.cluster.find("Service", everywhere=everywhere, labels=chosen)

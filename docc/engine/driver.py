@@ -6,7 +6,7 @@ There is no retry code: what fails for a passing reason is looked at again, at o
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from docc.core import planner
 from docc.core.history import note
@@ -16,13 +16,14 @@ from docc.core.plan import Plan
 from docc.core.view import Checks, View
 from docc.engine import evidence
 from docc.engine.lease import Lease, LeaseLost, shown
+from docc.engine.memory import Memory
 from docc.engine.ports import Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain
-from docc.model.facts import CheckSeen, LeftUndone, Reverted, Waiting
+from docc.model.facts import CheckSeen, LeftUndone, PutBack, Reverted, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
 from docc.model.record import Phase
-from docc.model.world import Seen
+from docc.model.world import Home, Seen
 
 BACKOFF_SECONDS_MAX = 2.0
 HEARTBEAT_SECONDS = 30.0
@@ -34,7 +35,8 @@ LOGIN_SECONDS_MAX = 60.0
 
 @dataclass(slots=True)
 class Driver:
-    """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it."""
+    """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it. forced:
+    docc's weights win over anybody else's (--force-conflicts)."""
 
     ports: Ports
     app: str
@@ -43,6 +45,7 @@ class Driver:
     sampling: Sampling
     lease: Lease | None = None
     timeout: float | None = None
+    forced: bool = False
     _checks: Checks = field(default=Checks())
     _held: bool = False
     _waiting: tuple[str, float] = ("", 0.0)  # the reason, and when it was told
@@ -51,6 +54,7 @@ class Driver:
     _failures: int = 0
     _locked_out: float | None = None  # since when the login is lost
     _seen: Seen | None = None  # None: what is there is in doubt
+    _memory: Memory = field(default_factory=Memory)
 
     def run(self) -> Outcome:
         """Raises DoccError only while this driver has not written the record yet."""
@@ -90,6 +94,7 @@ class Driver:
         seen = self._look()
         self._sample(seen)
         view = self._view(seen)
+        self._tell_others(view)
         move = planner.advance(view)
         check(view, move)
         if move.effect is not None:
@@ -98,14 +103,25 @@ class Driver:
 
     def _look(self) -> Seen:
         self._seen = None
-        seen = see(self.app, self.ports.cluster.observe(self.app), routed=self.plan.routed if self.plan else None)
+        plan, objects = self.plan, self.ports.cluster.observe(self.app)
+        routed, home = (plan.routed, plan.home or Home(self.app)) if plan else (None, None)
+        seen = self._memory.believed(self.app, self.me, see(self.app, objects, routed=routed, home=home))
         self._seen = seen
         self._held = self._held or (seen.record is not None and seen.record.by == self.me)
         return seen
 
     def _view(self, seen: Seen) -> View:
-        now = self.ports.clock.now()
-        return View(self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy)
+        now, memory = self.ports.clock.now(), self._memory
+        view = View(
+            self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy,
+            lost=memory.lost, forced=self.forced,
+        )  # fmt: skip
+        return replace(view, dispute=memory.followed(view))
+
+    def _tell_others(self, view: View) -> None:
+        """Once for each change of theirs."""
+        if (fact := self._memory.news(view)) is not None:
+            self.ports.sink.emit(view.now, fact)
 
     def _sample(self, seen: Seen) -> None:
         record, metrics, plan = seen.record, self.ports.metrics, self.plan
@@ -118,12 +134,13 @@ class Driver:
         for result in self._checks.results:
             fact = CheckSeen(
                 result.name, result.verdict.value, result.value, result.operator, result.threshold, result.reason,
-                record.weight, result.query, result.series,
+                self._view(seen).weight, result.query, result.series,
             )  # fmt: skip
             self.ports.sink.emit(now, fact)
 
     def _act(self, move: Move, seen: Seen) -> None:
         assert move.effect is not None
+        self._memory.sent(self.app, move.effect)
         try:
             perform(self.ports, move.effect)
         except LookAgain:
@@ -138,6 +155,8 @@ class Driver:
         now = self.ports.clock.now()
         for fact in move.facts:
             self.ports.sink.emit(now, fact)
+            if isinstance(fact, PutBack):
+                self._memory.answered(now)
             if isinstance(fact, Reverted):  # traffic is safe: now there is time to ask why
                 for found in evidence.gather(self.ports, seen.revision(fact.candidate)):
                     self.ports.sink.emit(now, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from docc.core.home import home_of
 from docc.core.names import history_name
 from docc.core.removal import lock_of, next_removal
 from docc.engine.driver import perform, words
@@ -19,12 +20,13 @@ def remove(ports: Ports, app: str, namespace: str, me: str, *, keep_workload: bo
     and the same command goes on."""
     lease = Lease(ports, app, me, namespace)
     lease.acquire()
+    home = home_of(app, ports.cluster.observe(app).deployments)  # which go before it does
     why, failures = "", 0
     try:
         while failures < TRIES_MAX:
             try:
                 lease.keep()
-                effect = next_removal(app, ports.cluster.observe(app), keep_workload=keep_workload)
+                effect = next_removal(app, ports.cluster.observe(app), home, keep_workload=keep_workload)
                 effect = effect or lock_of(app, ports.cluster.read(Ref("Lease", history_name(app))))
                 if effect is None:
                     return Outcome("forgotten" if keep_workload else "deleted", ExitCode.DONE, "")

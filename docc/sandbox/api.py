@@ -104,8 +104,8 @@ def _kind(request: web.Request) -> Kind:
 
 @contextlib.contextmanager
 def _written(request: web.Request, options: Mapping[str, Any] | None = None) -> Iterator[Store]:
-    """Where a write goes: with dryRun=All to a store that is forgotten afterwards. Its manager is as the client calls itself, or
-    what its User-Agent begins with."""
+    """Where a write goes: with dryRun=All to a store that is forgotten afterwards. The manager is as the client says, or what
+    its User-Agent begins with."""
     store, asked = (
         request.app[SETTING].store,
         [*request.query.getall("dryRun", []), *((options or {}).get("dryRun") or [])],

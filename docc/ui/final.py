@@ -74,6 +74,10 @@ def text(ending: Ending) -> str:
     lines = [_headline(ending)]
     if not ending.clean:
         lines += [f"  {step}" for step in rescue.steps(ending.app, ending.namespace, ending.seen)]
+        if ending.outcome.result == "disputed":
+            lines.append(
+                f"  go on:   docc resume {ending.app} -n {ending.namespace} --force-conflicts, with docc's weights again"
+            )
     elif (label := _NEXT.get(ending.outcome.result)) and (command := undo(ending)):
         lines.append(f"  {label}: {command}")
     lines.append(_last_line(ending))

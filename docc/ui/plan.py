@@ -38,6 +38,9 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
 
 def _way_in(manifest: Manifest, plan: Plan) -> str:
     """By which door requests come."""
+    if plan.home is not None:
+        rule = f'rule "{plan.home.rule}"' if plan.home.rule else "the only rule"
+        return f"reached by {rule} of HTTPRoute {plan.home.route}, which others own"
     if plan.rendered.route is None:
         return f"reached by Service {plan.app} alone: there is no route"
     *gateways, last = plan.rendered.route["spec"]["parentRefs"]
