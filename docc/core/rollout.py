@@ -30,7 +30,7 @@ def first(view: View) -> Move:
         return Move(outcome=Outcome("refused", ExitCode.LOCKED, routed.unreadable))
     stable: int | None = None
     if routed.foreign and (why := _unfit(view)):
-        return Move(outcome=Outcome("refused", ExitCode.UNUSABLE if not routed.has_rule else ExitCode.LOCKED, why))
+        return Move(outcome=Outcome("refused", ExitCode.LOCKED if routed.others_serve else ExitCode.UNUSABLE, why))
     if routed.exists:
         if not routed.foreign and not is_docc_s(routed.body):
             why = (
