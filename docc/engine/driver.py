@@ -84,7 +84,7 @@ class Driver:
                 continue
             self._failures, self._locked_out = 0, None
             if move.outcome is not None:
-                return move.outcome
+                return self._memory.ended(move.outcome)
             if move.effect is None:
                 self._wait(move, seen, started)
 

@@ -12,7 +12,7 @@ from docc.core.meddling import of_record
 from docc.core.route import record_path
 from docc.core.view import Dispute, View
 from docc.model.facts import Edit, Fact, Meddled, TakenBack
-from docc.model.moves import Create, Effect, Patch
+from docc.model.moves import Create, Effect, Outcome, Patch
 from docc.model.record import ANNOTATION, Record, writer_of
 from docc.model.world import Seen
 
@@ -35,7 +35,13 @@ class Memory:
 
     def answered(self, now: float) -> None:
         """docc has just written its own again."""
-        self._dispute = replace(self._dispute or Dispute(now, now), put_back=now)
+        self._dispute, self._told = replace(self._dispute or Dispute(now, now), put_back=now), ()
+
+    def ended(self, outcome: Outcome) -> Outcome:
+        """Who has put weights back at rest has not found all as it should be."""
+        if outcome.result == "unchanged" and self._dispute is not None and self._dispute.put_back is not None:
+            return replace(outcome, result="returned", reason="docc's weights are in force again")
+        return outcome
 
     def believed(self, app: str, me: str, seen: Seen) -> Seen:
         """What was seen, with this driver's own record where the cluster's is gone or somebody else's words."""
