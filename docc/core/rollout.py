@@ -28,6 +28,9 @@ from docc.model.record import ANNOTATION, Phase, Record
 def first(view: View) -> Move:
     """No record: the application is new to docc, or its record was lost."""
     plan, routed = view.plan, view.seen.routed
+    if view.held and not routed.unreadable:
+        gone = f"{'the record of ' * routed.exists}{routed.kind} {routed.name or view.app} is gone"
+        return Move(outcome=Outcome("superseded", ExitCode.LOCKED, f"{gone}: it was deleted in the middle of this"))
     if plan is None or (plan.recorded and not routed.unreadable):  # what is to be brought back is not there any more
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
     if routed.unreadable:
@@ -47,9 +50,6 @@ def first(view: View) -> Move:
             return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
         # What is wanted serves already: as on a first deploy, there is nothing that it could be taken back to.
         stable = stable if stable != plan.candidate else None
-    elif view.held:
-        why = f"{routed.kind} {view.app} is gone: somebody has deleted it in the middle of this"
-        return Move(outcome=Outcome("superseded", ExitCode.LOCKED, why))
     record = _new_record(view, plan, None, stable)
     if routed.exists:  # who had traffic until now is not known
         record = replace(record, exposed=view.now)

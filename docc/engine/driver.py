@@ -109,6 +109,9 @@ class Driver:
     def _tick(self) -> tuple[Move, Seen]:
         if self.lease is not None:
             self.lease.keep()
+            if self.lease.lapsed:
+                self._memory.forget()
+                self.lease.lapsed = False
         seen = self._look()
         self._sample(seen)
         view = self._view(seen)
@@ -165,14 +168,19 @@ class Driver:
         self._memory.sent(self.app, move.effect)
         try:
             perform(self.ports, move.effect)
+        except Unreachable:  # it may have arrived all the same
+            raise
         except LookAgain:
+            self._memory.refused(self.app, move.effect)
             raise
         except DoccError as error:
+            self._memory.refused(self.app, move.effect)
             if not move.spare:
                 raise
             self._untidy = True
             self.ports.sink.emit(self.ports.clock.now(), LeftUndone(str(move.effect.ref), words(error)))
             return
+        self._memory.arrived(self.app, move.effect)
         self._waiting = ("", 0.0)
         self.acted = now = self.ports.clock.now()
         for fact in move.facts:
@@ -181,7 +189,7 @@ class Driver:
                 self._updated or isinstance(fact, Updated) or (isinstance(fact, Scaled) and fact.replicas > 0)
             )
             if isinstance(fact, PutBack):
-                self._memory.answered(now)
+                self._memory.put_back(now)
             if isinstance(fact, Reverted):  # traffic is safe: now there is time to ask why
                 for found in evidence.gather(self.ports, seen.revision(fact.candidate)):
                     self.ports.sink.emit(now, found)
@@ -213,7 +221,7 @@ class Driver:
     def _back_off(self, error: DoccError) -> None:
         """The first time at once (a revert must not wait), then 50 ms, 100 ms, ... up to two seconds; as long as a busy server
         asks for, within limits, whatever happens in between."""
-        delay = 0.0 if self._failures == 0 else min(0.05 * 2 ** (self._failures - 1), BACKOFF_SECONDS_MAX)
+        delay = 0.0 if self._failures == 0 else min(0.05 * 2 ** min(self._failures - 1, 9), BACKOFF_SECONDS_MAX)
         self._failures += 1
         clock = self.ports.clock
         asked = clock.now() + (min(error.wait, self._patience()) if isinstance(error, Unreachable) else 0.0)
@@ -245,6 +253,7 @@ class Driver:
         why, outcome = f"{shown(holder)} took the lock over", None
         with contextlib.suppress(DoccError):
             self._untidy = True
+            self._memory.forget()
             outcome = planner.advance(self._view(self._look())).outcome
         return self._midway(outcome or Outcome("superseded", ExitCode.LOCKED, why))
 

@@ -14,7 +14,7 @@ from docc.core.view import Dispute, View
 from docc.model.facts import Edit, Fact, Meddled, TakenBack
 from docc.model.moves import Create, Effect, Outcome, Patch
 from docc.model.record import ANNOTATION, Record, writer_of
-from docc.model.world import Seen
+from docc.model.world import Routed, Seen
 
 
 @dataclass(slots=True)
@@ -23,7 +23,8 @@ class Memory:
 
     lost: tuple[Edit, ...] = ()
     _known: Record | None = None  # as last seen
-    _sent: Record | None = None  # as last sent: it may have arrived though the answer did not
+    _sent: Record | None = None  # as last sent, unless it was refused: it may have arrived though the answer did not
+    _answered: bool = False  # it has arrived
     _dispute: Dispute | None = None
     _told: tuple[Edit, ...] = field(default=())
 
@@ -31,9 +32,20 @@ class Memory:
         """A write is on its way."""
         text = _record_in(app, effect)
         if text is not None:
-            self._sent = Record.from_text(text)
+            self._sent, self._answered = Record.from_text(text), False
 
-    def answered(self, now: float) -> None:
+    def arrived(self, app: str, effect: Effect) -> None:
+        self._answered = self._answered or _record_in(app, effect) is not None
+
+    def refused(self, app: str, effect: Effect) -> None:
+        if _record_in(app, effect) is not None:
+            self._sent = None
+
+    def forget(self) -> None:
+        """Others may have driven meanwhile: a record that is not there any more may be gone by right (docc delete)."""
+        self._known = self._sent = None
+
+    def put_back(self, now: float) -> None:
         """docc has just written its own again."""
         self._dispute, self._told = replace(self._dispute or Dispute(now, now), put_back=now), ()
 
@@ -49,13 +61,10 @@ class Memory:
         if live is not None and (live.by != me or self._known is None or self._is_own(live)):
             self._known = live if live.by == me else None
             return seen
-        if self._known is None or writer_of(seen.routed.record_text) not in ("", me):
+        if self._known is None or writer_of(seen.routed.record_text) not in ("", me) or _is_over(self._known, seen):
             return seen
         self.lost = (of_record(app, seen.routed),)
-        own = [record for record in (self._sent, self._known) if record is not None and record.by == me]
-        serving = {revision: weight for revision, weight in seen.routed.weights.items() if weight}
-        record = next((record for record in own if record.serving == serving), self._known)
-        return replace(seen, routed=replace(seen.routed, record=record))
+        return replace(seen, routed=replace(seen.routed, record=self._own(self._known, me, seen.routed)))
 
     def followed(self, view: View) -> Dispute | None:
         self._dispute = dispute.followed(self._dispute, view.edits, view.now)
@@ -69,11 +78,25 @@ class Memory:
         told, self._told = self._told, found
         return Meddled(found, dispute.intention(view)) if found else TakenBack(told[0].where)
 
+    def _own(self, known: Record, me: str, routed: Routed) -> Record:
+        """The last that is certain; where an answer is missing, the traffic tells whether the write has arrived."""
+        sent = self._sent
+        if sent is None or sent.by != me:
+            return known
+        serving = {revision: weight for revision, weight in routed.weights.items() if weight}
+        return sent if self._answered or sent.serving == serving != known.serving else known
+
     def _is_own(self, live: Record) -> bool:
         """`request` is how others speak to the driver; a higher epoch is docc's own doing, too."""
         if self._known is not None and live.epoch > self._known.epoch:
             return True
         return any(own is not None and replace(live, request=own.request) == own for own in (self._known, self._sent))
+
+
+def _is_over(known: Record, seen: Seen) -> bool:
+    """What carried the record is gone, and nothing is left to be driven: it was at rest, or the stable revision is gone too."""
+    lasting = known.stable if known.stable is not None else known.candidate
+    return not seen.routed.exists and (known.phase.at_rest or not seen.revision(lasting).exists)
 
 
 def _record_in(app: str, effect: Effect) -> str | None:

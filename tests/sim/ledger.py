@@ -61,6 +61,10 @@ class Ledger:
                 rest.left = rest.left or actor
         self.phase, self.since = phase, since
         if phase in OUTCOMES:
+            again = next((rest for rest in self.rests if (rest.since, rest.outcome) == (since, OUTCOMES[phase])), None)
+            if again is not None:  # a record that was wiped, and that its driver has put back
+                again.left = ""
+                return
             revision = record.get("stable") if phase == "succeeded" else record.get("candidate")
             self.rests.append(Rest(since, OUTCOMES[phase], revision, record.get("verb", "deploy")))
 
