@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from docc.sandbox import session
-from tests.sandbox.test_rollouts import App, counted
+from tests.sandbox.live import App, counted
 
 Object = dict[str, Any]
 ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes"

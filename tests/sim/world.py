@@ -138,7 +138,7 @@ class World:
             self.born[key[1]] = (*births, *[self.now] * (wanted - len(births)))[:wanted]
         if key[0] == "Service" and before is None:
             self.served[key[1]] = self.now
-        if key[0] == "HTTPRoute":
+        if key[0] == "HTTPRoute" and self.weather.dies_at:
             self._overburdened(body)
         self.audit.changed(self, self.actor, key, before, body)
         return body

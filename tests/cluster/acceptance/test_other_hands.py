@@ -131,7 +131,7 @@ def test_weights_changed_by_kubectl_are_named_held_and_gone_on_from(app: App, fi
         ended = app.ended(driver, 90)
     assert ended.code == 0, ended
     assert "by kubectl-patch at" in ended.err and "as docc wrote it again" in ended.err
-    assert seen.watch.steps("shop-v2") == [50, 10, 50, 100]
+    assert seen.steps(2) == [50, 10, 50, 100]
     figure(f"told as {told[0]['field']}: {told[0]['theirs']} instead of {told[0]['ours']}")
 
 
@@ -143,7 +143,7 @@ def test_an_emergency_stop_by_kubectl_ends_the_rollout(app: App) -> None:
         by_hand(app, v1=100, v2=0)
         ended = app.ended(driver, 60)
     assert ended.code == 10 and ended.document["reason"] == "kubectl-patch took v2's traffic and gave it to v1", ended
-    assert seen.watch.steps("shop-v2") == [50, 0] and app.record["phase"] == "reverted"
+    assert seen.steps(2) == [50, 0] and app.record["phase"] == "reverted"
 
 
 def test_a_tool_that_applies_its_own_route_again_and_again_loses_to_force_conflicts(app: App, figure: Figure) -> None:

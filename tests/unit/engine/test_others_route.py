@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,26 +12,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docc.cli.planning import planned
 from docc.core.observation import see
-from docc.core.plan import Plan
 from docc.engine.driver import Driver
 from docc.engine.lease import Lease
-from docc.engine.ports import Ports
 from docc.engine.removal import remove
-from docc.engine.rollback import UNJUDGED, give_up, tidy, turn_back
+from docc.engine.rollback import give_up, tidy, turn_back
 from docc.model.errors import ExitCode
-from docc.model.manifest import Canary, Strategy
 from docc.model.moves import Outcome
-from docc.model.world import Home, Objects, Seen
+from docc.model.world import Objects, Routed, Seen
+from docc.spec.build import read
 from docc.ui import rescue
-from tests.sim import play
-from tests.sim.world import Crash, Scenario, SimPorts, World
+from tests.sim.faults import after
+from tests.sim.stage import Fault, Process, Stage
+from tests.sim.world import Key, World
 
 Object = dict[str, Any]
-HOME = Home("public", "shop")
 META: Object = {"name": "public", "uid": "u", "generation": 7, "resourceVersion": "1"}
 NOTE = "rollout.docc.dev/shop"
-MANIFEST = '{"application":{"name":"shop","route":{"name":"public","rule":"shop"}}}'
+PUBLIC = ("HTTPRoute", "public")
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab<>&é\u2028", max_size=4),
@@ -66,46 +67,78 @@ routes = st.builds(
 )  # fmt: skip
 
 
-class Shared(SimPorts):
+class Unwatched:
+    """The tests look themselves."""
+
+    def changed(self, world: World, actor: str, key: Key, before: Object | None, after: Object | None) -> None:
+        return
+
+    def fork(self) -> Unwatched:
+        return self
+
+
+class Shared(World):
     """The application's route is another's, as the adapter would find it."""
 
-    def observe(self, app: str) -> Objects:
-        return replace(self.world.observe(app), route=copy.deepcopy(self.world.objects.get(("HTTPRoute", "public"))))
+    def snapshot(self) -> Objects:
+        return replace(super().snapshot(), route=self.objects.get(PUBLIC))
 
 
 class Place:
     def __init__(self, route: Object | None) -> None:
-        self.world = World(Scenario(), lambda world, label: None)
+        self.world = Shared(Unwatched())
         if route is not None:
-            self.world.objects["HTTPRoute", "public"] = route
-
-    @property
-    def ports(self) -> Ports:
-        ports = Shared(self.world)
-        return Ports(ports, None, ports, ports, ports)
+            self.world.objects[PUBLIC] = route
 
     @property
     def route(self) -> Object:
-        return self.world.objects["HTTPRoute", "public"]
+        return self.world.objects[PUBLIC]
 
     @property
     def seen(self) -> Seen:
-        return see("shop", self.ports.cluster.observe("shop"))
+        return see("shop", self.world.snapshot())
+
+    def run(self, verb: Callable[[Process], Outcome], faults: dict[tuple[str, int], Fault] | None = None) -> Process:
+        """One command in a process of its own."""
+        stage = Stage(self.world)
+        process = stage.enter(Process(stage, "command", verb, faults or {}))
+        stage.play()
+        self.world.now += 1
+        return process
+
+    def ends(self, verb: Callable[[Process], Outcome]) -> ExitCode:
+        outcome = self.run(verb).outcome
+        assert outcome is not None
+        return outcome.exit_code
 
     def deploy(self, candidate: int) -> Outcome:
-        ports, me = self.ports, f"driver-{self.world.now}"
-        lease = Lease(ports, "shop", me, "web")
-        lease.acquire()
-        outcome = Driver(ports, "shop", me, plan(candidate), UNJUDGED, lease).run()
-        lease.release()
-        self.world.now += 1
+        outcome = self.run(deployed(candidate)).outcome
+        assert outcome is not None
         return outcome
 
 
-def plan(candidate: int) -> Plan:
-    whole = play.plan(candidate, Strategy(canary=Canary(50, 10)))
-    rendered = replace(whole.rendered, route=None)
-    return replace(whole, rendered=rendered, home=HOME, judged=False, manifest=MANIFEST)
+def deployed(candidate: int) -> Callable[[Process], Outcome]:
+    """docc deploy of a manifest that names a rule of somebody else's route."""
+    container = {"image": f"shop:{candidate}", "ports": [{"port": 80}]}
+    route = {"name": "public", "rule": "shop"}
+    application = {"name": "shop", "scale": 3, "containers": {"web": container}, "route": route}
+    strategy = {"canary": {"increment": 50, "interval": 10}, "drain": 5, "keep_warm": 60}
+    text = json.dumps({"application": application, "deployment_strategy": strategy})
+    plan, sampling = planned(read(text.encode(), "manifest.json"), "web", Seen(Routed("HTTPRoute")), None, candidate)
+
+    def run(process: Process) -> Outcome:
+        lease = Lease(process.ports, "shop", process.me, "web")
+        lease.acquire()
+        try:
+            return Driver(process.ports, "shop", process.me, plan, sampling, lease).run()
+        finally:
+            lease.release()
+
+    return run
+
+
+def deleted(*, keep_workload: bool) -> Callable[[Process], Outcome]:
+    return lambda process: remove(process.ports, "shop", "web", process.me, keep_workload=keep_workload)
 
 
 def without_doccs(route: Object) -> Object:
@@ -127,12 +160,12 @@ def test_every_verb_leaves_all_that_is_others_as_it_was(route: Object) -> None:
     assert place.deploy(1).exit_code is ExitCode.DONE and place.seen.routed.weights == {1: 100}
     assert place.deploy(2).exit_code is ExitCode.DONE and place.seen.routed.weights[2] == 100
     assert without_doccs(place.route) == before
-    assert turn_back(place.ports, "shop", "web", "somebody", "").exit_code is ExitCode.DONE
+    assert place.ends(lambda process: turn_back(process.ports, "shop", "web", process.me, "", 1)) is ExitCode.DONE
     assert place.seen.routed.weights[1] == 100 and without_doccs(place.route) == before
     place.world.now += 10_000
-    assert tidy(place.ports, "shop", "web", "gc").exit_code is ExitCode.DONE
+    assert place.ends(lambda process: tidy(process.ports, "shop", "web", process.me)) is ExitCode.DONE
     assert place.seen.routed.weights == {1: 100} and without_doccs(place.route) == before
-    assert remove(place.ports, "shop", "web", "end", keep_workload=False).exit_code is ExitCode.DONE
+    assert place.ends(deleted(keep_workload=False)) is ExitCode.DONE
     assert without_doccs(place.route) == before and NOTE not in place.route["metadata"].get("annotations", {})
     (rule,) = [rule for rule in place.route["spec"]["rules"] if rule.get("name") == "shop"]
     assert not rule.get("backendRefs")
@@ -163,25 +196,20 @@ def test_a_route_that_docc_cannot_or_must_not_use_is_refused_and_not_touched(
     assert outcome.exit_code is code and words in outcome.reason
     if code is not ExitCode.DONE:
         assert {kind for kind, _ in place.world.objects} <= {"HTTPRoute", "Lease"}
-        assert place.world.objects.get(("HTTPRoute", "public")) == route
+        assert place.world.objects.get(PUBLIC) == route
 
 
 def test_a_rollout_can_be_given_up_and_the_way_by_hand_names_the_right_rule_and_route() -> None:
     place = Place(bare({"name": "site", "backendRefs": [{"name": "shop-v1"}]}, {"name": "shop"}))
     place.deploy(1)
-    place.world.fault = lambda world, effect, index: (
-        "crash after" if place.seen.routed.weights.get(2) == 50 and effect.ref.kind != "HTTPRoute" else ""
-    )
-    with pytest.raises(Crash):
-        place.deploy(2)
-    place.world.fault = lambda world, effect, index: ""
+    assert place.run(deployed(2), {("write", 4): after("crash")}).crashed
     assert place.seen.routed.weights == {1: 50, 2: 50}
     by_hand = rescue.by_hand("shop", 1, place.seen)
     assert by_hand.startswith("httproute public ") and "/spec/rules/1/backendRefs/" in by_hand
     assert "/spec/rules/0" not in by_hand
     place.world.now += 30
-    assert give_up(place.ports, "shop", "web", "somebody", "enough").exit_code is ExitCode.DONE
+    assert place.ends(lambda process: give_up(process.ports, "shop", "web", process.me, "enough")) is ExitCode.DONE
     assert place.seen.routed.weights == {1: 100}
     assert place.route["spec"]["rules"][0]["backendRefs"] == [{"name": "shop-v1"}]
-    assert remove(place.ports, "shop", "web", "end", keep_workload=True).exit_code is ExitCode.DONE
+    assert place.ends(deleted(keep_workload=True)) is ExitCode.DONE
     assert place.seen.record is None and place.seen.routed.weights == {1: 100}
