@@ -95,7 +95,7 @@ def tell_others(app: str, seen: Seen, console: Console) -> tuple[Edit, ...]:
     from docc.ui.console import neutral
     from docc.ui.words import edited
 
-    found = edits(app, seen.routed, seen.record) if seen.record is not None else ()
+    found = edits(app, seen, seen.record) if seen.record is not None else ()
     for edit in found:
         console.err(neutral(f"  others   {edited(edit)}"), "bold yellow")
     return found

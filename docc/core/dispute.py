@@ -3,7 +3,8 @@
 - Weights that are not docc's are left as they are. Nothing is written that would change them, what speaks against the
   candidate is judged on, and turns back as ever; when they are docc's again, the rollout goes on; after a while it ends.
 - A hand that took all traffic from the candidate has stopped the rollout: docc takes that as a wish (core/rollout.py).
-- Weights that send users to a revision without a ready endpoint are put right, if stable can serve.
+- Weights that send users to a revision without a ready endpoint are put right, if stable can serve; so is the selector of the
+  front Service. Where the candidate could not carry its share any more, all goes to stable.
 - The record is docc's alone: the driver that is alive puts it back, and no traffic moves by that.
 - --force-conflicts: docc's weights are written again.
 
@@ -15,9 +16,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from docc.core.phases import Signal, following
+from docc.core.pods import front_set
 from docc.core.route import shares
-from docc.core.view import Dispute, View
-from docc.core.writes import write
+from docc.core.view import Dispute, View, pods_needed
+from docc.core.writes import fail_move, write
 from docc.model.errors import ExitCode
 from docc.model.facts import Edit, PutBack
 from docc.model.moves import Move, Outcome
@@ -48,20 +50,19 @@ def answer(view: View) -> Move | None:
     """What comes before the next step; None when nobody's hand is in it."""
     if not view.edits:
         return None
-    put_back = view.dispute.put_back if view.dispute else None
-    if (view.forced or harmful(view)) and (put_back is None or view.now >= put_back + PUT_BACK_SECONDS):
-        return _written_again(view)
-    return _hold(view)
+    return (_written_again(view) if _is_due(view) else None) or _hold(view)
+
+
+def answer_at_rest(view: View) -> Move | None:
+    """Weights that differ at rest are left as they are, unless docc is to win; a front Service that leads to nobody is not."""
+    if not (misled(view) or (view.forced and view.edits)) or unreachable(view) is not None:
+        return None
+    return (_written_again(view) if _is_due(view) else None) or (_hold(view) if view.forced else None)
 
 
 def recorded_again(view: View) -> Move | None:
     """The record, where it is docc's no more; None if it is, or was put back a moment ago."""
-    put_back = view.dispute.put_back if view.dispute else None
-    if (
-        not view.lost
-        or not view.seen.routed.exists
-        or (put_back is not None and view.now < put_back + PUT_BACK_SECONDS)
-    ):
+    if not view.lost or not view.seen.routed.exists or not _is_due(view):
         return None
     return write(view, view.record, None, (PutBack(view.lost, "its record"),))
 
@@ -84,13 +85,18 @@ def harmful(view: View) -> bool:
     return view.can_return and (dead or (not served and not routed.others_serve))
 
 
+def misled(view: View) -> bool:
+    """The front Service sends its clients to nobody, and stable could answer."""
+    return bool(view.front_edits) and view.seen.front.ready == 0 and view.can_return
+
+
 def intention(view: View) -> str:
     """What will be done about it, in words."""
     if view.lost:
         return "docc puts its record back"
     if view.record.phase.running and stopped_by_hand(view):
         return "taken as a wish: the rollout ends"
-    if unreachable(view) is None and (view.forced or harmful(view)):
+    if unreachable(view) is None and (view.forced or harmful(view) or misled(view)):
         return "docc writes its own again"
     return "left as it is" if view.record.phase.at_rest else "docc holds, and judges on"
 
@@ -112,10 +118,27 @@ def in_words(edits: tuple[Edit, ...]) -> str:
     )
 
 
-def _written_again(view: View) -> Move:
-    """docc's weights as the record has them. A step that had begun begins anew: its evidence was of other weights. Who brought
-    an application to rest stays."""
-    record = view.record
+def _is_due(view: View) -> bool:
+    put_back = view.dispute.put_back if view.dispute else None
+    return put_back is None or view.now >= put_back + PUT_BACK_SECONDS
+
+
+def _written_again(view: View) -> Move | None:
+    """docc's weights as the record has them, or the front's selector; None if they are to be left. A step that had begun begins
+    anew: its evidence was of other weights. Who brought an application to rest stays."""
+    if misled(view) or (view.forced and view.front_edits):
+        front = front_set(view)
+        return None if front is None else replace(front, facts=(PutBack(view.front_edits, "its selector"),))
+    record, harm = view.record, harmful(view)
+    if not harm and not (view.forced and view.edits):
+        return None
+    share, scale = (
+        record.serving.get(record.candidate or 0, 0),
+        view.plan.scale if view.plan else view.candidate.replicas,
+    )
+    if share and view.candidate.ready < pods_needed(scale, share):
+        why = f"{in_words(view.edits)}; v{record.candidate} could not carry its {share} % again"
+        return fail_move(view, why) if harm else None
     since = record.since if record.phase is Phase.PREPARING or record.phase.at_rest else view.now
     epoch = record.epoch + (record.by != view.me)
     again = replace(record, phase=following(record.phase, Signal.TAKE_OVER), since=since, epoch=epoch)
@@ -131,4 +154,6 @@ def _hold(view: View) -> Move:
     if view.now >= limit or view.broken:
         why = f"{view.broken}; {words}" if view.broken else f"{words}; nobody took it back"
         return Move(outcome=Outcome("disputed", ExitCode.FAILED_NOT_CLEAN, why))
+    if view.dispute and view.dispute.put_back is not None:
+        limit = min(limit, max(view.now, view.dispute.put_back) + PUT_BACK_SECONDS)
     return Move(wake_at=limit, waiting="others have changed what docc wrote; holding until they take it back")

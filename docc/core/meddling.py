@@ -1,8 +1,9 @@
-"""What somebody else has changed of what docc wrote: the record held against the object that carries it. Pure; says what
-differs and who did it, and decides nothing (core/dispute.py does).
+"""What somebody else has changed of what docc wrote: the record held against the object that carries it, and against the front
+Service. Pure; says what differs and who did it, and decides nothing (core/dispute.py does).
 
-Only docc's own is looked at: weights of its rules, their backends, its header rule. Hosts, filters, labels and other people's
-rules are theirs. Who: metadata.managedFields, where a rule has no owner of its own: the list of rules has one.
+Only docc's own is looked at: weights of its rules, their backends, its header rule, and whom the front Service selects. Hosts,
+filters, labels and other people's rules are theirs. Who: metadata.managedFields, where a rule has no owner of its own: the
+list of rules has one.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ from docc.core.names import deployment_name
 from docc.core.route import own_rules, revisions_of, rules_of, shares
 from docc.model.facts import Edit
 from docc.model.moves import Object
-from docc.model.record import Record, from_rfc3339
-from docc.model.world import Routed
+from docc.model.record import Phase, Record, from_rfc3339
+from docc.model.world import Routed, Seen
 
 MANAGER = "docc"
 
 
-def edits(app: str, routed: Routed, record: Record, *, header: bool | None = None) -> tuple[Edit, ...]:
+def edits(app: str, seen: Seen, record: Record, *, header: bool | None = None) -> tuple[Edit, ...]:
     """header: whether docc's header rule should be there; None: that is not known."""
+    return (*of_route(app, seen.routed, record, header), *of_front(app, seen, record))
+
+
+def of_route(app: str, routed: Routed, record: Record, header: bool | None = None) -> tuple[Edit, ...]:
+    """Of the carrier, which is the front Service itself where there is no route."""
     where = f"{routed.kind} {routed.name or app}"
     if not routed.exists:
         return (Edit(where, "", "there", "gone"),)
@@ -30,6 +36,19 @@ def edits(app: str, routed: Routed, record: Record, *, header: bool | None = Non
         return ()
     manager, at = manager_of(routed.body, ("spec", "rules" if routed.kind == "HTTPRoute" else "selector"))
     return tuple(Edit(where, what, ours, theirs, manager, at) for what, ours, theirs in found)
+
+
+def of_front(app: str, seen: Seen, record: Record) -> tuple[Edit, ...]:
+    """The front Service beside a route selects the stable revision, but for the time from a promotion to docc's own write,
+    which marks it with the epoch. One that is not there is made, and is nobody's edit."""
+    front, stable = seen.front, record.stable
+    if seen.routed.kind == "Service" or stable is None or not front.exists or front.foreign or front.selects == stable:
+        return ()
+    if record.phase is Phase.PROMOTING and front.epoch != str(record.epoch):
+        return ()
+    theirs = "none of its revisions" if front.selects is None else f"v{front.selects}"
+    manager, at = manager_of(front.body, ("spec", "selector"))
+    return (Edit(f"Service {app}", "selector", f"v{stable}", theirs, manager, at),)
 
 
 def of_record(app: str, routed: Routed) -> Edit:

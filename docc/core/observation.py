@@ -44,7 +44,7 @@ def see(app: str, objects: Objects, *, routed: bool | None = None, home: Home | 
     numbers = {n for name in objects.deployments if (n := parse_revision(app, name)) is not None}
     numbers |= {n for name in objects.services if (n := parse_revision(app, name)) is not None}
     revisions = {number: _revision(app, number, objects) for number in sorted(numbers)}
-    return Seen(carrier, revisions, _front(app, service), _noted(objects.history))
+    return Seen(carrier, revisions, _front(app, service, objects), _noted(objects.history))
 
 
 def is_docc_s(body: Object) -> bool:
@@ -132,16 +132,18 @@ def _accepted(route: Object) -> tuple[bool | None, str]:
     return (True if verdicts and all(verdicts) else None), ""
 
 
-def _front(app: str, service: Object | None) -> Front:
+def _front(app: str, service: Object | None, objects: Objects) -> Front:
     if service is None:
         return Front()
     annotations = service["metadata"].get("annotations")
     return Front(
         exists=True,
         selects=_selected(app, service),
+        ready=_endpoints(app, objects.slices.values()),
         epoch=(annotations or {}).get(EPOCH),
         has_annotations=annotations is not None,
         foreign=not is_docc_s(service),
+        body=service,
     )
 
 

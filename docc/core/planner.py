@@ -203,7 +203,7 @@ def _stuck(view: View, record: Record) -> Move:
 def _at_rest(view: View, record: Record) -> Move:
     """Nothing moves any more: set right what must be, begin what is wanted; or take down what nobody needs, and say how it
     ended."""
-    if view.forced and not dispute.unreachable(view) and (move := dispute.answer(view)) is not None:
+    if (move := dispute.answer_at_rest(view)) is not None:
         return move
     if (move := front_follows(view)) is not None:
         return move
@@ -216,6 +216,8 @@ def _at_rest(view: View, record: Record) -> Move:
         return replace(tidying, spare=True)
     if outcome is None and plan is not None:
         return rollout.begin(view, plan, record)
+    if outcome is not None and view.edits and record.by == view.me:
+        outcome = Outcome("disputed", ExitCode.FAILED_NOT_CLEAN, f"it is done, but {dispute.in_words(view.edits)}")
     return Move(outcome=outcome)
 
 

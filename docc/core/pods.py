@@ -142,8 +142,13 @@ def front_first(view: View, plan: Plan) -> Move | None:
 
 
 def front_follows(view: View) -> Move | None:
-    """The effect that makes the front Service select the record's stable revision; None when it does, or carries the
-    record itself (then it moves with it)."""
+    """The effect that makes the front Service select the record's stable revision; None when it does, when somebody else
+    changed it (core/dispute.py), or when it carries the record itself (then it moves with it)."""
+    return None if view.front_edits else front_set(view)
+
+
+def front_set(view: View) -> Move | None:
+    """The same, whoever changed it."""
     stable, front = view.record.stable, view.seen.front
     if view.seen.routed.kind == "Service" or stable is None or front.foreign:
         return None

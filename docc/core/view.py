@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from docc.core.meddling import edits
+from docc.core.meddling import edits, of_front
 from docc.core.plan import Plan
 from docc.core.route import shares
 from docc.core.steps import MatchHeaders, header_at
@@ -65,7 +65,12 @@ class View:
             return ()
         stepped = self.plan is not None and self.plan.digest == self.record.plan and self.record.phase.running
         header = self.header is not None if stepped else None
-        return edits(self.app, self.seen.routed, self.record, header=header)
+        return edits(self.app, self.seen, self.record, header=header)
+
+    @property
+    def front_edits(self) -> tuple[Edit, ...]:
+        """Those of them that are of the front Service beside a route."""
+        return () if self.seen.record is None else of_front(self.app, self.seen, self.record)
 
     @property
     def header(self) -> MatchHeaders | None:

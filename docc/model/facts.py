@@ -199,7 +199,7 @@ class TakenBack:
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """docc wrote its own again. what: its weights, or its record."""
+    """docc wrote its own again. what: its weights, its selector, or its record."""
 
     edits: tuple[Edit, ...]
     what: str

@@ -110,13 +110,16 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The front Service. selects: the revision in its selector, None when it selects none of docc's."""
+    """The front Service. selects: the revision in its selector, None when it selects none of docc's. ready: pods behind it that
+    can serve now."""
 
     exists: bool = False
     selects: int | None = None
+    ready: int = 0
     epoch: str | None = None
     has_annotations: bool = False
     foreign: bool = False
+    body: Object = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def status_view(
         revisions=tuple(_revisions(seen, record)),
         accepted=seen.routed.accepted,
         refusal=seen.routed.refusal if seen.routed.accepted is False else "",
-        others=edits(app, seen.routed, record),
+        others=edits(app, seen, record),
         excused=record.excused,
         driver=shown(holder_of(lease)) if alive and lease is not None else "",
         heartbeat=max(0.0, age) if alive and age is not None else None,
@@ -209,7 +209,7 @@ def _advice(app: str, at: str, seen: Seen, now: float, *, alive: bool) -> Iterat
         yield f"docc promote {app} {at} goes on"
     if record.phase is Phase.PARKED or (not record.phase.at_rest and not alive):
         yield f"docc resume {app} {at} goes on; so does the same docc deploy"
-    others = edits(app, seen.routed, record)
+    others = edits(app, seen, record)
     if (record.phase.at_rest or not alive) and others and all(edit.theirs != "gone" for edit in others):
         again = "docc deploy" if record.phase.at_rest else f"docc resume {app} {at}"
         yield f"{again} --force-conflicts writes docc's weights again"

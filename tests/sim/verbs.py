@@ -134,7 +134,7 @@ def _first_look(process: Process) -> Seen:
 
 def _uncontested(seen: Seen, verb: Verb) -> Seen:
     """Where others have changed what docc wrote, nothing is begun, unless docc's weights shall win."""
-    if seen.record is not None and verb.option != FORCED and (found := edits(APP, seen.routed, seen.record)):
+    if seen.record is not None and verb.option != FORCED and (found := edits(APP, seen, seen.record)):
         raise LockedError("somebody has changed what docc wrote", why=found[0].theirs)
     return seen
 
