@@ -78,10 +78,11 @@ def stopped_by_hand(view: View) -> str:
 
 
 def harmful(view: View) -> bool:
-    """Users are sent to nobody who can answer, and stable could. The candidate's end is evidence, not this."""
+    """Users are sent to nobody who can answer, and stable could. While a rollout runs the candidate's end is evidence."""
     record, routed = view.record, view.seen.routed
     served = {n for n, weight in routed.weights.items() if weight > 0}
-    dead = any(view.seen.revision(number).ready == 0 for number in served - {record.stable, record.candidate})
+    judged = {record.stable, record.candidate} if record.phase.running else {record.stable}
+    dead = any(view.seen.revision(number).ready == 0 for number in served - judged)
     return view.can_return and (dead or (not served and not routed.others_serve))
 
 

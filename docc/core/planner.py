@@ -167,8 +167,11 @@ def _promoting(view: View, record: Record) -> Move:
 
 
 def _drained(view: View, record: Record, exposed: bool) -> float:
-    """When what has lost its traffic has answered its last requests. A write may have been sent long after it was decided."""
-    return max(record.since, view.acted) + max(record.drain, DRAIN_SECONDS_MIN) if exposed else record.since
+    """When what has lost its traffic has answered its last requests. A write may have been sent long after it was decided, and
+    others may have given it traffic meanwhile."""
+    theirs = view.dispute.seen if view.dispute else 0.0
+    last = max(record.since, view.acted, theirs)
+    return last + max(record.drain, DRAIN_SECONDS_MIN) if exposed or theirs else record.since
 
 
 def _draining(view: View, record: Record) -> Move:
@@ -211,8 +214,10 @@ def _at_rest(view: View, record: Record) -> Move:
     if plan is not None and plan.candidate == record.stable and (move := inplace.change(view, plan)) is not None:
         return move
     outcome = _end(view, record)
-    settled = outcome is not None and not view.edits  # whom others may have sent users to stays up
-    if not view.untidy and (tidying := let_go(view) or note(view) or (retire(view) if settled else None)) is not None:
+    nobody_else = not view.edits  # whom others may have sent users to, or have taken from the route, stays up
+    tidying = (let_go(view) if nobody_else else None) or note(view)
+    tidying = tidying or (retire(view) if nobody_else and outcome is not None else None)
+    if not view.untidy and tidying is not None:
         return replace(tidying, spare=True)
     if outcome is None and plan is not None:
         return rollout.begin(view, plan, record)

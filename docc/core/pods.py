@@ -102,11 +102,11 @@ def _annotations(rendered: Object) -> dict[str, str]:
 
 
 def let_go(view: View) -> Move | None:
-    """The next effect that takes down a revision which neither the route nor any Service names; None when there is none. A
-    former version that is kept warm is named by no Service where there is no route: its time says it."""
+    """The next effect that takes down a revision which neither the route nor any Service names; None when there is none. How
+    long a former version is kept warm its time says: without a route nothing names it, and others may have edited a route."""
     record = view.record
     kept = {record.stable, view.seen.front.selects, *view.seen.routed.weights}
-    if record.cool_after is not None and view.seen.routed.kind == "Service":
+    if record.cool_after is not None:
         kept.add(record.previous)
     if record.phase is Phase.PARKED and record.candidate not in overdue(record, view.now):
         kept.add(record.candidate)  # it may go on, or still be answering its last requests

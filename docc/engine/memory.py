@@ -35,7 +35,8 @@ class Memory:
             self._sent, self._answered = Record.from_text(text), False
 
     def arrived(self, app: str, effect: Effect) -> None:
-        self._answered = self._answered or _record_in(app, effect) is not None
+        if _record_in(app, effect) is not None:  # what differs no more after it, nobody else has taken back
+            self._answered, self._told = True, ()
 
     def refused(self, app: str, effect: Effect) -> None:
         if _record_in(app, effect) is not None:

@@ -18,6 +18,7 @@ from docc.model.moves import Create, Delete, Outcome, Patch
 from tests.sim import exits, verbs
 from tests.sim.auditor import Auditor, record_of, traffic
 from tests.sim.faults import FAULTS, PROCESS, RIVALS, SLEEPER, WORLD
+from tests.sim.hands import HANDS, taken_back
 from tests.sim.scenes import SCENES, Scene
 from tests.sim.stage import Process, Stage, Written
 from tests.sim.verbs import Verb, enter
@@ -107,14 +108,16 @@ class Play:
         world = self.world
         if world.weather.ending:
             return
-        world.weather.away, world.now = 0.0, world.now + 30
+        world.weather.away, world.now = 0.0, world.now + 10
+        world.happen()
+        taken_back(world)
+        world.now += 20
         for tag, (since, until) in list(world.weather.down.items()):
             world.weather.down[tag] = (since, min(until, world.now))
         world.weather.metrics.clear()
         world.weather_changed()
         world.now += 10
-        record = record_of(world)
-        if record.get("phase") in exits.MIDWAY:
+        if record_of(world).get("phase") in exits.MIDWAY:
             self._act(verbs.ABORT, {}, [], None)
         for _ in range(2):  # one ends what nobody had ended, the other cools it
             world.now += 100
@@ -137,6 +140,8 @@ class _Audited(Stage):
     def enter(self, process: Process, delay: float = 0.0) -> Process:
         entered = super().enter(process, delay)
         verb = process.run
+        if isinstance(verb, Verb) and verb.option == verbs.FORCED:
+            self.play_.audit.forced.add(entered.name)
 
         def judged(process: Process) -> Outcome:
             before, expected = traffic(self.world), exits.way_back(self.world)
@@ -188,6 +193,21 @@ def singles(scene: Scene, *, all_of_them: bool, part: tuple[int, int] = (0, 1)) 
         yield Play(
             f"{scene.name}, {kind} at {'Lease ' if where == 'lease' else ''}write {at}", scene, {(where, at): kind}
         )
+
+
+MEDDLED = (
+    "good canary", "good canary --force-conflicts", "bad trial", "pods die at 50 %", "no strategy", "warm rollback",
+    "resume --force-conflicts", "without a route: deploy",
+)  # fmt: skip
+
+
+def meddled(scene: Scene) -> Iterator[Play]:
+    """Each other hand at each write, and soon after."""
+    clean = Play(scene.name, scene)
+    yield clean
+    for kind in HANDS:
+        for at in range(clean.writes.get("write", 0)):
+            yield Play(f"{scene.name}, {kind} at write {at}", scene, {("write", at): kind})
 
 
 def remembered() -> Iterator[Play]:
@@ -272,7 +292,7 @@ def caught() -> int:
                 else:
                     runs += all_of([play])
         random.Random(1).shuffle(several)
-        for play in itertools.chain(remembered(), several, map(seeded, range(1000))):
+        for play in itertools.chain(remembered(), several, _forced(), map(seeded, range(1000))):
             runs += all_of([play])
     except Exception as found:  # a mutant may break docc in any way, but must not be stale itself
         if isinstance(found, LookupError):
@@ -281,6 +301,10 @@ def caught() -> int:
         return 1
     sys.stdout.write(f"{runs} plays, nothing wrong\n")
     return 0
+
+
+def _forced() -> Iterator[Play]:
+    return itertools.chain.from_iterable(meddled(SCENES[name]) for name in MEDDLED)
 
 
 def all_of(plays: Iterable[Play]) -> int:
