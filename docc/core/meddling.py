@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from docc.core.names import deployment_name
+from docc.core.names import deployment_name, selector
 from docc.core.route import own_rules, revisions_of, rules_of, shares
 from docc.model.facts import Edit
 from docc.model.moves import Object
@@ -40,11 +40,12 @@ def of_route(app: str, routed: Routed, record: Record, header: bool | None = Non
 
 def of_front(app: str, seen: Seen, record: Record) -> tuple[Edit, ...]:
     """The front Service beside a route selects the stable revision, but for the time from a promotion to docc's own write,
-    which marks it with the epoch. One that is not there is made, and is nobody's edit."""
+    which marks it with the epoch. One that is not there, or that docc made to select nothing yet, is nobody's edit."""
     front, stable = seen.front, record.stable
     if seen.routed.kind == "Service" or stable is None or not front.exists or front.foreign or front.selects == stable:
         return ()
-    if record.phase is Phase.PROMOTING and front.epoch != str(record.epoch):
+    unborn = (front.body.get("spec") or {}).get("selector") == selector(app, None)
+    if unborn or record.phase is Phase.PROMOTING and front.epoch != str(record.epoch):
         return ()
     theirs = "none of its revisions" if front.selects is None else f"v{front.selects}"
     manager, at = manager_of(front.body, ("spec", "selector"))
@@ -86,7 +87,7 @@ def _of_route(app: str, routed: Routed, record: Record, header: bool | None) -> 
         return
     for at in own:
         weights = revisions_of(app, rules[at])
-        if shares(weights) != wanted:
+        if wanted and shares(weights) != wanted:  # a record that has just begun anew tells of none
             yield f"weights of rules[{at}]", _told(app, wanted), _told(app, weights)
     if header is not None and header != routed.header_rules:
         words = ("none", "there")

@@ -19,7 +19,7 @@ DRAIN_SECONDS_MIN = 2.0
 SKEW = 4.0
 """Seconds by which two people's clocks may differ; none is off by more than half of it for longer than a request takes."""
 LOOK_SECONDS = 0.05
-"""Between a look and what is done by it."""
+"""Between a look and what is done by it; and between a process' last look and its end, when it gives its Lease back."""
 ROUTE, FRONT = ("HTTPRoute", "shop"), ("Service", "shop")
 
 

@@ -7,6 +7,7 @@ import math
 from docc.model.facts import PutBack
 from tests.sim.auditor import (
     FRONT,
+    LOOK_SECONDS,
     ROUTE,
     Auditor,
     carrier,
@@ -26,15 +27,13 @@ from tests.sim.world import World
 MIDWAY = ("preparing", "shifting", "awaiting", "baking", "stuck")
 REVISIONS_KEPT = 10
 LOGIN_SECONDS = 60
-LOOK_SECONDS = 0.05
-"""Between a process' last look and its end it gives its Lease back."""
 
 
 def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]) -> None:
     """process has just ended by itself; before: who got traffic when it began."""
     verb, outcome = process.run, process.outcome
     assert isinstance(verb, Verb) and outcome is not None
-    code, moved = int(outcome.exit_code), process.name in audit.moved
+    code, moved, disputed = int(outcome.exit_code), process.name in audit.moved, outcome.result == "disputed"
     told = f"{process.name} ends with {code} ({outcome.result} {outcome.reason})"
     require(code != 1, f"{told}: a bug")
     if 2 <= code <= 7:
@@ -51,11 +50,14 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
     record, now = record_of(world), positive(traffic(world))
     if code == 0:
         _done(world, verb, outcome.result, told, process.me)
+    if code in (0, 10) or disputed:
+        front, stable = selected(world.objects.get(FRONT)), f"shop-v{record.get('stable')}"
+        lost = front != stable and front is not None and world.ready(front) == 0 and world.ready(stable) > 0
+        require(not lost or world.now - audit.laid < LOOK_SECONDS, f"{told}: the front Service leads to {front}")
     if code == 10:
         allowed = [positive(before), {f"shop-v{audit.stable}": 100}]
         require(now in allowed or not now, f"{told}: users are at {now}, and were at {before}")
         require(not trials(world.objects.get(ROUTE)), f"{told}: header users are elsewhere")
-    disputed = outcome.result == "disputed"
     require(not disputed or audit.meddled, f"{told}, and nobody has laid a hand on it")
     if code == 11 and verb.name != "delete" and not disputed:
         clean = record.get("phase") in ("succeeded", "reverted", "parked") and len(now) == 1
