@@ -113,6 +113,9 @@ class Auditor:
     """The weights in force, if they are somebody else's, or their record tells of others."""
     meddled: bool = False
     """Somebody has changed what is docc's of route, front or record."""
+    wrote: set[str] = field(default_factory=set)
+    """The processes that have written the record, and those of them that must not any more: `docc delete` has taken it away."""
+    over: set[str] = field(default_factory=set)
     forced: set[str] = field(default_factory=set)
     """The processes whose weights are to win."""
     overwritten: dict[str, float] = field(default_factory=dict)
@@ -226,6 +229,13 @@ class Auditor:
         if key not in (ROUTE, FRONT):
             return
         same = consistent(record, weights)
+        if actor.startswith("delete") and self.record and not record:
+            self.over |= self.wrote
+        if record.get("by", "").startswith(f"{actor}#"):
+            require(
+                actor not in self.over or bool(self.record), f"{actor} writes the record of what docc delete has ended"
+            )
+            self.wrote.add(actor)
         if actor == "somebody":
             self.meddled = self.meddled or not same or not record or key == FRONT
             self.laid = world.now

@@ -167,6 +167,7 @@ REMEMBERED = (
     ("stable dies and then the candidate", "sleeps through a deploy of another", 6),
     ("delete", "sleeps through a rollback and the same deploy", 3), ("resume what is parked", "candidate scaled to 0", 0),
     ("without a route: first", "sleeps through a deploy of another", 0),
+    ("good canary", "sleeps through a delete --keep-workload", 11),
 )  # fmt: skip
 """Plays that have found something once, outside the core too: scene, fault, number of the write."""
 DYING = "sleeps through a deploy that dies"
