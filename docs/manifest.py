@@ -39,6 +39,10 @@ RULES: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "Where the route is others', gateway, hosts, paths and mesh are theirs to say, and there is no A/B.",
+        {"application.route": {"name": "public", "rule": "shop"}, "application.hosts": ["shop.example.com"]},
+    ),
+    (
         "`deployment_strategy` stands once.",
         {"deployment_strategy": {"drain": 10}, "application.deployment_strategy": {"drain": 20}},
     ),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from docc.adapters.kube_connection import Connection, Request
 from docc.adapters.kube_watch import Watch
+from docc.core.home import home_of
 from docc.core.names import history_name
 from docc.model.errors import Conflict, CredentialsError, DoccError, Gone, Unreachable, UnusableError
 from docc.model.moves import Create, Delete, Object, Patch, Ref
@@ -42,7 +43,7 @@ KINDS: Mapping[str, Kind] = {
     "DestinationRule": Kind("/apis/networking.istio.io/v1", "destinationrules"),
     "AuthorizationPolicy": Kind("/apis/security.istio.io/v1", "authorizationpolicies"),
 }
-_KEPT = ("HTTPRoute", "Deployment", "Service", "EndpointSlice", "Pod", "ConfigMap")
+_KEPT = ("Deployment", "HTTPRoute", "Service", "EndpointSlice", "Pod", "ConfigMap")
 _WIDE = ("HTTPRoute", "Deployment", "Service")
 _WRITE = {"fieldManager": "docc", "fieldValidation": "Strict"}
 
@@ -62,6 +63,8 @@ class KubeCluster:
         self._stale: set[Ref] = set()
         self._deleted: set[str] = set()  # uids
         self._app = ""
+        self.route = ""
+        """The name of the application's HTTPRoute; "": as its newest revision says."""
         self._watches: list[Watch] = []
 
     # --- engine.ports.Cluster
@@ -73,7 +76,7 @@ class KubeCluster:
         with self._lock:
             kept = {kind: dict(objects) for kind, objects in self._kept.items()}
         return Objects(
-            kept["HTTPRoute"].get(app), kept["Deployment"], kept["Service"], kept["EndpointSlice"], kept["Pod"],
+            kept["HTTPRoute"].get(self.route), kept["Deployment"], kept["Service"], kept["EndpointSlice"], kept["Pod"],
             kept["ConfigMap"].get(history_name(app)),
         )  # fmt: skip
 
@@ -175,6 +178,8 @@ class KubeCluster:
                 self.others[kind] = [item for item in items if not self._is_kept(kind, item)]
                 items = [item for item in items if self._is_kept(kind, item)]
             kept[kind] = {item["metadata"]["name"]: item for item in items}
+            if kind == "Deployment":
+                self.route = self.route or home_of(app, kept[kind]).route
             versions[kind] = str(listing.get("metadata", {}).get("resourceVersion", ""))
         self._kept = kept
         for kind in _KEPT:
@@ -199,12 +204,12 @@ class KubeCluster:
         """What a list and a watch by _selects would have."""
         meta = item["metadata"]
         if kind == "HTTPRoute":
-            return (meta.get("namespace", self.namespace), meta["name"]) == (self.namespace, self._app)
+            return (meta.get("namespace", self.namespace), meta["name"]) == (self.namespace, self.route)
         return (meta.get("labels") or {}).get("docc.dev/app") == self._app
 
     def _selects(self, kind: str) -> dict[str, str]:
         if kind == "HTTPRoute":
-            return {"fieldSelector": f"metadata.name={self._app}"}
+            return {"fieldSelector": f"metadata.name={self.route}"}
         return {"labelSelector": f"docc.dev/app={self._app}"}
 
     def keep(self, kind: str, body: Object) -> None:

@@ -30,7 +30,7 @@ def abort(
 ) -> None:
     """Give up the rollout that is under way: all traffic to the version that served before, in one write."""
     from docc.adapters.signals import Signals
-    from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable, tell_others
     from docc.cli.ending import conclude
     from docc.cli.telling import Telling
     from docc.engine.ports import Ports
@@ -43,6 +43,7 @@ def abort(
     telling = Telling(console, place, app, output)
     refuse_unpermitted("abort", place)
     seen = refuse_unreadable(app, place)
+    tell_others(app, seen, console)
     me = wiring.my_name()
     with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals:
         ports = Ports(place.cluster, None, place.clock, signals, telling)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from docc.cli.wiring import Place
 from docc.model.errors import CredentialsError, DoccError, LockedError, Unreachable, UnusableError
-from docc.model.world import Seen
+from docc.model.world import Home, Seen
 
 if TYPE_CHECKING:
     from docc.core.permissions import Permission
+    from docc.model.facts import Edit
+    from docc.ui.console import Console
 
 UNTOUCHED = "nothing was touched"
 BUSY_SECONDS_MAX = 10.0
@@ -42,20 +44,76 @@ def refuse_unpermitted(verb: str, place: Place, wished: tuple[Permission, ...] =
     )
 
 
-def refuse_unreadable(app: str, place: Place) -> Seen:
-    """The first look. Raises LockedError for a record that this docc cannot read, UnusableError if nothing answers."""
+def refuse_unreadable(app: str, place: Place, home: Home | None = None) -> Seen:
+    """The first look. home: where the manifest has the application's route. Raises LockedError for a record that this docc
+    cannot read, UnusableError if nothing answers."""
     from docc.core.observation import see
 
-    seen = reached(place, lambda: see(app, place.cluster.observe(app)))
+    if home is not None:
+        place.cluster.route = home.route
+    seen = reached(place, lambda: see(app, place.cluster.observe(app), home=home))
     if seen.routed.unreadable:
         raise LockedError(
             f"{app} carries a record that this docc cannot read",
-            where=f"{seen.routed.kind} {place.target.namespace}/{app}",
+            where=f"{seen.routed.kind} {place.target.namespace}/{seen.routed.name or app}",
             why=seen.routed.unreadable,
             state=UNTOUCHED,
             fix="use the docc that wrote it, or a newer one",
         )
     return seen
+
+
+def refuse_moved(app: str, place: Place, home: Home) -> None:
+    """The traffic is where the manifest says, or nowhere yet: docc moves no application from one route to another. Raises
+    LockedError."""
+    from docc.core.home import annotation_of, home_of
+    from docc.model.moves import Ref
+
+    before = home_of(app, place.cluster.observe(app).deployments)
+    if before == home:
+        return
+    found = place.cluster.read(Ref("HTTPRoute", before.route)) or {"metadata": {}}
+    if annotation_of(app, before) not in (found["metadata"].get("annotations") or {}):
+        return
+    raise LockedError(
+        f"{app} has its traffic in {_told(before)}, and the manifest says {_told(home)}",
+        where=f"namespace {place.target.namespace}",
+        why="docc moves no application from one route to another: for a moment it would be in both, or in neither",
+        state=UNTOUCHED,
+        fix="docs/gitops.md says how to move it by hand",
+    )
+
+
+def _told(home: Home) -> str:
+    rule = f'rule "{home.rule}" of ' if home.rule else ""
+    return f"{rule}HTTPRoute {home.route}"
+
+
+def tell_others(app: str, seen: Seen, console: Console) -> tuple[Edit, ...]:
+    """What somebody else has changed of what docc wrote, said before a verb goes on."""
+    from docc.core.meddling import edits
+    from docc.ui.console import neutral
+    from docc.ui.words import edited
+
+    found = edits(app, seen, seen.record) if seen.record is not None else ()
+    for edit in found:
+        console.err(neutral(f"  others   {edited(edit)}"), "bold yellow")
+    return found
+
+
+def refuse_contested(app: str, place: Place, seen: Seen, console: Console, *, force: bool) -> None:
+    """For verbs that would give a candidate traffic. Raises LockedError, unless docc's weights shall win."""
+    found = tell_others(app, seen, console)
+    if not found or force:
+        return
+    who = ", ".join(sorted({edit.manager or "somebody else" for edit in found}))
+    raise LockedError(
+        f"{who} has changed what docc wrote of {app}'s traffic",
+        where=f"{seen.routed.kind} {place.target.namespace}/{seen.routed.name or app}",
+        why="it stands above; docc fights nobody over it",
+        state=UNTOUCHED,
+        fix="have it taken back (docs/gitops.md), or --force-conflicts: docc writes its own weights again",
+    )
 
 
 def reached(place: Place, ask: Callable[[], T]) -> T:

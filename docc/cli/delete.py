@@ -44,7 +44,7 @@ def delete(
     refuse_unpermitted("delete", place)
     objects, where = place.cluster.observe(app), place.target.namespace
     there = [
-        *(f"{kind} {app}" for kind, body in (("HTTPRoute", objects.route),) if body is not None),
+        *(in_route(app, objects),) * (objects.route is not None),
         *(f"Service {name}" for name in sorted(objects.services)),
         *(f"Deployment {name}" for name in sorted(objects.deployments)),
     ]
@@ -64,6 +64,13 @@ def delete(
     if output == "json":
         console.out(json.dumps({"app": app, "namespace": where, "result": outcome.result, "reason": outcome.reason}))
     raise typer.Exit(int(outcome.exit_code))
+
+
+def in_route(app: str, objects: Objects) -> str:
+    from docc.core.observation import see
+
+    routed = see(app, objects, routed=True).routed
+    return f"its backends in HTTPRoute {routed.name}, which stays" if routed.foreign else f"HTTPRoute {app}"
 
 
 def refuse_divided(app: str, place: Place, objects: Objects) -> None:

@@ -44,6 +44,7 @@ def deploy(
     baseline: Baseline = "wait",
     lock_wait: options.LockWait = None,
     take_over: options.TakeOver = False,
+    force_conflicts: options.ForceConflicts = False,
     prometheus_url: options.Prometheus = None,
     namespace: options.Namespace = None,
     kubeconfig: options.Kubeconfig = None,
@@ -54,10 +55,10 @@ def deploy(
     from dataclasses import replace
 
     from docc.adapters import prometheus
-    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import refuse_contested, refuse_moved, refuse_unpermitted, refuse_unreadable
     from docc.cli.driving import Choices, drive
     from docc.cli.ending import conclude
-    from docc.cli.planning import planned
+    from docc.cli.planning import home_in, planned
     from docc.cli.preflight import Preflight
     from docc.cli.telling import Telling
     from docc.core.intent import another_number
@@ -76,14 +77,16 @@ def deploy(
     place = wiring.place(kubeconfig, context, namespace, found.application.namespace, wide=True)
     telling = Telling(console, place, app, output)
     metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
-    lacking = refuse_unpermitted("deploy", place, PREFLIGHT)
-    seen = refuse_unreadable(app, place)
+    lacking, home = refuse_unpermitted("deploy", place, PREFLIGHT), home_in(found)
+    seen = refuse_unreadable(app, place, home)
+    refuse_moved(app, place, home)
+    refuse_contested(app, place, seen, console, force=force_conflicts)
     checks = Preflight(place, found, seen, lacking)
     number = another_number(seen, found.spec_hash) if force_new else None
     planning = planned(found, place.target.namespace, seen, checks.gateway(), number)
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
     again = typed_again(manifest, image or [], flags, force_new=force_new)
-    chosen = Choices(yes, baseline == "ignore", dry_run, limit, wait, take_over)
+    chosen = Choices(yes, baseline == "ignore", dry_run, limit, wait, take_over, force_conflicts)
     outcome = drive(checks, planning, metrics, telling, chosen)
     if error_unchanged and outcome.result == "unchanged":
         outcome = replace(outcome, exit_code=ExitCode.UNCHANGED)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What the command line says of the drive. ignore: --baseline=ignore. dry_run: "", client or server. timeout, lock_wait:
-    seconds."""
+    seconds. forced: --force-conflicts."""
 
     yes: bool
     ignore: bool = False
@@ -33,6 +33,7 @@ class Choices:
     timeout: float | None = None
     lock_wait: float = 0.0
     take_over: bool = False
+    forced: bool = False
 
 
 def drive(
@@ -80,7 +81,7 @@ def _locked(ports: Ports, plan: Plan, sampling: Sampling, chosen: Choices) -> Ou
 
     me = wiring.my_name()
     lease = Lease(ports, plan.app, me, plan.namespace)
-    driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout)
+    driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced)
     return under_lease(driver, chosen.lock_wait, _asked(chosen) if chosen.take_over else None)
 
 

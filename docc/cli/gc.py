@@ -52,7 +52,7 @@ def gc(
 def _tidy(console: Console, place: Place, app: str) -> dict[str, str | int]:
     """What became of one application. Of those that somebody drives, or whose rollout is unfinished, nothing is touched."""
     from docc.adapters.signals import Signals
-    from docc.cli.beginning import refuse_unreadable
+    from docc.cli.beginning import refuse_unreadable, tell_others
     from docc.engine.ports import Ports
     from docc.engine.rollback import tidy
     from docc.model.errors import DoccError
@@ -62,6 +62,7 @@ def _tidy(console: Console, place: Place, app: str) -> dict[str, str | int]:
     lines, name = Lines(console), f"{app} in {place.target.namespace}"
     try:
         seen = refuse_unreadable(app, place)
+        tell_others(app, seen, console)
         if seen.record is None:
             return _told(console, f"{name}: no app of docc", 6)
         if seen.record.phase.undecided:

@@ -23,6 +23,10 @@ Stream = Annotated[
     typer.Option("--output", "-o", help="text, json: one document on standard output, or jsonl: each event on a line."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+ForceConflicts = Annotated[
+    bool,
+    typer.Option("--force-conflicts", help="Where others have changed docc's weights, docc writes its own again."),
+]
 Reason = Annotated[str, typer.Option("--reason", help="Kept in the record and the history, for those who ask later.")]
 Timeout = Annotated[str | None, typer.Option("--timeout", help='For all of it, e.g. "30m"; then traffic goes back.')]
 Patience = Annotated[

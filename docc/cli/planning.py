@@ -14,7 +14,7 @@ from docc.engine.sampling import Sampling
 from docc.model.errors import NotFoundError
 from docc.model.manifest import GatewayName, Manifest
 from docc.model.record import Phase
-from docc.model.world import Seen
+from docc.model.world import Home, Seen
 from docc.spec.recorded import kept, read_back
 from docc.spec.render import render
 
@@ -43,8 +43,15 @@ def planned(
         judged=bool(conditions),
         port=application.http_port or 0,
         manifest=kept(manifest, gateway),
+        home=home_in(manifest) if application.route else None,
     )
     return plan, Sampling(conditions, strategy.poll, window)
+
+
+def home_in(manifest: Manifest) -> Home:
+    """Where the manifest has the application's traffic divided."""
+    route = manifest.application.route
+    return Home(route.name, route.rule) if route else Home(manifest.application.name)
 
 
 def recorded(app: str, namespace: str, seen: Seen, number: int) -> tuple[Manifest, Plan, Sampling]:

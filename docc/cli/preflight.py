@@ -41,7 +41,7 @@ class Preflight:
     _gateways: list[Object] = field(default_factory=list)
 
     def gateway(self) -> GatewayName | None:
-        """The Gateway of the application's route; None if it has no HTTP port, or none is to be had."""
+        """The Gateway of the application's route; None if it has no HTTP port, its route is others', or none is to be had."""
         return self._ask(lambda: _gateway_for(self.place, self.manifest, self.seen, self._gateways), None)
 
     def conditions(
@@ -126,7 +126,7 @@ def _gateway_for(place: Place, manifest: Manifest, seen: Seen, found: list[Objec
     from docc.core.gateways import admitted_already, choose, none_admits
 
     application, canary = manifest.application, manifest.strategy.canary is not None
-    if application.http_port is None:
+    if application.http_port is None or application.route is not None:
         return None
     namespace, alone = place.target.namespace, canary and not application.mesh  # nothing else would carry the weights
     if (known := admitted_already(seen.routed, application.gateway, namespace, application.hosts)) is not None:

@@ -38,7 +38,7 @@ def render(
     refuse_trial(found)
     application = found.application
     where = choose_namespace(namespace, application.namespace, None)
-    gateway = application.gateway or GatewayName("gateway")
+    gateway = None if application.route else application.gateway or GatewayName("gateway")
     rendered = objects(found, where, revision, gateway)
     items = [rendered.deployment, rendered.service, rendered.front, rendered.route]
     listing = {"apiVersion": "v1", "kind": "List", "items": [item for item in items if item is not None]}

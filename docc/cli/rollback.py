@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from docc.cli.wiring import Place
     from docc.core.intent import Back
     from docc.core.plan import Plan
+    from docc.model.moves import Outcome
     from docc.model.world import Seen
     from docc.ui.console import Console
 
@@ -31,14 +32,12 @@ def rollback(
 ) -> None:
     """All traffic back: out of a rollout, or to the warm former version, in one write; to a cold one when its pods are up."""
     from docc.adapters.signals import Signals
-    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable, tell_others
     from docc.cli.ending import conclude
     from docc.cli.telling import Telling
     from docc.core.intent import Way, way_back
     from docc.engine import rollback as engine
     from docc.engine.ports import Ports
-    from docc.model.errors import ExitCode
-    from docc.model.moves import Outcome
     from docc.ui.console import Console
 
     options.one_of(output, ("text", "json", "jsonl"))
@@ -47,6 +46,7 @@ def rollback(
     telling = Telling(console, place, app, output)
     refuse_unpermitted("rollback", place)
     seen = refuse_unreadable(app, place)
+    others = tell_others(app, seen, console)
     me = wiring.my_name()
     why, back = wiring.done_by(me, "rolled back", reason), way_back(seen, wanted)
     refuse_nowhere(app, place, back)
@@ -60,10 +60,20 @@ def rollback(
         if plan is not None:
             outcome = engine.bring_back(ports, plan, me, limit)
         elif back.way is Way.STAYS:
-            outcome = Outcome("unchanged", ExitCode.DONE, f"v{back.target} serves already")
+            outcome = stays(back.target, contested=bool(others))
         else:
             outcome = engine.turn_back(ports, app, place.target.namespace, me, why, back.target)
         conclude(console, place, app, outcome, telling, output=output)
+
+
+def stays(target: int | None, *, contested: bool) -> Outcome:
+    from docc.model.errors import ExitCode
+    from docc.model.moves import Outcome
+
+    if contested:
+        why = f"v{target} is the one that should serve, and others have changed its traffic; docc deploy --force-conflicts"
+        return Outcome("refused", ExitCode.LOCKED, why)
+    return Outcome("unchanged", ExitCode.DONE, f"v{target} serves already")
 
 
 def refuse_nowhere(app: str, place: Place, back: Back) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from docc.cli import options, wiring
+
+if TYPE_CHECKING:
+    from docc.model.world import Seen
 
 Output = Annotated[
     str, typer.Option("--output", "-o", help="text, json: one document, or name: only that it is there.")
@@ -37,7 +40,10 @@ def status(
     seen = refuse_unreadable(app, place)
     if seen.record is None:
         raise NotFoundError(
-            f'no app "{app}" in namespace {place.target.namespace}', state="nothing was changed", fix="docc list -A"
+            f'no app "{app}" in namespace {place.target.namespace}',
+            why=forgotten(app, seen),
+            state="nothing was changed",
+            fix="docc list -A",
         )
     lease = place.cluster.read(Ref("Lease", history_name(app)))
     now = place.clock.now()
@@ -51,3 +57,11 @@ def status(
         console.out("\n".join(lines(app, place.target.namespace, seen, lease, now, place.at)))
     if exit_status and not seen.record.phase.at_rest:
         raise typer.Exit(int(ExitCode.IN_PROGRESS))
+
+
+def forgotten(app: str, seen: Seen) -> str:
+    """What is there of an application whose record somebody has removed; "" for nothing."""
+    serving = ", ".join(f"v{revision} {weight} %" for revision, weight in seen.routed.weights.items() if weight > 0)
+    if not serving:
+        return ""
+    return f"{seen.routed.kind} {seen.routed.name or app} gives {serving}, but docc's record on it has been removed"

@@ -103,7 +103,7 @@ def applications(place: Place, *, everywhere: bool) -> list[App]:
 
     chosen = "app.kubernetes.io/managed-by=docc"
     try:
-        routes = place.cluster.find("HTTPRoute", everywhere=everywhere, labels=chosen)
+        routes = place.cluster.find("HTTPRoute", everywhere=everywhere)  # others' routes carry docc's records, too
     except UnusableError:
         routes = []
     services = place.cluster.find("Service", everywhere=everywhere, labels=chosen)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from docc.core.names import deployment_name
 from docc.core.plan import Plan
 from docc.core.pods import front_first, remember
-from docc.core.route import EPOCH_PATH, guarded, is_header_rule, is_ours
+from docc.core.route import EPOCH_PATH, guarded, own_rules, rules_of
 from docc.core.view import View
 from docc.model.facts import Scaled, Updated
 from docc.model.moves import Move, Object, Operation, Patch, Ref
@@ -46,8 +46,8 @@ def route_changes(app: str, live: Object, rendered: Object) -> tuple[Operation, 
             else:
                 operations.append({"op": "remove", "path": f"/spec/{field}"})
     wanted_matches = rendered["spec"]["rules"][0].get("matches") or []
-    rules = live.get("spec", {}).get("rules") or []
-    own = [i for i, rule in enumerate(rules) if is_ours(app, rule) and not is_header_rule(app, rule)]
+    rules = rules_of(live)
+    own = own_rules(app, rules)
     if len(own) == 1 and not _same(wanted_matches, rules[own[0]].get("matches") or []):
         operations.append({"op": "add", "path": f"/spec/rules/{own[0]}/matches", "value": wanted_matches})
     return tuple(operations)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from docc.core.names import deployment_name, parse_revision
-from docc.core.route import weights_of
+from docc.core.route import revisions_of, weights_of
 from docc.core.view import View
 from docc.model.moves import Delete, Move, Patch
 
@@ -23,15 +23,16 @@ def check(view: View, move: Move) -> None:
     if isinstance(effect, Patch) and effect.ref.kind == "HTTPRoute":
         for operation in effect.operations:
             if operation["path"] == "/spec/rules":
-                _weights(view, operation["value"])
+                _weights(view, *weights_of(view.app, operation["value"]))
+            elif operation["path"].endswith("/backendRefs"):
+                _weights(view, revisions_of(view.app, {"backendRefs": operation["value"]}), True)
     if isinstance(effect, Patch) and effect.ref.kind == "Deployment":
         _scale_down(view, effect)
     if isinstance(effect, Delete) and _is_named(view, parse_revision(view.app, effect.ref.name)):
         raise Bug(f"{effect.ref} would be deleted while the route or a Service names it")
 
 
-def _weights(view: View, rules: list[dict[str, object]]) -> None:
-    weights, agrees = weights_of(view.app, rules)
+def _weights(view: View, weights: dict[int, int], agrees: bool) -> None:
     if not agrees or (weights and sum(weights.values()) != 100):
         raise Bug(f"the weights {weights} do not sum to 100 in each rule")
     before = view.seen.routed.weights

@@ -7,31 +7,44 @@ status only where it speaks of the present generation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 from docc.core.diagnosis import diagnose
+from docc.core.home import annotation_of, home_of
 from docc.core.names import REVISION_LABEL, deployment_name, parse_revision
-from docc.core.route import EPOCH, MANIFEST, is_header_rule, weights_of
+from docc.core.route import (
+    EPOCH,
+    MANIFEST,
+    foreign_weight,
+    is_header_rule,
+    own_rules,
+    rules_of,
+    shares,
+    weights_of,
+)  # fmt: skip
 from docc.model.moves import Object
 from docc.model.record import ANNOTATION, Record, RecordError
-from docc.model.world import Front, Noted, Objects, Revision, Routed, Seen
+from docc.model.world import Front, Home, Noted, Objects, Revision, Routed, Seen
 
 SPEC_HASH = "docc.dev/spec-hash"
 MANAGED_BY = ("app.kubernetes.io/managed-by", "docc")
 
 
-def see(app: str, objects: Objects, *, routed: bool | None = None) -> Seen:
-    """routed: whether the application has an HTTPRoute; None: as the cluster has it."""
-    service = objects.services.get(app)
+def see(app: str, objects: Objects, *, routed: bool | None = None, home: Home | None = None) -> Seen:
+    """routed: whether the application has an HTTPRoute. home: where it is. None: as the cluster has it."""
+    service, home = objects.services.get(app), home or home_of(app, objects.deployments)
     if routed is None:
         routed = objects.route is not None or service is None or ANNOTATION not in _annotations(service)
-    kind: Literal["HTTPRoute", "Service"] = "HTTPRoute" if routed else "Service"
-    carrier = _routed(app, kind, objects.route if routed else service)
+    route = objects.route
+    if route is not None and route["metadata"].get("name", home.route) != home.route:
+        route = None  # another than is asked for
+    carrier = _route(app, home, route) if routed else _service(app, service)
     numbers = {n for name in objects.deployments if (n := parse_revision(app, name)) is not None}
     numbers |= {n for name in objects.services if (n := parse_revision(app, name)) is not None}
     revisions = {number: _revision(app, number, objects) for number in sorted(numbers)}
-    return Seen(carrier, revisions, _front(app, service), _noted(objects.history))
+    return Seen(carrier, revisions, _front(app, service, objects), _noted(objects.history))
 
 
 def is_docc_s(body: Object) -> bool:
@@ -42,33 +55,51 @@ def _annotations(body: Object) -> Mapping[str, str]:
     return body.get("metadata", {}).get("annotations") or {}
 
 
-def _routed(app: str, kind: Literal["HTTPRoute", "Service"], body: Object | None) -> Routed:
+def _route(app: str, home: Home, body: Object | None) -> Routed:
+    annotation = annotation_of(app, home)
     if body is None:
-        return Routed(kind)
-    meta, text = body["metadata"], _annotations(body).get(ANNOTATION)
+        return Routed("HTTPRoute", name=home.route, rule=home.rule, annotation=annotation)
+    rules = rules_of(body)
+    own = own_rules(app, rules, home.rule)
+    weights, agrees = weights_of(app, rules, home.rule)
+    percents = shares(weights)
+    accepted, refusal = _accepted(body)
+    return replace(
+        _carrier("HTTPRoute", body, annotation),
+        name=home.route,
+        rule=home.rule,
+        has_rule=bool(own),
+        others_serve=any(foreign_weight(app, rules[at]) > 0 for at in own),
+        weights={revision: percents.get(revision, 0) for revision in weights},
+        agrees=agrees,
+        has_parents=bool(body.get("spec", {}).get("parentRefs")),
+        header_rules=home.rule is None and any(is_header_rule(app, rule) for rule in rules),
+        accepted=accepted,
+        refusal=refusal,
+    )
+
+
+def _service(app: str, body: Object | None) -> Routed:
+    if body is None:
+        return Routed("Service")
+    selected = _selected(app, body)
+    weights = {selected: 100} if selected is not None else {}
+    return replace(_carrier("Service", body, ANNOTATION), weights=weights, accepted=True)
+
+
+def _carrier(kind: Literal["HTTPRoute", "Service"], body: Object, annotation: str) -> Routed:
+    meta, text = body["metadata"], _annotations(body).get(annotation)
     record, unreadable = _record(text)
-    rules = body.get("spec", {}).get("rules") or []
-    if kind == "HTTPRoute":
-        weights, agrees = weights_of(app, rules)
-    else:
-        selected = _selected(app, body)
-        weights, agrees = ({selected: 100} if selected is not None else {}), True
-    accepted, refusal = _accepted(body) if kind == "HTTPRoute" else (True, "")
     return Routed(
         kind=kind,
         exists=True,
+        annotation=annotation,
         generation=int(meta.get("generation", 0)),
         resource_version=str(meta.get("resourceVersion", "")),
         record_text=text,
         has_annotations="annotations" in meta and meta["annotations"] is not None,
         record=record,
         unreadable=unreadable,
-        weights=weights,
-        agrees=agrees,
-        has_parents=bool(body.get("spec", {}).get("parentRefs")),
-        header_rules=any(is_header_rule(app, rule) for rule in rules),
-        accepted=accepted,
-        refusal=refusal,
         body=body,
     )
 
@@ -101,16 +132,18 @@ def _accepted(route: Object) -> tuple[bool | None, str]:
     return (True if verdicts and all(verdicts) else None), ""
 
 
-def _front(app: str, service: Object | None) -> Front:
+def _front(app: str, service: Object | None, objects: Objects) -> Front:
     if service is None:
         return Front()
     annotations = service["metadata"].get("annotations")
     return Front(
         exists=True,
         selects=_selected(app, service),
+        ready=_endpoints(app, objects.slices.values()),
         epoch=(annotations or {}).get(EPOCH),
         has_annotations=annotations is not None,
         foreign=not is_docc_s(service),
+        body=service,
     )
 
 

@@ -90,7 +90,7 @@ def _names(plan: Plan, seen: Seen, foreign: Foreign) -> Iterator[Obstacle]:
         yield Obstacle(what, f"Service {plan.namespace}/{plan.app}")
     else:
         taken.append(("Service", plan.app, front))
-    if seen.record is None and route:
+    if seen.record is None and route and not seen.routed.foreign:
         taken.append(("HTTPRoute", plan.app, route))
     for kind, name, body in taken:
         if body is not None and not _is_of(plan, body):

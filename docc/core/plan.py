@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from docc.core.steps import Step, digest
 from docc.model.moves import Object
+from docc.model.world import Home
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """candidate: the revision that shall serve. judged: there are failure conditions. excused: conditions not judged.
-    manifest: as it is to be kept. recorded: it comes from there, and lacks the environment's values. verb, reason: what the
-    record says of why this is done."""
+    home: the rule of others' route that is the application's; None: a route of docc's own, or none. manifest: as it is to be
+    kept. recorded: it comes from there, and lacks the environment's values. verb, reason: what the record says of why this is
+    done."""
 
     app: str
     namespace: str
@@ -51,6 +53,7 @@ class Plan:
     recorded: bool = False
     verb: str = "deploy"
     reason: str = ""
+    home: Home | None = None
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +61,7 @@ class Plan:
 
     @property
     def routed(self) -> bool:
-        return self.rendered.route is not None
+        return self.rendered.route is not None or self.home is not None
 
     @property
     def meshed(self) -> bool:

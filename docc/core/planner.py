@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from docc.core import inplace, rollout
+from docc.core import dispute, inplace, rollout
 from docc.core.cooling import retire, warm
 from docc.core.history import note
 from docc.core.intent import given_up_first
@@ -37,6 +37,8 @@ def advance(view: View) -> Move:
         return rollout.first(view)
     if record.by != view.me:
         return _superseded(view) if view.held else _claim(view, record)
+    if (move := dispute.recorded_again(view)) is not None:
+        return move
     if record.phase.at_rest:
         return _at_rest(view, record)
     if record.phase is Phase.PROMOTING:
@@ -57,6 +59,9 @@ def park(view: View, signal: str) -> Move:
     code = ExitCode.TERMINATED if signal == "SIGTERM" else ExitCode.INTERRUPTED
     if record is None or record.by != view.me or not record.phase.undecided:
         return Move(outcome=Outcome("parked", code, f"stopped by {signal}"))
+    if dispute.unreachable(view) is not None:
+        why = f"stopped by {signal}; {dispute.in_words(view.edits)}"
+        return Move(outcome=Outcome("disputed", ExitCode.FAILED_NOT_CLEAN, why))
     if view.weight > 0 and not view.can_return:
         why = f"stopped by {signal}, and stable has no ready endpoint to return to"
         return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
@@ -73,6 +78,8 @@ def give_up(view: View, verb: str, reason: str) -> Move:
         return Move(outcome=Outcome("unchanged", ExitCode.DONE, "all traffic is on stable already"))
     if not record.phase.undecided and record.phase is not Phase.PARKED:
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "no rollout is under way"))
+    if (refused := dispute.out_of_reach(view)) is not None:
+        return Move(outcome=refused)
     if view.weight > 0 and not view.can_return:
         why = "stable has no ready endpoint; traffic stays where users are served"
         return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
@@ -95,6 +102,8 @@ def turn_back(view: View, reason: str, target: int | None) -> Move:
         return give_up(view, "rollback", reason)
     if (previous := warm(view.seen)) is None:
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "no earlier revision is warm"))
+    if (refused := dispute.out_of_reach(view)) is not None:
+        return Move(outcome=refused)
     swapped = record.becoming(
         following(record.phase, Signal.RETURN), view.now, epoch=record.epoch + 1, by=view.me, stable=previous,
         previous=record.stable, candidate=None, weight=0, step=-1, plan="", reason=reason, request="", exposed=None,
@@ -137,6 +146,8 @@ def _claim(view: View, record: Record) -> Move:
 
 def _promoting(view: View, record: Record) -> Move:
     """The candidate is stable now: the front Service follows, the former stable drains, then all is at rest."""
+    if (move := dispute.unreachable(view) or dispute.answer(view)) is not None:
+        return move
     if (move := front_follows(view)) is not None:
         return move
     if view.seen.routed.accepted is False:
@@ -156,12 +167,17 @@ def _promoting(view: View, record: Record) -> Move:
 
 
 def _drained(view: View, record: Record, exposed: bool) -> float:
-    """When what has lost its traffic has answered its last requests. A write may have been sent long after it was decided."""
-    return max(record.since, view.acted) + max(record.drain, DRAIN_SECONDS_MIN) if exposed else record.since
+    """When what has lost its traffic has answered its last requests. A write may have been sent long after it was decided, and
+    others may have given it traffic meanwhile."""
+    theirs = view.dispute.seen if view.dispute else 0.0
+    last = max(record.since, view.acted, theirs)
+    return last + max(record.drain, DRAIN_SECONDS_MIN) if exposed or theirs else record.since
 
 
 def _draining(view: View, record: Record) -> Move:
     """Traffic is back on stable. The candidate's last requests end; then the route lets go of it."""
+    if (move := dispute.unreachable(view) or dispute.answer(view)) is not None:
+        return move
     if (move := front_follows(view)) is not None:
         return move
     named = record.candidate in view.seen.routed.weights
@@ -177,6 +193,8 @@ def _draining(view: View, record: Record) -> Move:
 
 def _stuck(view: View, record: Record) -> Move:
     """A revert is due. As soon as one stable endpoint is ready it happens; for ever is not waited."""
+    if (move := dispute.unreachable(view)) is not None:
+        return move
     if view.can_return:
         return return_move(view, record.reason, signal=Signal.FAIL)
     limit = record.since + (view.plan.limits.progress if view.plan else 60.0)
@@ -188,16 +206,23 @@ def _stuck(view: View, record: Record) -> Move:
 def _at_rest(view: View, record: Record) -> Move:
     """Nothing moves any more: set right what must be, begin what is wanted; or take down what nobody needs, and say how it
     ended."""
+    if (move := dispute.answer_at_rest(view)) is not None:
+        return move
     if (move := front_follows(view)) is not None:
         return move
     plan = view.plan
     if plan is not None and plan.candidate == record.stable and (move := inplace.change(view, plan)) is not None:
         return move
     outcome = _end(view, record)
-    if not view.untidy and (tidying := let_go(view) or note(view) or (retire(view) if outcome else None)) is not None:
+    nobody_else = not view.edits  # whom others may have sent users to, or have taken from the route, stays up
+    tidying = (let_go(view) if nobody_else else None) or note(view)
+    tidying = tidying or (retire(view) if nobody_else and outcome is not None else None)
+    if not view.untidy and tidying is not None:
         return replace(tidying, spare=True)
     if outcome is None and plan is not None:
         return rollout.begin(view, plan, record)
+    if outcome is not None and view.edits and record.by == view.me:
+        outcome = Outcome("disputed", ExitCode.FAILED_NOT_CLEAN, f"it is done, but {dispute.in_words(view.edits)}")
     return Move(outcome=outcome)
 
 

@@ -102,11 +102,11 @@ def _annotations(rendered: Object) -> dict[str, str]:
 
 
 def let_go(view: View) -> Move | None:
-    """The next effect that takes down a revision which neither the route nor any Service names; None when there is none. A
-    former version that is kept warm is named by no Service where there is no route: its time says it."""
+    """The next effect that takes down a revision which neither the route nor any Service names; None when there is none. How
+    long a former version is kept warm its time says: without a route nothing names it, and others may have edited a route."""
     record = view.record
     kept = {record.stable, view.seen.front.selects, *view.seen.routed.weights}
-    if record.cool_after is not None and view.seen.routed.kind == "Service":
+    if record.cool_after is not None:
         kept.add(record.previous)
     if record.phase is Phase.PARKED and record.candidate not in overdue(record, view.now):
         kept.add(record.candidate)  # it may go on, or still be answering its last requests
@@ -142,8 +142,13 @@ def front_first(view: View, plan: Plan) -> Move | None:
 
 
 def front_follows(view: View) -> Move | None:
-    """The effect that makes the front Service select the record's stable revision; None when it does, or carries the
-    record itself (then it moves with it)."""
+    """The effect that makes the front Service select the record's stable revision; None when it does, when somebody else
+    changed it (core/dispute.py), or when it carries the record itself (then it moves with it)."""
+    return None if view.front_edits else front_set(view)
+
+
+def front_set(view: View) -> Move | None:
+    """The same, whoever changed it."""
     stable, front = view.record.stable, view.seen.front
     if view.seen.routed.kind == "Service" or stable is None or front.foreign:
         return None

@@ -5,19 +5,23 @@ docc knows last, so that a delete that was broken off can be typed again. Only o
 from __future__ import annotations
 
 from docc.core.names import history_name, parse_revision
-from docc.core.observation import is_docc_s
-from docc.core.route import RECORD_PATH
-from docc.model.moves import Delete, Effect, Object, Patch, Ref
+from docc.core.observation import is_docc_s, see
+from docc.core.route import record_path, traffic
+from docc.model.moves import Delete, Effect, Object, Operation, Patch, Ref
 from docc.model.record import ANNOTATION
-from docc.model.world import Objects
+from docc.model.world import Home, Objects, Routed
 
 
-def next_removal(app: str, objects: Objects, *, keep_workload: bool) -> Effect | None:
-    """None when nothing is left but the Lease. keep_workload: only what docc knows goes: record and history."""
+def next_removal(app: str, objects: Objects, home: Home, *, keep_workload: bool) -> Effect | None:
+    """None when nothing is left but the Lease. keep_workload: only what docc knows goes: record and history. Of a route that
+    others own docc's backends and its record go, in one write."""
+    routed = see(app, objects, routed=True, home=home).routed
     if keep_workload:
-        return _forgotten(app, objects) or _deleted("ConfigMap", objects.history)
+        return _forgotten(app, objects, routed) or _deleted("ConfigMap", objects.history)
+    if routed.foreign and (leave := _left(app, routed)) is not None:
+        return leave
     going = [
-        ("HTTPRoute", objects.route),
+        *(() if routed.foreign else (("HTTPRoute", objects.route),)),
         *(("Service", body) for name, body in objects.services.items() if _is_of(app, name)),
         *(("Deployment", body) for name, body in objects.deployments.items() if _is_of(app, name)),
         ("ConfigMap", objects.history),
@@ -36,14 +40,33 @@ def _deleted(kind: str, body: Object | None) -> Delete | None:
     return Delete(Ref(kind, meta["name"]), meta["uid"], meta["resourceVersion"])
 
 
-def _forgotten(app: str, objects: Objects) -> Patch | None:
+def _left(app: str, routed: Routed) -> Patch | None:
+    """Somebody else's route without this application; its generation says that the rule is still where it was."""
+    spec = traffic(app, routed, {}, port=0, header=None, candidate=None)
+    forget = _unrecorded(routed.record_text, routed.annotation)
+    if not spec and not forget:
+        return None
+    same: Operation = {"op": "test", "path": "/metadata/generation", "value": routed.generation}
+    return Patch(Ref(routed.kind, routed.name), (same, *forget, *spec))
+
+
+def _forgotten(app: str, objects: Objects, routed: Routed) -> Patch | None:
     """The record's removal from whatever carries it."""
-    for kind, body in (("HTTPRoute", objects.route), ("Service", objects.services.get(app))):
-        text = ((body or {}).get("metadata", {}).get("annotations") or {}).get(ANNOTATION)
-        if text is not None:
-            test = {"op": "test", "path": RECORD_PATH, "value": text}
-            return Patch(Ref(kind, app), (test, {"op": "remove", "path": RECORD_PATH}))
+    front = (objects.services.get(app) or {}).get("metadata", {}).get("annotations") or {}
+    for ref, text, annotation in (
+        (Ref("HTTPRoute", routed.name or app), routed.record_text, routed.annotation),
+        (Ref("Service", app), front.get(ANNOTATION), ANNOTATION),
+    ):
+        if forget := _unrecorded(text, annotation):
+            return Patch(ref, forget)
     return None
+
+
+def _unrecorded(text: str | None, annotation: str) -> tuple[Operation, ...]:
+    if text is None:
+        return ()
+    path = record_path(annotation)
+    return {"op": "test", "path": path, "value": text}, {"op": "remove", "path": path}
 
 
 def lock_of(app: str, lease: Object | None) -> Delete | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from docc.core import dispute
 from docc.core.intent import stable_of
 from docc.core.observation import is_docc_s
 from docc.core.phases import Signal, following
 from docc.core.plan import Plan
 from docc.core.pods import bring_up, front_first, front_follows
 from docc.core.route import commit
-from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, next_weight
+from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, header_at, next_weight
 from docc.core.verdict import measured
 from docc.core.view import View, pods_needed
 from docc.core.writes import fail_move, write
@@ -27,26 +28,28 @@ from docc.model.record import ANNOTATION, Phase, Record
 def first(view: View) -> Move:
     """No record: the application is new to docc, or its record was lost."""
     plan, routed = view.plan, view.seen.routed
+    if view.held and not routed.unreadable:
+        gone = f"{'the record of ' * routed.exists}{routed.kind} {routed.name or view.app} is gone"
+        return Move(outcome=Outcome("superseded", ExitCode.LOCKED, f"{gone}: it was deleted in the middle of this"))
     if plan is None or (plan.recorded and not routed.unreadable):  # what is to be brought back is not there any more
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
     if routed.unreadable:
         return Move(outcome=Outcome("refused", ExitCode.LOCKED, routed.unreadable))
     stable: int | None = None
+    if routed.foreign and (why := _unfit(view)):
+        return Move(outcome=Outcome("refused", ExitCode.LOCKED if routed.others_serve else ExitCode.UNUSABLE, why))
     if routed.exists:
-        if not is_docc_s(routed.body):
+        if not routed.foreign and not is_docc_s(routed.body):
             why = (
                 f"{routed.kind} {view.app} exists and docc did not make it; docc takes over nobody's object in silence"
             )
             return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
         stable = stable_of(view.seen)
         if stable is None and any(routed.weights.values()):
-            why = f"{routed.kind} {view.app} has lost its record while several revisions get traffic"
+            why = f"{routed.kind} {routed.name or view.app} has lost its record while several revisions get traffic"
             return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
         # What is wanted serves already: as on a first deploy, there is nothing that it could be taken back to.
         stable = stable if stable != plan.candidate else None
-    elif view.held:
-        why = f"{routed.kind} {view.app} is gone: somebody has deleted it in the middle of this"
-        return Move(outcome=Outcome("superseded", ExitCode.LOCKED, why))
     record = _new_record(view, plan, None, stable)
     if routed.exists:  # who had traffic until now is not known
         record = replace(record, exposed=view.now)
@@ -54,6 +57,19 @@ def first(view: View) -> Move:
     if routed.exists:
         return Move(commit(view.app, routed, record), facts)
     return Move(_create_carrier(view, plan, record), (*facts, Created(routed.kind, view.app)))
+
+
+def _unfit(view: View) -> str:
+    """Why docc cannot put weights into the rule that the manifest names in somebody else's route; "" if it can."""
+    routed = view.seen.routed
+    where, rule = f"HTTPRoute {routed.name}", f'rule "{routed.rule}"' if routed.rule else "only one rule"
+    if not routed.exists:
+        return f"{where} is not there, and docc makes no route that is others' (application.route)"
+    if not routed.has_rule:
+        return f"{where} has no {rule}" if routed.rule else f"{where} has not {rule}: application.route.rule says which"
+    if routed.others_serve:
+        return f"the {rule} of {where} sends requests to other backends; docc takes traffic from nobody in silence"
+    return ""
 
 
 def begin(view: View, plan: Plan, record: Record) -> Move:
@@ -65,7 +81,7 @@ def begin(view: View, plan: Plan, record: Record) -> Move:
 
 def _new_record(view: View, plan: Plan, before: Record | None, stable: int | None) -> Record:
     return Record(
-        epoch=before.epoch + 1 if before else 1,
+        epoch=before.epoch + 1 if before else _marked(view) + 1,
         phase=following(before.phase if before else None, Signal.BEGIN),
         by=view.me,
         since=view.now,
@@ -82,6 +98,12 @@ def _new_record(view: View, plan: Plan, before: Record | None, stable: int | Non
     )
 
 
+def _marked(view: View) -> int:
+    """The highest epoch that a Deployment was marked with: a lost record must not make an old mark current again."""
+    marks = [found.epoch for found in view.seen.revisions.values()]
+    return max((int(mark) for mark in marks if mark and mark.isdecimal()), default=0)
+
+
 def _create_carrier(view: View, plan: Plan, record: Record) -> Create:
     """The routed object is born without traffic (no parentRefs; a selector that matches nothing), with the record."""
     rendered = plan.rendered.route or plan.rendered.front
@@ -96,8 +118,12 @@ def _create_carrier(view: View, plan: Plan, record: Record) -> Create:
 
 def step(view: View, plan: Plan) -> Move:
     """PREPARING, SHIFTING, AWAITING or BAKING, driven by this driver and wanted by its plan."""
+    if (move := dispute.unreachable(view)) is not None:
+        return move
     if reason := _evidence(view):
         return fail_move(view, reason)
+    if (move := dispute.answer(view)) is not None:
+        return move
     if (move := front_follows(view)) is not None:
         return move
     record = view.record
@@ -117,6 +143,8 @@ def _evidence(view: View) -> str:
     record, candidate = view.record, view.candidate
     if view.broken:
         return view.broken
+    if stopped := dispute.stopped_by_hand(view):
+        return stopped
     if view.weight == 0 and not view.seen.routed.header_rules:
         if candidate.trouble is not None and candidate.trouble.fatal:
             return candidate.trouble.why
@@ -248,7 +276,7 @@ def _set_weight(view: View, plan: Plan, weight: int, at: int, since: float) -> M
     )  # fmt: skip
     stable = record.stable or 0
     weights = {**dict.fromkeys(view.seen.routed.weights, 0), stable: 100 - weight, plan.candidate: weight}
-    return write(view, changed, weights, (_weighted(plan, record, weight),), header=_header(plan, at, weight))
+    return write(view, changed, weights, (_weighted(plan, record, weight),), header=header_at(plan.steps, at, weight))
 
 
 def _refused_route(view: View, plan: Plan, since: float) -> Move:
@@ -256,13 +284,6 @@ def _refused_route(view: View, plan: Plan, since: float) -> Move:
     if view.now >= since + plan.limits.progress:
         return fail_move(view, text)
     return Move(wake_at=since + plan.limits.progress, waiting=text)
-
-
-def _header(plan: Plan, at: int, weight: int) -> MatchHeaders | None:
-    """The header rule stays above the weighted one at every weight below 100."""
-    if weight == 100:
-        return None
-    return next((step for step in plan.steps[: at + 1] if isinstance(step, MatchHeaders)), None)
 
 
 def _promote(view: View, plan: Plan, weight: int, at: int) -> Move:

@@ -5,7 +5,8 @@ the controllers' status writes do not) or on metadata.resourceVersion of a front
 of null on an absent key passes on the API server (its JSON Patch library treats absent as null; RFC 6902 would not), but only
 in an object that is there.
 
-Only docc's own rules are edited: those whose backendRefs name a revision of the application, or that have no backend yet.
+Only docc's own rules are edited: those whose backendRefs name a revision of the application (before the first deploy: those
+without backends). Of a route that others own it is the one rule that the manifest names, and of that only the backendRefs.
 Foreign rules, filters, matches and backends stay as they are.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 from docc.core.names import deployment_name, parse_revision, selector
 from docc.core.steps import DEFAULT_HEADER, MatchHeaders
 from docc.model.moves import Object, Operation, Patch, Ref
-from docc.model.record import ANNOTATION, Record
+from docc.model.record import Record
 from docc.model.world import Routed
 
 _ANNOTATIONS = "/metadata/annotations"
@@ -32,29 +33,32 @@ def pointer(*keys: str) -> str:
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
 
 
-RECORD_PATH = pointer("metadata", "annotations", ANNOTATION)
 EPOCH_PATH = pointer("metadata", "annotations", EPOCH)
 MANIFEST_PATH = pointer("metadata", "annotations", MANIFEST)
+
+
+def record_path(annotation: str) -> str:
+    return pointer("metadata", "annotations", annotation)
 
 
 def commit(app: str, routed: Routed, record: Record, *spec: Operation) -> Patch:
     """The patch that writes `record` together with the operations on spec, or fails if anybody wrote first."""
     text = record.to_text()
-    write: Operation = {"op": "add", "path": RECORD_PATH, "value": text}
+    write: Operation = {"op": "add", "path": record_path(routed.annotation), "value": text}
     if not routed.has_annotations:
-        write = {"op": "add", "path": _ANNOTATIONS, "value": {ANNOTATION: text}}
-    return Patch(Ref(routed.kind, app), (_unrecorded(routed), _unchanged(routed), write, *spec))
+        write = {"op": "add", "path": _ANNOTATIONS, "value": {routed.annotation: text}}
+    return Patch(Ref(routed.kind, routed.name or app), (_unrecorded(routed), _unchanged(routed), write, *spec))
 
 
 def guarded(app: str, routed: Routed, *spec: Operation) -> Patch:
     """A patch of the routed object that leaves the record as it is, but tests it like any other."""
-    return Patch(Ref(routed.kind, app), (_unrecorded(routed), _unchanged(routed), *spec))
+    return Patch(Ref(routed.kind, routed.name or app), (_unrecorded(routed), _unchanged(routed), *spec))
 
 
 def _unrecorded(routed: Routed) -> Operation:
     """Nobody has written a record since. Below annotations that are not there, not even a `test` of null passes."""
     if routed.has_annotations:
-        return {"op": "test", "path": RECORD_PATH, "value": routed.record_text}
+        return {"op": "test", "path": record_path(routed.annotation), "value": routed.record_text}
     return {"op": "test", "path": _ANNOTATIONS, "value": None}
 
 
@@ -80,11 +84,25 @@ def traffic(
     if routed.kind == "Service":
         selected = next((revision for revision, weight in weights.items() if weight == 100), None)
         return () if selected is None else select(app, routed.body, selected)
-    rules = routed.body.get("spec", {}).get("rules") or []
+    rules = rules_of(routed.body)
+    if routed.rule is not None:
+        return _of_one_rule(app, rules, weights, port=port, rule=routed.rule)
     edited = edit_rules(app, rules, weights, port=port)
     if header is not None and candidate is not None:
         edited = [*_header_rules(app, edited, header, candidate, port), *edited]
     return () if edited == rules else ({"op": "add", "path": "/spec/rules", "value": edited},)
+
+
+def _of_one_rule(
+    app: str, rules: list[Object], weights: Mapping[int, int], *, port: int, rule: str
+) -> tuple[Operation, ...]:
+    """The backendRefs of a rule in somebody else's route, and nothing else of it. Its place holds by metadata.generation."""
+    operations: list[Operation] = []
+    for at in own_rules(app, rules, rule):
+        backends = _weighted(app, rules[at], weights, port)["backendRefs"]
+        if backends != (rules[at].get("backendRefs") or []):
+            operations.append({"op": "add", "path": f"/spec/rules/{at}/backendRefs", "value": backends})
+    return tuple(operations)
 
 
 def select(app: str, service: Object, revision: int) -> tuple[Operation, ...]:
@@ -96,16 +114,56 @@ def select(app: str, service: Object, revision: int) -> tuple[Operation, ...]:
 
 
 def edit_rules(app: str, rules: list[Object], weights: Mapping[int, int], *, port: int) -> list[Object]:
-    """The rules with `weights` in each of docc's own, and without docc's header rules."""
-    kept = [rule for rule in rules if not is_header_rule(app, rule)]
-    return [_weighted(app, rule, weights, port) if is_ours(app, rule) else rule for rule in kept]
+    """The rules of docc's route with `weights` in each of its own, and without its header rules."""
+    own = own_rules(app, rules)
+    return [
+        _weighted(app, rule, weights, port) if at in own else rule
+        for at, rule in enumerate(rules)
+        if not is_header_rule(app, rule)
+    ]
 
 
-def is_ours(app: str, rule: Object) -> bool:
+def rules_of(body: Object) -> list[Object]:
+    found: list[Object] = body.get("spec", {}).get("rules") or []
+    return found
+
+
+def own_rules(app: str, rules: list[Object], rule: str | None = None) -> tuple[int, ...]:
+    """Where the rules are whose weights are docc's. rule: the name of the one that is in a route of others, "" for its only
+    one; None: the route is docc's, and its rules are those that name a revision, or, while none does, those that send
+    requests nowhere yet."""
+    if rule is not None:
+        named = [at for at, one in enumerate(rules) if one.get("name") == rule or (rule == "" and len(rules) == 1)]
+        return tuple(named)
+    weighted = tuple(at for at, one in enumerate(rules) if revisions_of(app, one) and not is_header_rule(app, one))
+    return weighted or tuple(at for at, one in enumerate(rules) if _waits(one))
+
+
+def revisions_of(app: str, rule: Object) -> dict[int, int]:
+    """The weights by revision. An absent weight means 1 (Gateway API v1, HTTPBackendRef)."""
+    return {
+        revision: int(backend.get("weight", 1))
+        for backend in rule.get("backendRefs") or []
+        if (revision := _revision(app, backend)) is not None
+    }
+
+
+def foreign_weight(app: str, rule: Object) -> int:
+    """What a rule's other backends have, together."""
     backends = rule.get("backendRefs") or []
-    if not backends:
-        return not any(f.get("type") == "RequestRedirect" for f in rule.get("filters") or [])
-    return any(_revision(app, backend) is not None for backend in backends)
+    return sum(int(backend.get("weight", 1)) for backend in backends if _revision(app, backend) is None)
+
+
+def shares(weights: Mapping[int, int]) -> dict[int, int]:
+    """Percent by revision, of those that get any: somebody else's weights need not sum to 100."""
+    total = sum(weights.values())
+    return {revision: max(1, round(100 * weight / total)) for revision, weight in weights.items() if weight > 0}
+
+
+def _waits(rule: Object) -> bool:
+    return not rule.get("backendRefs") and not any(
+        f.get("type") == "RequestRedirect" for f in rule.get("filters") or []
+    )
 
 
 def is_header_rule(app: str, rule: Object) -> bool:
@@ -116,18 +174,9 @@ def is_header_rule(app: str, rule: Object) -> bool:
     return all(any(h.get("name") == DEFAULT_HEADER[0] for h in match.get("headers") or []) for match in matches)
 
 
-def weights_of(app: str, rules: list[Object]) -> tuple[dict[int, int], bool]:
-    """The weights by revision in docc's first rule, and whether all its rules have the same. An absent weight means 1
-    (Gateway API v1, HTTPBackendRef)."""
-    ours = [rule for rule in rules if is_ours(app, rule) and not is_header_rule(app, rule)]
-    found = [
-        {
-            revision: int(backend.get("weight", 1))
-            for backend in rule.get("backendRefs") or []
-            if (revision := _revision(app, backend)) is not None
-        }
-        for rule in ours
-    ]
+def weights_of(app: str, rules: list[Object], rule: str | None = None) -> tuple[dict[int, int], bool]:
+    """The weights by revision in docc's first rule, and whether all its rules have the same."""
+    found = [revisions_of(app, rules[at]) for at in own_rules(app, rules, rule)]
     return (found[0] if found else {}), all(weights == found[0] for weights in found)
 
 
@@ -145,11 +194,10 @@ def _weighted(app: str, rule: Object, weights: Mapping[int, int], port: int) -> 
 def _header_rules(app: str, rules: list[Object], header: MatchHeaders, candidate: int, port: int) -> list[Object]:
     wanted = {"type": "Exact", "name": header.name, "value": header.value}
     above = []
-    for rule in rules:
-        if is_ours(app, rule):
-            matches = rule.get("matches") or [{"path": {"type": "PathPrefix", "value": "/"}}]
-            asked = [{**match, "headers": [*(match.get("headers") or []), wanted]} for match in matches]
-            above.append({**rule, "matches": asked, "backendRefs": [{**_backend(app, candidate, port), "weight": 100}]})
+    for rule in (rules[at] for at in own_rules(app, rules)):
+        matches = rule.get("matches") or [{"path": {"type": "PathPrefix", "value": "/"}}]
+        asked = [{**match, "headers": [*(match.get("headers") or []), wanted]} for match in matches]
+        above.append({**rule, "matches": asked, "backendRefs": [{**_backend(app, candidate, port), "weight": 100}]})
     return above
 
 

@@ -94,6 +94,13 @@ def resume_after(steps: tuple[Step, ...], weight: int) -> int:
     return index
 
 
+def header_at(steps: tuple[Step, ...], at: int, weight: int) -> MatchHeaders | None:
+    """The header rule stays above the weighted one at every weight below 100. at: index of the last step carried out."""
+    if weight == 100:
+        return None
+    return next((step for step in steps[: at + 1] if isinstance(step, MatchHeaders)), None)
+
+
 def next_weight(steps: tuple[Step, ...], after: int) -> int | None:
     """The weight of the first SetWeight behind index `after`, None if there is none."""
     return next((step.weight for step in steps[after + 1 :] if isinstance(step, SetWeight)), None)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from docc.core.meddling import edits, of_front
 from docc.core.plan import Plan
+from docc.core.route import shares
+from docc.core.steps import MatchHeaders, header_at
 from docc.core.verdict import Check, Verdict
+from docc.model.facts import Edit
 from docc.model.record import Record
 from docc.model.world import Revision, Seen
 
@@ -21,11 +25,23 @@ class Checks:
 
 
 @dataclass(frozen=True, slots=True)
+class Dispute:
+    """What a driver remembers of others' changes. since: its first sight of them. seen: the last. put_back: docc's last answer.
+    Unix seconds."""
+
+    since: float
+    seen: float
+    put_back: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """me: this driver's unique name. held: it has seen its own name in the record before. plan None: no manifest is at
     hand, so what is under way is finished and nothing is begun.
     broken: why this driver cannot go on (a timeout, a refused object). untidy: what can wait is left to others. on_hold: no
-    weight grows, because the one who watches says so. acted: when this driver's last write was answered."""
+    weight grows, because the one who watches says so. acted: when this driver's last write was answered. lost: this driver's
+    own record, as it remembers it, is not what the cluster has. forced: docc's weights win over anybody's
+    (--force-conflicts). dispute: what is remembered of others' changes."""
 
     app: str
     me: str
@@ -38,6 +54,28 @@ class View:
     untidy: bool = False
     on_hold: bool = False
     acted: float = 0.0
+    lost: tuple[Edit, ...] = ()
+    forced: bool = False
+    dispute: Dispute | None = None
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What others have changed of what docc wrote last."""
+        if self.seen.record is None:
+            return ()
+        stepped = self.plan is not None and self.plan.digest == self.record.plan and self.record.phase.running
+        header = self.header is not None if stepped else None
+        return edits(self.app, self.seen, self.record, header=header)
+
+    @property
+    def front_edits(self) -> tuple[Edit, ...]:
+        """Those of them that are of the front Service beside a route."""
+        return () if self.seen.record is None else of_front(self.app, self.seen, self.record)
+
+    @property
+    def header(self) -> MatchHeaders | None:
+        """The header rule that belongs above the weighted one at the record's step."""
+        return header_at(self.plan.steps, self.record.step, self.record.weight) if self.plan else None
 
     @property
     def record(self) -> Record:
@@ -56,7 +94,7 @@ class View:
     @property
     def weight(self) -> int:
         """Percent of traffic that the candidate really has."""
-        return self.seen.routed.weights.get(self.record.candidate or 0, 0)
+        return shares(self.seen.routed.weights).get(self.record.candidate or 0, 0)
 
     @property
     def can_return(self) -> bool:

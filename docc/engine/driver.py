@@ -17,13 +17,14 @@ from docc.core.plan import Plan
 from docc.core.view import Checks, View
 from docc.engine import evidence
 from docc.engine.lease import Lease, LeaseLost, Stopped, shown
+from docc.engine.memory import Memory
 from docc.engine.ports import HOLD, ROLL_BACK, Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain, Unreachable
-from docc.model.facts import CheckSeen, LeftUndone, Reverted, Scaled, Updated, Waiting
+from docc.model.facts import CheckSeen, LeftUndone, PutBack, Reverted, Scaled, Updated, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
 from docc.model.record import Phase
-from docc.model.world import Seen
+from docc.model.world import Home, Seen
 
 UNTOUCHED = (ExitCode.UNUSABLE, ExitCode.NOT_FOUND, ExitCode.LOCKED)
 BACKOFF_SECONDS_MAX = 2.0
@@ -38,8 +39,9 @@ LOGIN_SECONDS_MAX = 60.0
 
 @dataclass(slots=True)
 class Driver:
-    """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it. moved:
-    this run has touched production traffic. acted: when its last write was answered."""
+    """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it. forced:
+    docc's weights win over anybody else's (--force-conflicts). moved: this run has touched production traffic. acted: when
+    its last write was answered."""
 
     ports: Ports
     app: str
@@ -48,6 +50,7 @@ class Driver:
     sampling: Sampling
     lease: Lease | None = None
     timeout: float | None = None
+    forced: bool = False
     moved: bool = False
     acted: float = 0.0
     _checks: Checks = field(default=Checks())
@@ -61,6 +64,7 @@ class Driver:
     _updated: bool = False
     _seen: Seen | None = None  # None: what is there is in doubt
     _stable: int | None = None  # who served when this began
+    _memory: Memory = field(default_factory=Memory)
 
     def run(self) -> Outcome:
         """Raises DoccError only while this driver has not written the record yet."""
@@ -90,7 +94,8 @@ class Driver:
             self._failures, self._locked_out = 0, None
             if move.outcome is not None:
                 updated = self._updated and move.outcome.result == "unchanged"
-                return self._midway(replace(move.outcome, result="updated") if updated else move.outcome)
+                outcome = self._memory.ended(move.outcome)
+                return self._midway(replace(outcome, result="updated") if updated else outcome)
             if move.effect is None:
                 self._wait(move, seen, started)
 
@@ -104,9 +109,13 @@ class Driver:
     def _tick(self) -> tuple[Move, Seen]:
         if self.lease is not None:
             self.lease.keep()
+            if self.lease.lapsed:
+                self._memory.forget()
+                self.lease.lapsed = False
         seen = self._look()
         self._sample(seen)
         view = self._view(seen)
+        self._tell_others(view)
         move = planner.advance(view)
         check(view, move)
         if move.effect is not None:
@@ -115,7 +124,9 @@ class Driver:
 
     def _look(self) -> Seen:
         self._seen = None
-        seen = see(self.app, self.ports.cluster.observe(self.app), routed=self.plan.routed if self.plan else None)
+        plan, objects = self.plan, self.ports.cluster.observe(self.app)
+        routed, home = (plan.routed, plan.home or Home(self.app)) if plan else (None, None)
+        seen = self._memory.believed(self.app, self.me, see(self.app, objects, routed=routed, home=home))
         self._seen = seen
         if seen.record is not None and seen.record.by == self.me:
             self._held, phase = True, seen.record.phase
@@ -125,11 +136,17 @@ class Driver:
         return seen
 
     def _view(self, seen: Seen) -> View:
-        now, on_hold = self.ports.clock.now(), self.ports.stop.asked() == HOLD
-        broken, untidy = self._broken, self._untidy
-        return View(
-            self.app, self.me, self.plan, seen, self._checks, now, self._held, broken, untidy, on_hold, self.acted
-        )
+        now, memory = self.ports.clock.now(), self._memory
+        view = View(
+            self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy,
+            on_hold=self.ports.stop.asked() == HOLD, acted=self.acted, lost=memory.lost, forced=self.forced,
+        )  # fmt: skip
+        return replace(view, dispute=memory.followed(view))
+
+    def _tell_others(self, view: View) -> None:
+        """Once for each change of theirs."""
+        if (fact := self._memory.news(view)) is not None:
+            self.ports.sink.emit(view.now, fact)
 
     def _sample(self, seen: Seen) -> None:
         record, metrics, plan = seen.record, self.ports.metrics, self.plan
@@ -142,22 +159,28 @@ class Driver:
         for result in self._checks.results:
             fact = CheckSeen(
                 result.name, result.verdict.value, result.value, result.operator, result.threshold, result.reason,
-                record.weight, result.query, result.series, result.basis,
+                self._view(seen).weight, result.query, result.series, result.basis,
             )  # fmt: skip
             self.ports.sink.emit(now, fact)
 
     def _act(self, move: Move, seen: Seen) -> None:
         assert move.effect is not None
+        self._memory.sent(self.app, move.effect)
         try:
             perform(self.ports, move.effect)
+        except Unreachable:  # it may have arrived all the same
+            raise
         except LookAgain:
+            self._memory.refused(self.app, move.effect)
             raise
         except DoccError as error:
+            self._memory.refused(self.app, move.effect)
             if not move.spare:
                 raise
             self._untidy = True
             self.ports.sink.emit(self.ports.clock.now(), LeftUndone(str(move.effect.ref), words(error)))
             return
+        self._memory.arrived(self.app, move.effect)
         self._waiting = ("", 0.0)
         self.acted = now = self.ports.clock.now()
         for fact in move.facts:
@@ -165,6 +188,8 @@ class Driver:
             self._updated = (
                 self._updated or isinstance(fact, Updated) or (isinstance(fact, Scaled) and fact.replicas > 0)
             )
+            if isinstance(fact, PutBack):
+                self._memory.put_back(now)
             if isinstance(fact, Reverted):  # traffic is safe: now there is time to ask why
                 for found in evidence.gather(self.ports, seen.revision(fact.candidate)):
                     self.ports.sink.emit(now, found)
@@ -196,7 +221,7 @@ class Driver:
     def _back_off(self, error: DoccError) -> None:
         """The first time at once (a revert must not wait), then 50 ms, 100 ms, ... up to two seconds; as long as a busy server
         asks for, within limits, whatever happens in between."""
-        delay = 0.0 if self._failures == 0 else min(0.05 * 2 ** (self._failures - 1), BACKOFF_SECONDS_MAX)
+        delay = 0.0 if self._failures == 0 else min(0.05 * 2 ** min(self._failures - 1, 9), BACKOFF_SECONDS_MAX)
         self._failures += 1
         clock = self.ports.clock
         asked = clock.now() + (min(error.wait, self._patience()) if isinstance(error, Unreachable) else 0.0)
@@ -228,6 +253,7 @@ class Driver:
         why, outcome = f"{shown(holder)} took the lock over", None
         with contextlib.suppress(DoccError):
             self._untidy = True
+            self._memory.forget()
             outcome = planner.advance(self._view(self._look())).outcome
         return self._midway(outcome or Outcome("superseded", ExitCode.LOCKED, why))
 

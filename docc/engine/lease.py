@@ -40,13 +40,15 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Lease:
-    """me: this driver's unique name. renewed: unix seconds of the last renewal."""
+    """me: this driver's unique name. renewed: unix seconds of the last renewal. lapsed: it was not ours for a while, and others
+    may have had it."""
 
     ports: Ports
     app: str
     me: str
     namespace: str
     renewed: float = field(default=0.0)
+    lapsed: bool = False
 
     @property
     def ref(self) -> Ref:
@@ -122,8 +124,10 @@ class Lease:
             if found is not None and holder_of(found) not in ("", self.me):
                 raise LeaseLost(holder_of(found)) from None
             if found is not None and not holder_of(found):  # whoever had it meanwhile has given it back
+                self.lapsed = True
                 self._take(found, now)
         except Gone:  # somebody deleted it; if somebody else has made a new one by now, that is found out next time
+            self.lapsed = True
             self._take(None, now)
         except LookAgain as error:
             asked = error.wait if isinstance(error, Unreachable) else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from docc.core.home import home_of
 from docc.core.names import history_name
 from docc.core.removal import lock_of, next_removal
 from docc.engine.driver import perform, words
@@ -22,6 +23,7 @@ def remove(ports: Ports, app: str, namespace: str, me: str, *, keep_workload: bo
         lease.acquire()
     except Stopped as stopped:
         return stopped.outcome
+    home = home_of(app, ports.cluster.observe(app).deployments)  # which go before it does
     why, failures, touched = "", 0, False
     try:
         while failures < TRIES_MAX:
@@ -29,7 +31,7 @@ def remove(ports: Ports, app: str, namespace: str, me: str, *, keep_workload: bo
                 return Outcome("stopped", ExitCode.INTERRUPTED, "what is gone is gone; the same command goes on")
             try:
                 lease.keep()
-                effect = next_removal(app, ports.cluster.observe(app), keep_workload=keep_workload)
+                effect = next_removal(app, ports.cluster.observe(app), home, keep_workload=keep_workload)
                 effect = effect or lock_of(app, ports.cluster.read(Ref("Lease", history_name(app))))
                 if effect is None:
                     return Outcome("forgotten" if keep_workload else "deleted", ExitCode.DONE, "")

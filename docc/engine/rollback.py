@@ -73,7 +73,11 @@ def _driven(ports: Ports, me: str, wanted: Wanted, *, moved: bool = False) -> Ou
     while True:
         attempt += 1
         try:
-            return drive(Driver(ports, wanted.app, me, wanted.plan, UNJUDGED, lease, wanted.timeout, moved, acted))
+            driver = Driver(
+                ports, wanted.app, me, wanted.plan, UNJUDGED, lease,
+                timeout=wanted.timeout, moved=moved, acted=acted,
+            )  # fmt: skip
+            return drive(driver)
         except LookAgain:  # once the traffic has moved, what follows from it is not given up at the first silence
             if not moved or attempt == TRIES_MAX:
                 raise

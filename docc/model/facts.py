@@ -170,6 +170,42 @@ class StableLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What somebody else has changed of what docc wrote. where: the object. field: "" for the object itself. manager: who, as
+    the API server knows it, "" if it does not; at: when they last wrote it, unix seconds."""
+
+    where: str
+    field: str
+    ours: str
+    theirs: str
+    manager: str = ""
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Meddled:
+    """Somebody else's hand is in it. then: what docc does about it."""
+
+    edits: tuple[Edit, ...]
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What others had changed is as docc wrote it again, by their own hand."""
+
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """docc wrote its own again. what: its weights, its selector, or its record."""
+
+    edits: tuple[Edit, ...]
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What tells why: a container's last log lines, the answers that a probe got. text may have several lines."""
 
@@ -198,5 +234,8 @@ Fact = (
     | LeftUndone
     | Settled
     | StableLost
+    | Meddled
+    | TakenBack
+    | PutBack
     | Evidence
 )

@@ -51,6 +51,14 @@ class GatewayName:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteRule:
+    """One rule of an HTTPRoute that others own. rule "": its only one."""
+
+    name: str
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     name: str
     namespace: str | None
@@ -60,6 +68,7 @@ class Application:
     hosts: tuple[str, ...] = ()
     paths: tuple[str, ...] = ("/",)
     mesh: bool = False
+    route: RouteRule | None = None
 
     @property
     def http_port(self) -> int | None:

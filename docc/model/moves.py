@@ -54,7 +54,7 @@ Effect = Create | Patch | Delete
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a drive ended. result: promoted, unchanged, reverted, returned, parked, superseded, refused,
-    abandoned (before the candidate got traffic) or stuck."""
+    abandoned (before the candidate got traffic), disputed (others changed what docc wrote) or stuck."""
 
     result: str
     exit_code: ExitCode

@@ -128,6 +128,15 @@ class Record:
             raise RecordError(f"the annotation {ANNOTATION} cannot be read: {error}") from error
 
 
+def writer_of(text: str | None) -> str:
+    """Who wrote a record, also one of another docc's that cannot be read; "" for what no docc has written."""
+    try:
+        values = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return ""
+    return str(values.get("by") or "") if isinstance(values, dict) and "v" in values else ""
+
+
 def _from_values(values: dict[str, Any]) -> Record:
     known = {field.name for field in fields(Record)}
     unknown = sorted(set(values) - known)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from docc.model.moves import Object
-from docc.model.record import Record
+from docc.model.record import ANNOTATION, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,31 @@ class Objects:
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """Where an application's traffic is divided. route: the HTTPRoute's name. rule: as in Routed."""
+
+    route: str
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Routed:
     """The object that carries traffic and record: the HTTPRoute, or the front Service of an application without a route.
 
-    weights: by revision, in the first rule that names one; {} before the first. agrees: all rules that name revisions have
-    the same weights. accepted: what every parent's controller says of this generation; None: nothing (yet).
+    name: "" as the application's. rule: of a route that others own, the name of docc's one rule ("" for the only one); None:
+    the object is docc's. annotation: what the record is kept in. has_rule: a rule of docc's is there. others_serve: one of
+    them sends requests to somebody else's backends too.
+    weights: percent by revision, in the first rule that names one; {} before the first. agrees: all rules that name
+    revisions have the same. accepted: what every parent's controller says of this generation; None: nothing (yet).
     """
 
     kind: Literal["HTTPRoute", "Service"]
     exists: bool = False
+    name: str = ""
+    rule: str | None = None
+    annotation: str = ANNOTATION
+    has_rule: bool = True
+    others_serve: bool = False
     generation: int = 0
     resource_version: str = ""
     record_text: str | None = None
@@ -45,6 +61,11 @@ class Routed:
     accepted: bool | None = None
     refusal: str = ""
     body: Object = field(default_factory=dict)
+
+    @property
+    def foreign(self) -> bool:
+        """The route is somebody else's, and docc's is one rule of it."""
+        return self.rule is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +110,16 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The front Service. selects: the revision in its selector, None when it selects none of docc's."""
+    """The front Service. selects: the revision in its selector, None when it selects none of docc's. ready: pods behind it that
+    can serve now."""
 
     exists: bool = False
     selects: int | None = None
+    ready: int = 0
     epoch: str | None = None
     has_annotations: bool = False
     foreign: bool = False
+    body: Object = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

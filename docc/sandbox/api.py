@@ -5,7 +5,8 @@ application(Setting(store, token, audit, logs, proxies)) -> aiohttp.web.Applicat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
@@ -101,8 +102,10 @@ def _kind(request: web.Request) -> Kind:
     return found
 
 
-def _written(request: web.Request, options: Mapping[str, Any] | None = None) -> Store:
-    """Where a write goes: with dryRun=All to a store that is forgotten afterwards."""
+@contextlib.contextmanager
+def _written(request: web.Request, options: Mapping[str, Any] | None = None) -> Iterator[Store]:
+    """Where a write goes: with dryRun=All to a store that is forgotten afterwards. The manager is as the client says, or what
+    its User-Agent begins with."""
     store, asked = (
         request.app[SETTING].store,
         [*request.query.getall("dryRun", []), *((options or {}).get("dryRun") or [])],
@@ -111,7 +114,9 @@ def _written(request: web.Request, options: Mapping[str, Any] | None = None) -> 
         raise invalid(
             None, "", [cause("dryRun", "FieldValueNotSupported", 'Unsupported value: supported values: "All"')]
         )
-    return store.rehearsal() if asked else store
+    manager = request.query.get("fieldManager") or request.headers.get("User-Agent", "").split("/")[0]
+    with (store.rehearsal() if asked else store).written_by(manager) as found:
+        yield found
 
 
 async def _collection(request: web.Request) -> web.StreamResponse:
@@ -120,7 +125,8 @@ async def _collection(request: web.Request) -> web.StreamResponse:
     if request.method == "POST":
         body = await read_object(request)
         _addressed(kind, body, namespace or ("default" if kind.namespaced else None), None)
-        return web.json_response(_written(request).create(kind.kind, body), status=201)
+        with _written(request) as written:
+            return web.json_response(written.create(kind.kind, body), status=201)
     if request.method != "GET":
         raise StoreError(405, "MethodNotAllowed", f"{request.method} of a collection: {SPOKEN}")
     chosen = chooser(kind, namespace, request.query)
@@ -164,9 +170,8 @@ async def _object(request: web.Request) -> web.StreamResponse:
     if request.method == "DELETE":
         options = (await read_object(request)) if request.can_read_body else {}
         wanted = _delete_options(request, kind, options)
-        gone = _written(request, options).delete(
-            *place, uid=wanted.get("uid"), resource_version=wanted.get("resourceVersion")
-        )
+        with _written(request, options) as written:
+            gone = written.delete(*place, uid=wanted.get("uid"), resource_version=wanted.get("resourceVersion"))
         return web.json_response(gone if kind.kind in _ANSWERED_WHOLE else refusals.gone(kind, gone))
     raise StoreError(405, "MethodNotAllowed", f"{request.method} of an object: {SPOKEN}")
 
@@ -176,10 +181,12 @@ async def _changed(request: web.Request, kind: Kind, subresource: str) -> Object
     place = (kind.kind, names.get("namespace"), names["name"])
     if request.method == "PATCH":
         patch, form = await read_patch(request)
-        return _written(request).patch(*place, patch, form=form, subresource=subresource)
+        with _written(request) as written:
+            return written.patch(*place, patch, form=form, subresource=subresource)
     body = await read_object(request)
     _addressed(kind, body, names.get("namespace"), names["name"])
-    return _written(request).replace(kind.kind, body, subresource=subresource)
+    with _written(request) as written:
+        return written.replace(kind.kind, body, subresource=subresource)
 
 
 def _delete_options(request: web.Request, kind: Kind, options: Object) -> Object:
@@ -214,9 +221,12 @@ async def _subresource(request: web.Request) -> web.StreamResponse:
             return web.json_response(scale.of(setting.store.get(*place)))
         case "scale", "PATCH" if kind.kind == "Deployment":
             patch, form = await read_patch(request)
-            return web.json_response(scale.patch(_written(request), place, patch, form))
+            with _written(request) as written:
+                return web.json_response(scale.patch(written, place, patch, form))
         case "scale", "PUT" if kind.kind == "Deployment":
-            return web.json_response(scale.replace(_written(request), place, await read_object(request)))
+            whole = await read_object(request)
+            with _written(request) as written:
+                return web.json_response(scale.replace(written, place, whole))
         case "log", "GET" if kind.kind == "Pod":
             return _log(request, setting)
         case (("status" | "scale" | "log"), _) if names["subresource"] in _subresources(kind):

@@ -5,6 +5,7 @@ one thread; knows no HTTP and no controller. Objects are plain dicts as on the w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import itertools
 import json
@@ -19,6 +20,7 @@ from typing import Any
 from docc.sandbox import refusals, validation
 from docc.sandbox.defaults import fill
 from docc.sandbox.kinds import by_kind
+from docc.sandbox.managers import managed
 from docc.sandbox.patches import FailedTest, json_patch, merge_patch
 from docc.sandbox.refusals import StoreError
 
@@ -50,6 +52,7 @@ class Store:
         self.version = self._first = next(self._versions)
         self._history: deque[Change] = deque(maxlen=HISTORY_MAX)
         self._waiting: set[asyncio.Event] = set()
+        self._manager = "sandbox"
 
     # --- reading
     def get(self, kind: str, namespace: str | None, name: str) -> Object:
@@ -102,6 +105,15 @@ class Store:
         other._versions = itertools.count(self.version + 1)
         return other
 
+    @contextlib.contextmanager
+    def written_by(self, manager: str) -> Iterator[Store]:
+        """Whom metadata.managedFields names for what is written inside, without waiting for anything."""
+        before, self._manager = self._manager, manager or self._manager
+        try:
+            yield self
+        finally:
+            self._manager = before
+
     def create(self, kind: str, body: Object) -> Object:
         definition, body = by_kind(kind), copy.deepcopy(body)
         body.setdefault("metadata", {})
@@ -125,7 +137,9 @@ class Store:
         if definition.generation:
             meta["generation"] = 1
         body.update(apiVersion=definition.api_version, kind=kind)
-        self._record("ADDED", key, fill(kind, body))
+        body = fill(kind, body)
+        self._note_manager(None, body)
+        self._record("ADDED", key, body)
         return self.get(*key)
 
     def patch(
@@ -182,6 +196,7 @@ class Store:
         after["metadata"] = {**{k: meta[k] for k in kept if k in meta}, **own}
         _without_empty_maps(after["metadata"])
         after.update(apiVersion=definition.api_version, kind=kind)
+        self._note_manager(before, after)
         if after == before:
             return copy.deepcopy(before)
         if definition.generation and _wanted(after) != _wanted(before):
@@ -291,6 +306,11 @@ class Store:
         if causes:
             meta = body.get("metadata")
             raise refusals.invalid(definition, str(meta.get("name", "")) if isinstance(meta, dict) else "", causes)
+
+    def _note_manager(self, before: Object | None, after: Object) -> None:
+        if after["kind"] == "HTTPRoute":
+            now = rfc3339(self._now())
+            after["metadata"]["managedFields"] = managed(before, after, self._manager, now)
 
     def _generate_name(self, kind: str, meta: Any) -> None:
         """A name that is free, but for a chance so small that the client is told of it with 409."""

@@ -17,6 +17,7 @@ from docc.model.manifest import (
     Port,
     PrometheusSource,
     Readiness,
+    RouteRule,
     Strategy,
 )
 from docc.spec.check import check, seconds, strategy_of
@@ -77,6 +78,7 @@ def build(found: dict[str, Any]) -> Manifest:
             hosts=tuple(application.get("hosts", ())),
             paths=tuple(application.get("paths", ("/",))),
             mesh=application.get("mesh", False),
+            route=RouteRule(**application["route"]) if "route" in application else None,
         ),
         spec_hash=spec_hash(application["containers"]),
         strategy=_strategy(strategy_of(found)),

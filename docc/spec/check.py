@@ -224,10 +224,26 @@ def _routable(values: dict[str, Any]) -> Found:
     wanted: dict[str, Path] = {
         kind: (*strategy, kind) for kind in ("canary", "ab_testing") if kind in strategy_of(values)
     }
-    if values["application"].get("mesh"):
-        wanted["mesh"] = ("application", "mesh")
+    wanted |= {kind: ("application", kind) for kind in ("mesh", "route") if values["application"].get(kind)}
     for kind, path in wanted.items():
         yield path, None, f"{kind} needs a container with an HTTP port: only HTTP can be split"
+
+
+def _others_route(values: dict[str, Any]) -> Found:
+    """Gateway, hosts and paths of somebody else's route are theirs."""
+    application = values["application"]
+    if "route" not in application:
+        return
+    for field in ("gateway", "hosts", "paths", "mesh"):
+        if field in application:
+            yield (
+                ("application", field),
+                None,
+                f"{field} is its owners' to say where route names an HTTPRoute of others",
+            )
+    if "ab_testing" in strategy_of(values):
+        why = "ab_testing needs rules of its own above the weighted one, which docc adds to no route of others"
+        yield (*_strategy_path(values), "ab_testing"), None, why
 
 
 def _conditions(values: dict[str, Any]) -> Found:
@@ -284,7 +300,7 @@ def _durations(strategy: dict[str, Any]) -> Iterator[tuple[Path, str]]:
         yield ("canary", "interval"), interval
 
 
-_RULES = (_one_strategy, _names, _ports, _routable, _conditions, _times, _prometheus)
+_RULES = (_one_strategy, _names, _ports, _routable, _others_route, _conditions, _times, _prometheus)
 
 
 def seconds(value: float | str) -> float:

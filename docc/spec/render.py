@@ -18,7 +18,8 @@ from docc.spec.assets import folder
 
 
 def render(manifest: Manifest, namespace: str, revision: int, gateway: GatewayName | None) -> Rendered:
-    """gateway None: without `mesh` the application gets no route, and its front Service carries the traffic."""
+    """gateway None: without `mesh` the application gets no route, and its front Service carries the traffic, or the route is
+    others' (application.route), and is not rendered."""
     application = manifest.application
     common: dict[str, Any] = {
         "application": application,
@@ -42,7 +43,7 @@ def render(manifest: Manifest, namespace: str, revision: int, gateway: GatewayNa
     return Rendered(
         deployment=made("deployment.json.j2"),
         front=made("front_service.json.j2"),
-        service=made("service.json.j2") if routed else None,
+        service=made("service.json.j2") if routed or application.route else None,
         route=made("http_route.json.j2") if routed else None,
     )
 

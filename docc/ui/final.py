@@ -90,6 +90,10 @@ def text(ending: Ending) -> str:
     lines = [headline(ending)]
     if not ending.clean:
         lines += [f"  {step}" for step in rescue.steps(ending.app, ending.at, ending.seen)]
+        if ending.outcome.result == "disputed":
+            lines.append(
+                f"  go on:   docc resume {ending.app} {ending.at} --force-conflicts, with docc's weights again"
+            )
     elif command := undo(ending):
         lines.append(f"  {next_label(ending)}: {command}")
         if ending.outcome.exit_code is ExitCode.UNUSABLE:

@@ -120,6 +120,9 @@ def _is_gateway(ref: Object) -> bool:
 
 def _way_in(manifest: Manifest, plan: Plan) -> str:
     """By which door requests come."""
+    if plan.home is not None:
+        rule = f'rule "{plan.home.rule}"' if plan.home.rule else "the only rule"
+        return f"reached by {rule} of HTTPRoute {plan.home.route}, which others own"
     if plan.rendered.route is None:
         return f"reached by Service {plan.app} alone: there is no route"
     *gateways, last = plan.rendered.route["spec"]["parentRefs"]

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator
 
 from docc.core.names import APP_LABEL, REVISION_LABEL, deployment_name, parse_revision, selector
-from docc.core.route import is_header_rule, is_ours
+from docc.core.route import is_header_rule, own_rules, rules_of
 from docc.model.moves import Object, Operation
 from docc.model.world import Seen
 
@@ -37,24 +37,26 @@ def by_hand(app: str, stable: int, seen: Seen) -> str:
     if seen.routed.kind == "Service":
         change = {"spec": {"selector": selector(app, stable)}}
         return f"service {app} -p {_argument(change)}"
-    rules = seen.routed.body.get("spec", {}).get("rules") or []
-    return f"httproute {app} --type=json -p {_argument(operations(app, stable, rules))}"
+    routed = seen.routed
+    changes = operations(app, stable, rules_of(routed.body), routed.rule)
+    return f"httproute {routed.name or app} --type=json -p {_argument(changes)}"
 
 
 def _argument(value: object) -> str:
     return shlex.quote(json.dumps(value, separators=(",", ":")))
 
 
-def operations(app: str, stable: int, rules: list[Object]) -> list[Operation]:
+def operations(app: str, stable: int, rules: list[Object], rule: str | None = None) -> list[Operation]:
     """A JSON Patch: 100 to stable, 0 to docc's other backends; foreign ones stay. Header rules go last, from the end, so that
     no index moves before it is used."""
     changes: list[Operation] = []
     gone: list[Operation] = []
-    for at, rule in enumerate(rules):
-        if is_header_rule(app, rule):
+    own = own_rules(app, rules, rule)
+    for at, one in enumerate(rules):
+        if rule is None and is_header_rule(app, one):
             gone.insert(0, {"op": "remove", "path": f"/spec/rules/{at}"})
-        elif is_ours(app, rule):
-            changes += _all_to(stable, app, rule.get("backendRefs") or [], f"/spec/rules/{at}/backendRefs")
+        elif at in own:
+            changes += _all_to(stable, app, one.get("backendRefs") or [], f"/spec/rules/{at}/backendRefs")
     return changes + gone
 
 

@@ -10,13 +10,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from docc.core.cooling import overdue, reachable, warm
+from docc.core.meddling import edits
 from docc.engine.lease import DURATION_SECONDS, age_of, holder_of, shown
+from docc.model.facts import Edit
 from docc.model.moves import Object
 from docc.model.record import Phase, Record
 from docc.model.world import Revision, Seen
 from docc.ui import rescue
 from docc.ui.console import neutral
-from docc.ui.words import clock, duration, one_line
+from docc.ui.words import by, clock, duration, one_line, what
 
 # A word or two for the first line, and what it means where that does not show in the lines below.
 _PHASES = {
@@ -50,7 +52,8 @@ class RevisionView:
 class StatusView:
     """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
     seconds since the living driver's last renewal. cool_after: unix seconds until which a rollback is one write, `overdue`
-    when it has passed. refusal: what the Gateway's controller has against the route. next: commands, with what they do."""
+    when it has passed. refusal: what the Gateway's controller has against the route. others: what somebody else has changed of
+    what docc wrote. next: commands, with what they do."""
 
     app: str
     namespace: str
@@ -64,6 +67,7 @@ class StatusView:
     revisions: tuple[RevisionView, ...]
     accepted: bool | None
     refusal: str
+    others: tuple[Edit, ...]
     excused: tuple[str, ...]
     driver: str
     heartbeat: float | None
@@ -96,6 +100,7 @@ def status_view(
         revisions=tuple(_revisions(seen, record)),
         accepted=seen.routed.accepted,
         refusal=seen.routed.refusal if seen.routed.accepted is False else "",
+        others=edits(app, seen, record),
         excused=record.excused,
         driver=shown(holder_of(lease)) if alive and lease is not None else "",
         heartbeat=max(0.0, age) if alive and age is not None else None,
@@ -124,6 +129,11 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
             yield neutral(f"           {one_line(revision.trouble)}")
     if view.refusal:
         yield neutral(f"  route    refused by {one_line(view.refusal)}")
+    for edit in view.others:
+        yield neutral(f"  others   changed {one_line(what(edit))}")
+        yield neutral(f"           {one_line(edit.theirs)} instead of {one_line(edit.ours)}")
+        if who := by(edit):
+            yield neutral(f"           {one_line(who)}")
     if view.excused:
         yield neutral(f"  ignored  {', '.join(view.excused)}: failed before this rollout (--baseline=ignore)")
     yield f"  driver   {neutral(_driver(view))}"
@@ -199,6 +209,10 @@ def _advice(app: str, at: str, seen: Seen, now: float, *, alive: bool) -> Iterat
         yield f"docc promote {app} {at} goes on"
     if record.phase is Phase.PARKED or (not record.phase.at_rest and not alive):
         yield f"docc resume {app} {at} goes on; so does the same docc deploy"
+    others = edits(app, seen, record)
+    if (record.phase.at_rest or not alive) and others and all(edit.theirs != "gone" for edit in others):
+        again = "docc deploy" if record.phase.at_rest else f"docc resume {app} {at}"
+        yield f"{again} --force-conflicts writes docc's weights again"
     if overdue(record, now):
         yield f"docc gc {app} {at} takes down what is not needed any more"
     if record.phase is Phase.REVERTED:

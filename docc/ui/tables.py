@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from docc.core.cooling import warm
 from docc.core.history import Entry
+from docc.core.home import SHARED_PREFIX
 from docc.model.moves import Object
 from docc.model.record import ANNOTATION, Record, RecordError, to_rfc3339
 from docc.model.world import Seen
@@ -29,13 +30,10 @@ class App:
 
 
 def apps(carriers: Sequence[Object], now: float) -> list[App]:
-    """One App for each object that carries a record."""
+    """One App for each record; a route of others may carry several."""
     found = []
-    for body in carriers:
+    for body, name, text in ((one, *record) for one in carriers for record in _records(one)):
         meta = body["metadata"]
-        text = (meta.get("annotations") or {}).get(ANNOTATION)
-        if text is None:
-            continue
         try:
             record = Record.from_text(text)
             phase = record.phase.value
@@ -43,8 +41,17 @@ def apps(carriers: Sequence[Object], now: float) -> list[App]:
         except RecordError:
             phase, serving = "unreadable", "-"
         born = datetime.fromisoformat(meta["creationTimestamp"].replace("Z", "+00:00")).timestamp()
-        found.append(App(meta["namespace"], meta["name"], phase, serving, round(max(0.0, now - born))))
+        found.append(App(meta["namespace"], name, phase, serving, round(max(0.0, now - born))))
     return sorted(found, key=lambda app: (app.namespace, app.name))
+
+
+def _records(body: Object) -> Iterator[tuple[str, str]]:
+    """(application, its record)."""
+    for key, text in (body["metadata"].get("annotations") or {}).items():
+        if key == ANNOTATION:
+            yield body["metadata"]["name"], text
+        elif key.startswith(SHARED_PREFIX):
+            yield key.removeprefix(SHARED_PREFIX), text
 
 
 def table(rows: Sequence[App], *, with_namespace: bool) -> str:

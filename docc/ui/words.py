@@ -82,9 +82,35 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
             return Line("rest", _settled(fact))
         case facts.StableLost():
             return Line("STUCK", _stable_lost(fact), "bold red")
+        case facts.Meddled():
+            return Line("others", f"{_theirs(fact.edits)}; {fact.then}", "bold yellow")
+        case facts.TakenBack():
+            return Line("others", f"{fact.where} is as docc wrote it again")
+        case facts.PutBack():
+            return Line("put back", f"docc has written {fact.what} again; found: {_theirs(fact.edits)}", "bold yellow")
         case facts.Evidence():
             return Line("why", fact.text, "red")
     assert_never(fact)
+
+
+def edited(edit: facts.Edit) -> str:
+    """One change by another hand: what, which values, who and when."""
+    who = f" ({by(edit)})" if edit.manager else ""
+    return f"{what(edit)}: {edit.theirs} instead of {edit.ours}{who}"
+
+
+def what(edit: facts.Edit) -> str:
+    return f"{edit.field} of {edit.where}" if edit.field else edit.where
+
+
+def by(edit: facts.Edit) -> str:
+    """ "" if nobody is known."""
+    when = f" at {clock(edit.at)}" if edit.at is not None else ""
+    return f"by {edit.manager}{when}" if edit.manager else ""
+
+
+def _theirs(edits: tuple[facts.Edit, ...]) -> str:
+    return "; ".join(edited(edit) for edit in edits)
 
 
 def _began(fact: facts.Began) -> str:

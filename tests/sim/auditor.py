@@ -6,19 +6,20 @@ tests/sim/ledger.py has the laws of the history, tests/sim/exits.py those of exi
 from __future__ import annotations
 
 import copy
-import json
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.sim.ledger import Ledger
+from tests.sim.ledger import Ledger, read
 from tests.sim.world import Key, Object, Violation, World, weights_in
 
 SCALE = 3
 DRAIN_SECONDS_MIN = 2.0
 SKEW = 4.0
 """Seconds by which two people's clocks may differ; none is off by more than half of it for longer than a request takes."""
+LOOK_SECONDS = 0.05
+"""Between a look and what is done by it; and between a process' last look and its end, when it gives its Lease back."""
 ROUTE, FRONT = ("HTTPRoute", "shop"), ("Service", "shop")
 
 
@@ -33,8 +34,7 @@ def carrier(world: World) -> Object | None:
 
 
 def record_in(body: Object | None) -> dict[str, Any]:
-    text = ((body or {}).get("metadata", {}).get("annotations") or {}).get("docc.dev/rollout", "{}")
-    found = json.loads(text)
+    found = read(((body or {}).get("metadata", {}).get("annotations") or {}).get("docc.dev/rollout"))
     return found if found.get("v", 1) == 1 else {}
 
 
@@ -68,6 +68,22 @@ def traffic(world: World) -> dict[str, int]:
     return {front: 100} if front else {}
 
 
+def consistent(record: dict[str, Any], weights: dict[str, int]) -> bool:
+    """The weights are those that the record tells of."""
+    if not record or not weights or record.get("stable") is None:
+        return True
+    candidate, told = record.get("candidate"), record.get("weight", 0)
+    found = percents(weights)
+    real = 0 if candidate is None else found.get(f"shop-v{candidate}", 0)
+    return bool(real == told and found.get(f"shop-v{record['stable']}", 0) == 100 - told)
+
+
+def percents(weights: dict[str, int]) -> dict[str, int]:
+    """Whatever they sum to."""
+    total = sum(weights.values()) or 1
+    return {name: round(100 * weight / total) for name, weight in weights.items()}
+
+
 @dataclass
 class Auditor:
     """fell: when a revision lost its last traffic. warm: until when a former version must stay up."""
@@ -91,6 +107,19 @@ class Auditor:
     """Somebody has laid hands on pods or Services."""
     hands: float = -math.inf
     """When that was: no look can be newer than it has been taken."""
+    laid: float = -math.inf
+    """When somebody last edited route or front: no look can be newer than it has been taken."""
+    theirs: dict[str, int] | None = None
+    """The weights in force, if they are somebody else's, or their record tells of others."""
+    meddled: bool = False
+    """Somebody has changed what is docc's of route, front or record."""
+    wrote: set[str] = field(default_factory=set)
+    """The processes that have written the record, and those of them that must not any more: `docc delete` has taken it away."""
+    over: set[str] = field(default_factory=set)
+    forced: set[str] = field(default_factory=set)
+    """The processes whose weights are to win."""
+    overwritten: dict[str, float] = field(default_factory=dict)
+    """Who has written over somebody's weights without being asked to, and when."""
 
     def fork(self) -> Auditor:
         return copy.deepcopy(self)
@@ -107,11 +136,12 @@ class Auditor:
         if world.weather.ending:
             return
         route = world.objects.get(ROUTE)
-        self._rules(world, route)
         record, weights, trial = record_of(world), traffic(world), trials(route)
         if key in (ROUTE, FRONT) and (positive(weights) != positive(self.weights) or trial != self.trial):
             self.moved.add(actor)
             self.last = (world.now, actor)
+        self._hand(world, actor, key, record, weights)
+        self._rules(world, route, docc_s=actor != "somebody" and weights != self.weights)
         self._epoch(record)
         lost = {n for n, w in self.weights.items() if w and not weights.get(n)} | (self.trial - trial)
         self.fell.update(dict.fromkeys(lost, world.now))
@@ -124,7 +154,7 @@ class Auditor:
             ):
                 self._grown(world, record, name, weight)
         self._true(record, weights, route)
-        self._warmth(world, record)
+        self._warmth(world, record, actor)
         self.weights, self.trial, self.record = weights, trial, record
         if record:
             self.drain, self.stable = float(record.get("drain", 30.0)), record.get("stable")
@@ -147,20 +177,23 @@ class Auditor:
             if after is None or now < min(then, SCALE):  # a manifest may ask for fewer, but never for less than that
                 self._taken_down(world, verb, name, gone=after is None, replicas=then)
         if kind == "Service" and after is None and key != FRONT and verb != "delete":
-            require(name not in named(world), f"{actor} deletes Service {name}, which is named")
+            unseen = world.now - self.laid < LOOK_SECONDS
+            require(unseen or name not in named(world), f"{actor} deletes Service {name}, which is named")
             self._drained(world, name)
         if verb == "gc" and key in (ROUTE, FRONT) and after is not None:
             then = record_in(before)
             if then.get("phase") in ("preparing", "shifting", "awaiting", "baking", "stuck"):
                 require(False, f"gc decides about a rollout in phase {then['phase']}")
-            same = positive(weights_in(before)) == positive(weights_in(after)) if kind == "HTTPRoute" else True
+            then_now = [percents(positive(weights_in(body))) for body in (before, after)]
+            same = then_now[0] == then_now[1] if kind == "HTTPRoute" else True
             require(same, f"{actor} moves traffic: {weights_in(after)}")
 
     def _taken_down(self, world: World, verb: str, name: str, *, gone: bool, replicas: int) -> None:
         if verb == "delete":
             require(name not in positive(traffic(world)), f"delete takes the pods of {name} before the route")
             return
-        require(name not in named(world), f"{name} is taken down while the route or a Service names it")
+        unseen = world.now - self.laid < LOOK_SECONDS
+        require(unseen or name not in named(world), f"{name} is taken down while the route or a Service names it")
         if gone:
             require(replicas == 0, f"Deployment {name} is deleted with {replicas} pods")
         self._drained(world, name)
@@ -177,12 +210,12 @@ class Auditor:
             left = self.warm.get(name, 0.0) - world.now
             require(left <= SKEW, f"{name} is taken down {left:.1f} s before its time to stay warm is over")
 
-    def _warmth(self, world: World, record: dict[str, Any]) -> None:
+    def _warmth(self, world: World, record: dict[str, Any], actor: str) -> None:
         if record.get("phase") == "succeeded" and self.record.get("phase") == "promoting" and record.get("previous"):
             until, since = instant(record["cool_after"]), instant(record["since"])
             require(abs(until - since - float(record.get("keep_warm", 600.0))) < 0.01, f"warm for {until - since} s")
             self.warm = {f"shop-v{record['previous']}": until}
-        gone = set(self.weights) - set(traffic(world)) if ROUTE in world.objects else set()
+        gone = set(self.weights) - set(traffic(world)) if ROUTE in world.objects and actor != "somebody" else set()
         for name in gone:
             if record.get("candidate") == record.get("previous"):
                 continue  # it was tried again, and taken back
@@ -190,8 +223,38 @@ class Auditor:
                 left = self.warm.get(name, 0.0) - world.now
                 require(left <= SKEW, f"the route lets go of {name} {left:.1f} s before its time to stay warm is over")
 
+    # --- other hands
+    def _hand(self, world: World, actor: str, key: Key, record: dict[str, Any], weights: dict[str, int]) -> None:
+        """Weights that are somebody's are written over only to save users, for who asked for it, or to take everything back."""
+        if key not in (ROUTE, FRONT):
+            return
+        same = consistent(record, weights)
+        if actor.startswith("delete") and self.record and not record:
+            self.over |= self.wrote
+        if record.get("by", "").startswith(f"{actor}#"):
+            require(
+                actor not in self.over or bool(self.record), f"{actor} writes the record of what docc delete has ended"
+            )
+            self.wrote.add(actor)
+        if actor == "somebody":
+            self.meddled = self.meddled or not same or not record or key == FRONT
+            self.laid = world.now
+            self.theirs = None if (record and same) or key not in world.objects else weights
+        elif self.theirs is not None and positive(weights) != positive(self.weights):
+            returns = record.get("phase") in ("reverting", "parked") and record != self.record
+            returns = returns and self.record.get("phase") in ("preparing", "shifting", "awaiting", "baking", "stuck")
+            asked = actor.rpartition("-")[0] in ("rollback", "abort", "delete") or not weights
+            served = positive(self.weights)
+            harm = not served or any(world.ready(name) == 0 for name in served)
+            if not (returns or asked):
+                require(harm or actor in self.forced, f"{actor} writes over somebody's weights {self.weights}")
+                self.overwritten[actor] = world.now
+            self.theirs = None
+        elif same:
+            self.theirs = None
+
     # --- what the objects say together
-    def _rules(self, world: World, route: Object | None) -> None:
+    def _rules(self, world: World, route: Object | None, *, docc_s: bool) -> None:
         for parent in (route or {}).get("spec", {}).get("parentRefs", []):
             there = parent.get("kind") != "Service" or ("Service", parent["name"]) in world.objects or self.foreign
             require(there, f"the route's parent Service {parent['name']} does not exist")
@@ -200,9 +263,10 @@ class Auditor:
             backends = {b["name"]: b["weight"] for b in rule.get("backendRefs", []) if b["name"].startswith("shop-v")}
             for name in backends:
                 require(
-                    ("Service", name) in world.objects or self.foreign, f"the route names {name}, which has no Service"
+                    not docc_s or ("Service", name) in world.objects or self.foreign,
+                    f"the route names {name}, which has no Service",
                 )
-            if backends and not any(m.get("headers") for m in rule.get("matches", [])):
+            if backends and docc_s and not any(m.get("headers") for m in rule.get("matches", [])):
                 require(sum(backends.values()) == 100, f"weights {backends} do not sum to 100")
                 found.append(backends)
         require(all(weights == found[0] for weights in found), f"rules disagree: {found}")
@@ -240,15 +304,16 @@ class Auditor:
             require(tag not in world.weather.silent or weight <= 25, f"{name} grew to {weight} % without data")
 
     def _true(self, record: dict[str, Any], weights: dict[str, int], route: Object | None) -> None:
-        if not record or not weights:
+        if not record or not weights or self.theirs is not None:
             return
         candidate, stable, told = record.get("candidate"), record.get("stable"), record.get("weight", 0)
         if stable is None:
             return
+        found = percents(weights)
         if candidate is not None:
-            real = weights.get(f"shop-v{candidate}", 0)
+            real = found.get(f"shop-v{candidate}", 0)
             require(real == told, f"the record says {told} % for v{candidate}, the route {real} %")
-        real = weights.get(f"shop-v{stable}", 0)
+        real = found.get(f"shop-v{stable}", 0)
         require(
             real == 100 - told, f"the record says v{stable} is stable, the route gives it {real} %, not {100 - told}"
         )
@@ -260,6 +325,8 @@ class Auditor:
         front = selected(world.objects.get(FRONT))
         live = {name for name, weight in self.weights.items() if weight} | ({front} if front else set())
         for name in live:
+            if not name.startswith("shop-v"):
+                continue
             replicas = world.objects.get(("Deployment", name), {}).get("spec", {}).get("replicas", 0)
             scaled = world.weather.down.get(world.tag(name)) is None
             require(replicas > 0 or self.foreign, f"{name} is selected and has no pods")

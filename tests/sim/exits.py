@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+from docc.model.facts import PutBack
 from tests.sim.auditor import (
     FRONT,
+    LOOK_SECONDS,
     ROUTE,
     Auditor,
     carrier,
     named,
+    percents,
     positive,
     record_of,
     require,
@@ -24,21 +27,22 @@ from tests.sim.world import World
 MIDWAY = ("preparing", "shifting", "awaiting", "baking", "stuck")
 REVISIONS_KEPT = 10
 LOGIN_SECONDS = 60
-LOOK_SECONDS = 0.05
-"""Between a process' last look and its end it gives its Lease back."""
 
 
 def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]) -> None:
     """process has just ended by itself; before: who got traffic when it began."""
     verb, outcome = process.run, process.outcome
     assert isinstance(verb, Verb) and outcome is not None
-    code, moved = int(outcome.exit_code), process.name in audit.moved
+    code, moved, disputed = int(outcome.exit_code), process.name in audit.moved, outcome.result == "disputed"
     told = f"{process.name} ends with {code} ({outcome.result} {outcome.reason})"
     require(code != 1, f"{told}: a bug")
     if 2 <= code <= 7:
         require(not moved, f"{told}, and has touched production traffic")
     if world.now < process.locked[1]:
         _locked_out(process, code, told, before, now=positive(traffic(world)))
+    if (at := audit.overwritten.get(process.name)) is not None:
+        said = [what for _, who, what in world.trace if who == process.name and isinstance(what, PutBack)]
+        require(bool(said), f"{told}, and has written over somebody's weights in silence at {at:.2f}")
     at, by = audit.last
     late = process.name in world.late
     if process.blind or late or world.weather.ending or (by != process.name and world.now - at < LOOK_SECONDS):
@@ -46,11 +50,16 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
     record, now = record_of(world), positive(traffic(world))
     if code == 0:
         _done(world, verb, outcome.result, told, process.me)
+    if code in (0, 10) or disputed:
+        front, stable = selected(world.objects.get(FRONT)), f"shop-v{record.get('stable')}"
+        lost = front != stable and front is not None and world.ready(front) == 0 and world.ready(stable) > 0
+        require(not lost or world.now - audit.laid < LOOK_SECONDS, f"{told}: the front Service leads to {front}")
     if code == 10:
         allowed = [positive(before), {f"shop-v{audit.stable}": 100}]
         require(now in allowed or not now, f"{told}: users are at {now}, and were at {before}")
         require(not trials(world.objects.get(ROUTE)), f"{told}: header users are elsewhere")
-    if code == 11 and verb.name != "delete":
+    require(not disputed or audit.meddled, f"{told}, and nobody has laid a hand on it")
+    if code == 11 and verb.name != "delete" and not disputed:
         clean = record.get("phase") in ("succeeded", "reverted", "parked") and len(now) == 1
         require(not clean or now == positive(before), f"{told}, and all is clean: {now}")
     if code in (130, 143):
@@ -59,7 +68,9 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
 
 def _locked_out(process: Process, code: int, told: str, before: dict[str, int], *, now: dict[str, int]) -> None:
     """A driver waits a minute for its login, and calls users safe only if they are where they were."""
-    if code not in (10, 11) or process.verb not in ("deploy", "resume"):
+    record = record_of(process.world)
+    finished = record.get("by") == process.me and record.get("phase") in ("succeeded", "reverted")
+    if code not in (10, 11) or process.verb not in ("deploy", "resume") or finished:
         return
     waited = process.world.now - process.locked[0]
     require(waited >= LOGIN_SECONDS, f"{told}, {waited:.0f} s after its login was refused")
@@ -127,7 +138,7 @@ def at_rest(world: World, audit: Auditor, excused: set[str]) -> None:
     require(record["phase"] in ("succeeded", "reverted", "parked"), f"at rest in phase {record['phase']}")
     if stable is not None:
         name = f"shop-v{stable}"
-        require(positive(weights) == {name: 100}, f"record says v{stable}, the route says {weights}")
+        require(percents(positive(weights)) == {name: 100}, f"record says v{stable}, the route says {weights}")
         front = selected(world.objects.get(FRONT))
         require(front == name, f"the front selects {front}, stable is v{stable}")
         require(world.ready(name) > 0 or world.weather.down.get(world.tag(name)) is not None, "stable serves nobody")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from docc.model.errors import Conflict, DoccError, LoginLost, Unreachable
 from docc.model.moves import Effect
 from tests.sim import verbs
+from tests.sim.hands import HANDS
 from tests.sim.stage import Act, Crash, Fault, Process
 from tests.sim.verbs import Verb, enter, want
 from tests.sim.world import Object, World
@@ -244,6 +245,7 @@ SLEEPER: dict[str, Fault] = {
     "sleeps through a deploy of another": rival(verbs.deploy(want(9)), stopped=30),
     "sleeps through a deploy that dies": _dying,
     "sleeps through a delete": rival(verbs.DELETE, stopped=30),
+    "sleeps through a delete --keep-workload": rival(verbs.KEEP, stopped=30),
     "sleeps through a rollback --to v1": rival(verbs.back_to(1), stopped=30),
 }  # fmt: skip
-FAULTS = {**PROCESS, **WORLD, **RIVALS, **SLEEPER}
+FAULTS = {**PROCESS, **WORLD, **RIVALS, **SLEEPER, **HANDS}

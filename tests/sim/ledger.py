@@ -12,6 +12,15 @@ OUTCOMES = {"succeeded": "promoted", "reverted": "reverted", "parked": "parked"}
 ENTRIES_MAX = 100
 
 
+def read(text: str | None) -> dict[str, Any]:
+    """A record; {} for none, and for what nobody can read."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 @dataclass
 class Rest:
     """A rollout that came to rest. left: the process whose write ended it before anybody had noted it."""
@@ -44,7 +53,7 @@ class Ledger:
         if key != ("HTTPRoute", "shop") and (key != ("Service", "shop") or ("HTTPRoute", "shop") in world.objects):
             return
         text = ((after or {}).get("metadata", {}).get("annotations") or {}).get("docc.dev/rollout")
-        record: dict[str, Any] = json.loads(text) if text else {}
+        record = read(text)
         if not record or record.get("v") != 1:
             for rest in self.rests:  # what only the record knew is lost with it
                 rest.left = rest.left or "somebody"
@@ -61,6 +70,10 @@ class Ledger:
                 rest.left = rest.left or actor
         self.phase, self.since = phase, since
         if phase in OUTCOMES:
+            again = next((rest for rest in self.rests if (rest.since, rest.outcome) == (since, OUTCOMES[phase])), None)
+            if again is not None:  # a record that was wiped, and that its driver has put back
+                again.left = ""
+                return
             revision = record.get("stable") if phase == "succeeded" else record.get("candidate")
             self.rests.append(Rest(since, OUTCOMES[phase], revision, record.get("verb", "deploy")))
 

@@ -198,6 +198,37 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "no door: the route names the front Service before it is there": (
         Edit("docc.core.pods", "    if not plan.meshed or (front", "    if plan.meshed or (front"),
     ),
+    "foreign weights overwritten in silence": (
+        Edit(
+            "docc.core.dispute",
+            "    return (_written_again(view) if _is_due(view) else None) or _hold(view)\n",
+            "    return None\n",
+        ),
+    ),
+    "foreign weights put back without a word": (
+        Edit("docc.core.dispute", '(PutBack(view.edits, "its weights"),)', "()"),
+    ),
+    "the memory is believed though somebody else had the lock": (
+        Edit("docc.engine.memory", "        self._known = self._sent = None\n", "        return\n"),
+    ),
+    "a record that was refused is believed": (
+        Edit(
+            "docc.engine.driver",
+            "            self._memory.refused(self.app, move.effect)\n            raise\n",
+            "            self._memory.arrived(self.app, move.effect)\n            raise\n",
+        ),
+    ),
+    "a rollout of which the route has nothing any more goes on": (
+        Edit(
+            "docc.core.dispute",
+            "    return _hold(view) if not routed.exists or",
+            "    return _hold(view) if view.now < 0 or",
+        ),
+        Edit("docc.core.dispute", "not routed.has_rule or unnamed else None", "view.now < 0 else None"),
+    ),
+    "the front Service is left to lead nowhere": (
+        Edit("docc.core.dispute", "    return bool(view.front_edits) and", "    return False and"),
+    ),
     "lost endpoints do not count": (
         Edit("docc.core.rollout", "    if candidate.ready == 0:\n", "    if candidate.ready < 0:\n"),
     ),

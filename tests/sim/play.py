@@ -18,6 +18,7 @@ from docc.model.moves import Create, Delete, Outcome, Patch
 from tests.sim import exits, verbs
 from tests.sim.auditor import Auditor, record_of, traffic
 from tests.sim.faults import FAULTS, PROCESS, RIVALS, SLEEPER, WORLD
+from tests.sim.hands import HANDS, taken_back
 from tests.sim.scenes import SCENES, Scene
 from tests.sim.stage import Process, Stage, Written
 from tests.sim.verbs import Verb, enter
@@ -107,14 +108,16 @@ class Play:
         world = self.world
         if world.weather.ending:
             return
-        world.weather.away, world.now = 0.0, world.now + 30
+        world.weather.away, world.now = 0.0, world.now + 10
+        world.happen()
+        taken_back(world)
+        world.now += 20
         for tag, (since, until) in list(world.weather.down.items()):
             world.weather.down[tag] = (since, min(until, world.now))
         world.weather.metrics.clear()
         world.weather_changed()
         world.now += 10
-        record = record_of(world)
-        if record.get("phase") in exits.MIDWAY:
+        if record_of(world).get("phase") in exits.MIDWAY:
             self._act(verbs.ABORT, {}, [], None)
         for _ in range(2):  # one ends what nobody had ended, the other cools it
             world.now += 100
@@ -137,6 +140,8 @@ class _Audited(Stage):
     def enter(self, process: Process, delay: float = 0.0) -> Process:
         entered = super().enter(process, delay)
         verb = process.run
+        if isinstance(verb, Verb) and verb.option == verbs.FORCED:
+            self.play_.audit.forced.add(entered.name)
 
         def judged(process: Process) -> Outcome:
             before, expected = traffic(self.world), exits.way_back(self.world)
@@ -162,6 +167,7 @@ REMEMBERED = (
     ("stable dies and then the candidate", "sleeps through a deploy of another", 6),
     ("delete", "sleeps through a rollback and the same deploy", 3), ("resume what is parked", "candidate scaled to 0", 0),
     ("without a route: first", "sleeps through a deploy of another", 0),
+    ("good canary", "sleeps through a delete --keep-workload", 11),
 )  # fmt: skip
 """Plays that have found something once, outside the core too: scene, fault, number of the write."""
 DYING = "sleeps through a deploy that dies"
@@ -188,6 +194,21 @@ def singles(scene: Scene, *, all_of_them: bool, part: tuple[int, int] = (0, 1)) 
         yield Play(
             f"{scene.name}, {kind} at {'Lease ' if where == 'lease' else ''}write {at}", scene, {(where, at): kind}
         )
+
+
+MEDDLED = (
+    "good canary", "good canary --force-conflicts", "bad trial", "pods die at 50 %", "warm rollback",
+    "without a route: deploy",
+)  # fmt: skip
+
+
+def meddled(scene: Scene) -> Iterator[Play]:
+    """Each other hand at each write, and soon after."""
+    clean = Play(scene.name, scene)
+    yield clean
+    for kind in HANDS:
+        for at in range(clean.writes.get("write", 0)):
+            yield Play(f"{scene.name}, {kind} at write {at}", scene, {("write", at): kind})
 
 
 def remembered() -> Iterator[Play]:
@@ -266,7 +287,8 @@ def caught() -> int:
     runs, several = 0, list[Play]()
     try:
         for scene in SCENES.values():
-            for play in singles(scene, all_of_them=scene.name in CORE):
+            hands = meddled(scene) if scene.name in MEDDLED else ()
+            for play in itertools.chain(singles(scene, all_of_them=scene.name in CORE), hands):
                 if play.faults:
                     several.append(play)
                 else:

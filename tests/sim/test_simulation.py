@@ -12,6 +12,7 @@ from docc.model.moves import Effect
 from tests.sim import play
 from tests.sim.auditor import traffic
 from tests.sim.faults import busy
+from tests.sim.hands import HANDS
 from tests.sim.mutants import MUTANTS
 from tests.sim.scenes import SCENES
 from tests.sim.stage import Act, Process, Stage, Written
@@ -29,6 +30,11 @@ def test_every_fault_at_every_write_breaks_nothing(scene: str, part: int) -> Non
 @pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in play.CORE])
 def test_scene_ends_as_documented_and_survives_a_crash_at_every_write(scene: str) -> None:
     assert play.all_of(play.singles(SCENES[scene], all_of_them=False)) > 0
+
+
+@pytest.mark.parametrize("scene", play.MEDDLED)
+def test_other_hands_at_every_write_are_told_and_not_fought(scene: str) -> None:
+    assert play.all_of(play.meddled(SCENES[scene])) > len(HANDS)
 
 
 def test_what_has_found_something_once_finds_nothing_any_more() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from docc.cli.planning import planned, recorded, straight, unfinished
 from docc.core.history import history as entries
 from docc.core.intent import Way, candidate_number, way_back
+from docc.core.meddling import edits
 from docc.core.observation import see
 from docc.core.plan import Plan
 from docc.engine import lease as locks
@@ -32,7 +33,7 @@ from docc.model.world import Revision, Routed, Seen
 from docc.spec.build import read
 from tests.sim.stage import Process, Stage
 
-APP, NAMESPACE = "shop", "web"
+APP, NAMESPACE, FORCED = "shop", "web", "--force-conflicts"
 CONDITION = 'sum(rate(x{code="500",deployment="$canary"}[10s])) / sum(rate(x{deployment="$canary"}[10s])) > 0.05'
 STRATEGY: dict[str, Any] = {
     "canary": {"increment": 25, "interval": 6}, "failure_conditions": [{"name": "Errors", "expression": CONDITION}],
@@ -131,30 +132,38 @@ def _first_look(process: Process) -> Seen:
     return seen
 
 
-def _drive(process: Process, plan: Plan, sampling: Sampling) -> Outcome:
+def _uncontested(seen: Seen, verb: Verb) -> Seen:
+    """Where others have changed what docc wrote, nothing is begun, unless docc's weights shall win."""
+    if seen.record is not None and verb.option != FORCED and (found := edits(APP, seen, seen.record)):
+        raise LockedError("somebody has changed what docc wrote", why=found[0].theirs)
+    return seen
+
+
+def _drive(process: Process, plan: Plan, sampling: Sampling, verb: Verb) -> Outcome:
     lease = Lease(process.ports, APP, process.me, NAMESPACE)
     lease.acquire()
     try:
-        return Driver(process.ports, APP, process.me, plan, sampling, lease).run()
+        driver = Driver(process.ports, APP, process.me, plan, sampling, lease, forced=verb.option == FORCED)
+        return driver.run()
     finally:
         lease.release()
 
 
 def _deploy(process: Process, verb: Verb) -> Outcome:
     assert verb.want is not None
-    seen = _first_look(process)
+    seen = _uncontested(_first_look(process), verb)
     plan, sampling = _planned(verb.want, candidate_number(seen, manifest(verb.want).spec_hash))
     if sampling.conditions:
         conditions(process.ports, plan, sampling, seen)
-    return _drive(process, plan, sampling)
+    return _drive(process, plan, sampling, verb)
 
 
 def _resume(process: Process, verb: Verb) -> Outcome:
-    seen = _first_look(process)
+    seen = _uncontested(_first_look(process), verb)
     plan, sampling = _kept(seen, unfinished(APP, NAMESPACE, seen))
     if sampling.conditions:
         conditions(process.ports, plan, sampling, seen)
-    return _drive(process, plan, sampling)
+    return _drive(process, plan, sampling, verb)
 
 
 def _kept(seen: Seen, number: int) -> tuple[Plan, Sampling]:
@@ -247,6 +256,10 @@ DELETE, WAIT, HISTORY, UNLOCK = (
 )  # fmt: skip
 UNWATCHED = replace(ABORT, option="--if-unwatched")
 KEEP = replace(DELETE, option="--keep-workload")
+
+
+def forced(verb: Verb) -> Verb:
+    return replace(verb, option=FORCED)
 
 
 def back_to(number: int) -> Verb:

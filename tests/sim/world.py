@@ -138,7 +138,7 @@ class World:
             self.born[key[1]] = (*births, *[self.now] * (wanted - len(births)))[:wanted]
         if key[0] == "Service" and before is None:
             self.served[key[1]] = self.now
-        if key[0] == "HTTPRoute":
+        if key[0] == "HTTPRoute" and self.weather.dies_at:
             self._overburdened(body)
         self.audit.changed(self, self.actor, key, before, body)
         return body
@@ -201,6 +201,11 @@ class World:
         for at in self.served.values():
             yield at + ENDPOINT_SECONDS
 
+    def _selected(self) -> str:
+        """Whose pods the front Service leads to."""
+        selector = self.objects.get(("Service", "shop"), {}).get("spec", {}).get("selector") or {}
+        return f"shop-{selector.get('docc.dev/revision', 'none')}"
+
     def next_event(self) -> float:
         """The next instant at which something changes by itself, or somebody does what is on the agenda."""
         agenda = (max(instant, self.now + 1e-6) for instant, _ in self.agenda)
@@ -228,6 +233,11 @@ class World:
             reached = ready if self.now >= self.served.get(name, 0.0) + ENDPOINT_SECONDS else 0
             endpoints = [{"conditions": {"ready": True}} for _ in range(reached)]
             slices[name] = {"metadata": {"labels": {"kubernetes.io/service-name": name}}, "endpoints": endpoints}
+            if self._selected() == name:
+                slices["shop"] = {
+                    "metadata": {"labels": {"kubernetes.io/service-name": "shop"}},
+                    "endpoints": endpoints,
+                }
         services = {name: body for (kind, name), body in self.objects.items() if kind == "Service"}
         history = self.objects.get(("ConfigMap", "docc-shop"))
         found = Objects(self.objects.get(("HTTPRoute", "shop")), deployments, services, slices, {}, history)

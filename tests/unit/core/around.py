@@ -25,7 +25,8 @@ def plan_for(
 ) -> Plan:
     """Of version 2 of an application "shop" in the namespace "web"; what is live has another pod template."""
     web = {"image": "acme/shop:2", "ports": [{"port": 8080}], **application.pop("container", {})}
-    whole = {"name": "shop", "scale": 3, "hosts": ["shop.test"], "containers": {"web": web}, **application}
+    hosts = {} if "route" in application else {"hosts": ["shop.test"]}
+    whole = {"name": "shop", "scale": 3, "containers": {"web": web}, **hosts, **application}
     body = {"application": whole, "deployment_strategy": CANARY if strategy is None else strategy}
     return planned(read(json.dumps(body).encode(), "m.json"), "web", seen, gateway)[0]
 

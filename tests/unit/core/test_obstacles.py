@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docc.core.names import labels
+from docc.core.observation import see
 from docc.core.obstacles import GRAVITY, UNWEIGHTED, obstacles, refusal
 from docc.model.errors import ExitCode, Obstacle
 from docc.model.foreign import Foreign
 from docc.model.moves import Object
 from docc.model.record import Phase
-from docc.model.world import Seen
-from tests.unit.core.around import NOTHING, OURS, live, plan_for, thing
+from docc.model.world import Home, Objects, Seen
+from tests.unit.core.around import NOTHING, OURS, live, path, plan_for, thing
 
 FIVE, SEVEN = ExitCode.UNUSABLE, ExitCode.LOCKED
 
@@ -100,6 +101,26 @@ def test_a_route_of_the_wanted_name_that_docc_did_not_make_is_refused() -> None:
     assert [(o.exit_code, o.what) for o in found(Foreign(), stranger)] == [
         (SEVEN, "HTTPRoute shop exists, and docc did not make it")
     ]
+
+
+@pytest.mark.parametrize("hosts", [["shop.test"], []])
+def test_a_rule_of_others_route_needs_no_gateway_and_claims_nothing_of_its_own(hosts: list[str]) -> None:
+    """Which hosts and paths lead there, and whether a Gateway admits it, is between its owners and their neighbours."""
+    gateway = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "infra", "name": "public"}
+    spec = {"parentRefs": [gateway], "hostnames": hosts, "rules": [{"name": "shop"}]}
+    theirs, rival = thing("public", spec=spec), thing("rival", spec={**spec, "rules": [{"matches": [path("/")]}]})
+    seen = see("shop", Objects(route=theirs), home=Home("public", "shop"))
+    plan = plan_for(seen, gateway=None, route={"name": "public", "rule": "shop"})
+    around = Foreign({"HTTPRoute": [theirs, rival]})
+    assert obstacles(plan, seen, around) == ()
+    own = plan_for(seen, hosts=["shop.test"])
+    assert any("claim" in obstacle.what for obstacle in obstacles(own, NOTHING, around))
+
+
+def test_an_own_name_does_not_make_others_route_an_obstacle() -> None:
+    theirs = thing("shop", spec={"parentRefs": [{"name": "public"}], "rules": [{"name": "web"}]})
+    seen = see("shop", Objects(route=theirs), home=Home("shop", "web"))
+    assert obstacles(plan_for(seen, gateway=None, route={"name": "shop", "rule": "web"}), seen, Foreign()) == ()
 
 
 def test_what_docc_made_is_no_obstacle() -> None:

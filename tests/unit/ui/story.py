@@ -55,6 +55,16 @@ BAD: Told = [
     (T0 + 38.4, facts.Scaled(2, 0, "no traffic any more")),
 ]
 
+EDITS = (
+    facts.Edit(
+        "HTTPRoute shop",
+        "weights of rules[0]",
+        "shop-v1 80, shop-v2 20",
+        "shop-v1 50, shop-v2 50",
+        "kubectl-edit",
+        T0 - 3,
+    ),
+)
 EVERY_OTHER: Told = [
     (T0, facts.Began(1, None, "first")),
     (T0, facts.Began(2, 1, "retry")),
@@ -74,6 +84,10 @@ EVERY_OTHER: Told = [
     (T0, facts.Settled(None, None, None)),
     (T0, facts.Cooled(1)),
     (T0, facts.LeftUndone("ConfigMap docc-shop", "exceeded quota: configmaps")),
+    (T0, facts.Meddled(EDITS, "docc holds, and judges on")),
+    (T0, facts.Meddled((facts.Edit("HTTPRoute shop", "", "there", "gone"),), "docc holds, and judges on")),
+    (T0, facts.TakenBack("HTTPRoute shop")),
+    (T0, facts.PutBack(EDITS, "its weights")),
     (T0, facts.Standing("shifting", 1, 2, 20)),
     (T0, facts.Standing("preparing", 1, 2, 0)),
     (T0, facts.Standing("succeeded", 2, None, 0)),

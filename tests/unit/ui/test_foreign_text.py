@@ -9,8 +9,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import Any, get_args, get_type_hints
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -60,11 +60,17 @@ def harmless(output: str, *, own: tuple[str, ...] = ()) -> None:
 
 
 def with_text(kind: type[Any], text: str) -> Any:
-    """A fact whose every text is this one."""
+    """A fact whose every text is this one, those of what it holds too."""
     hints = get_type_hints(kind)
     plain = {str: text, int: 1, float: 0.5, bool: True}
-    return kind(**{each.name: plain.get(hints[each.name]) for each in fields(kind) if hints[each.name] in plain
-                   or type(None) in get_args(hints[each.name])})  # fmt: skip
+    values: dict[str, Any] = {}
+    for each in fields(kind):
+        hint = hints[each.name]
+        if hint in plain or type(None) in get_args(hint):
+            values[each.name] = plain.get(hint)
+        elif get_origin(hint) is tuple and is_dataclass(get_args(hint)[0]):
+            values[each.name] = (with_text(get_args(hint)[0], text),)
+    return kind(**values)
 
 
 FACTS = [kind for kind in get_args(Fact)]

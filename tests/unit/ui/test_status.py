@@ -34,10 +34,14 @@ def pods(number: int, ready: int = 2, replicas: int = 2, trouble: str = "") -> R
 
 
 def seen(found: Record, weights: dict[int, int], *revisions: Revision, **routed: Any) -> Seen:
-    body = Routed("HTTPRoute", exists=True, record=found, weights=weights, **{"accepted": True, **routed})
+    backends = [{"name": f"shop-v{number}", "weight": weight} for number, weight in weights.items()]
+    route = {"spec": {"rules": [{"backendRefs": backends}]}, "metadata": {"managedFields": MANAGED}}
+    fields = {"accepted": True, "body": route, **routed}
+    body = Routed("HTTPRoute", exists=True, record=found, weights=weights, **fields)
     return Seen(body, {revision.number: revision for revision in revisions})
 
 
+MANAGED = [{"manager": "kubectl-edit", "time": "2023-11-14T22:14:00Z", "fieldsV1": {"f:spec": {"f:rules": {}}}}]
 PULL = "image acme/shop:2 cannot be pulled (pod shop-v2-x1, ImagePullBackOff):\nnot found"
 RESTING = record(Phase.SUCCEEDED, stable=2, previous=1, cool_after=T0 + 600)
 SHIFTING = record(Phase.SHIFTING, stable=1, candidate=2, weight=30)
@@ -54,6 +58,8 @@ STATES: dict[str, tuple[Seen, Object | None]] = {
         seen(record(Phase.BAKING, stable=1, candidate=2, weight=100, excused=("Latency",)), {1: 0, 2: 100}, pods(1), pods(2)),
         lease(1),
     ),
+    "others-edited": (seen(SHIFTING, {1: 50, 2: 50}, pods(1), pods(2)), lease(2)),
+    "others-at-rest": (seen(RESTING, {1: 100, 2: 0}, pods(1, 0, 0), pods(2)), None),
     "resting-warm": (seen(RESTING, {1: 0, 2: 100}, pods(1), pods(2)), lease(0, holder="")),
     "resting-overdue": (
         seen(record(Phase.SUCCEEDED, stable=2, previous=1, cool_after=T0 + 1), {1: 0, 2: 100}, pods(1), pods(2)), None
@@ -90,7 +96,7 @@ def test_texts_of_all_states(golden: Golden) -> None:
 def test_text_fits_eighty_columns_and_says_who_serves(name: str) -> None:
     rows = shown(name)
     assert all(len(row) <= 80 for row in rows if "cannot be pulled" not in row and "kubectl" not in row)
-    assert any(" 100 %" in row or " 70 %" in row for row in rows[1:])
+    assert any(f" {percent} %" in row for row in rows[1:] for percent in (100, 70, 50))
 
 
 @pytest.mark.parametrize("phase", Phase)
