@@ -22,6 +22,9 @@ from docc.model.moves import Create, Delete, Move, Object, Operation, Outcome, P
 from docc.model.record import Phase
 from docc.model.world import Revision
 
+UNPROMOTED = "0"
+"""The mark of a front Service that no promotion has moved."""
+
 
 def bring_up(view: View, plan: Plan, replicas: int) -> Move | None:
     """The next effect towards `replicas` pods of the candidate behind a Service of its own; None when all is asked for."""
@@ -80,7 +83,7 @@ def _scale_up(name: str, revision: Revision, replicas: int, epoch: int) -> Move:
     return Move(Patch(Ref("Deployment", name), (known, there, _mark(epoch), up)), facts)
 
 
-def _mark(epoch: int) -> Operation:
+def _mark(epoch: int | str) -> Operation:
     return {"op": "add", "path": EPOCH_PATH, "value": str(epoch)}
 
 
@@ -90,7 +93,7 @@ def _create_service(name: str, rendered: Object, owner: Revision, epoch: int) ->
     return Move(Create(Ref("Service", name), body), (Created("Service", name),))
 
 
-def _with(rendered: Object, epoch: int, *, spec: Object | None = None, metadata: Object | None = None) -> Object:
+def _with(rendered: Object, epoch: int | str, *, spec: Object | None = None, metadata: Object | None = None) -> Object:
     """The rendered object with what only the planner knows: epoch, and fields of spec and metadata."""
     meta: dict[str, Any] = {**rendered["metadata"], **(metadata or {})}
     meta["annotations"] = {**(meta.get("annotations") or {}), EPOCH: str(epoch)}
@@ -153,20 +156,22 @@ def front_set(view: View) -> Move | None:
     if view.seen.routed.kind == "Service" or stable is None or front.foreign:
         return None
     # Marked even where it selects the right one already: whoever promoted another may still be about to move it.
-    marked = front.epoch == str(view.record.epoch) or view.record.phase is not Phase.PROMOTING
-    if front.selects == stable and marked:
+    # The mark is a promotion's: what is set back before one must not look as if it had moved already (core/meddling.py).
+    promoting = view.record.phase is Phase.PROMOTING
+    epoch = str(view.record.epoch) if promoting else front.epoch or UNPROMOTED
+    if front.selects == stable and (front.epoch == epoch or not promoting):
         return None
     moved = (FrontMoved(view.app, stable),) if front.selects != stable else ()
     if not front.exists:
         if view.plan is None:
             return None
         rendered = view.plan.rendered.front
-        body = _with(rendered, view.record.epoch, spec={"selector": pods_of(view.app, stable)})
+        body = _with(rendered, epoch, spec={"selector": pods_of(view.app, stable)})
         return Move(Create(Ref("Service", view.app), body), moved)
     test: Operation = {"op": "test", "path": EPOCH_PATH, "value": front.epoch}
-    mark = _mark(view.record.epoch)
+    mark = _mark(epoch)
     if not front.has_annotations:
         test = {"op": "test", "path": "/metadata/annotations", "value": None}
-        mark = {"op": "add", "path": "/metadata/annotations", "value": {EPOCH: str(view.record.epoch)}}
+        mark = {"op": "add", "path": "/metadata/annotations", "value": {EPOCH: epoch}}
     select: Operation = {"op": "add", "path": "/spec/selector", "value": pods_of(view.app, stable)}
     return Move(Patch(Ref("Service", view.app), (test, mark, select)), moved)

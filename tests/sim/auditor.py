@@ -113,6 +113,8 @@ class Auditor:
     """The weights in force, if they are somebody else's, or their record tells of others."""
     meddled: bool = False
     """Somebody has changed what is docc's of route, front or record."""
+    front_by: str = ""
+    """Who had the front Service select what it selects."""
     wrote: set[str] = field(default_factory=set)
     """The processes that have written the record, and those of them that must not any more: `docc delete` has taken it away."""
     over: set[str] = field(default_factory=set)
@@ -140,7 +142,7 @@ class Auditor:
         if key in (ROUTE, FRONT) and (positive(weights) != positive(self.weights) or trial != self.trial):
             self.moved.add(actor)
             self.last = (world.now, actor)
-        self._hand(world, actor, key, record, weights)
+        self._hand(world, actor, key, before, record, weights)
         self._rules(world, route, docc_s=actor != "somebody" and weights != self.weights)
         self._epoch(record)
         lost = {n for n, w in self.weights.items() if w and not weights.get(n)} | (self.trial - trial)
@@ -224,10 +226,20 @@ class Auditor:
                 require(left <= SKEW, f"the route lets go of {name} {left:.1f} s before its time to stay warm is over")
 
     # --- other hands
-    def _hand(self, world: World, actor: str, key: Key, record: dict[str, Any], weights: dict[str, int]) -> None:
+    def _hand(
+        self,
+        world: World,
+        actor: str,
+        key: Key,
+        before: Object | None,
+        record: dict[str, Any],
+        weights: dict[str, int],
+    ) -> None:
         """Weights that are somebody's are written over only to save users, for who asked for it, or to take everything back."""
         if key not in (ROUTE, FRONT):
             return
+        if key == FRONT and selected(before) != selected(world.objects.get(FRONT)):
+            self.front_by = actor
         same = consistent(record, weights)
         if actor.startswith("delete") and self.record and not record:
             self.over |= self.wrote

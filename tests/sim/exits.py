@@ -58,7 +58,8 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
         allowed = [positive(before), {f"shop-v{audit.stable}": 100}]
         require(now in allowed or not now, f"{told}: users are at {now}, and were at {before}")
         require(not trials(world.objects.get(ROUTE)), f"{told}: header users are elsewhere")
-    require(not disputed or audit.meddled, f"{told}, and nobody has laid a hand on it")
+    theirs = audit.theirs is not None or audit.front_by == "somebody" or ROUTE not in world.objects
+    require(not disputed or (audit.meddled and theirs), f"{told}, and nobody's hand is in it")
     if code == 11 and verb.name != "delete" and not disputed:
         clean = record.get("phase") in ("succeeded", "reverted", "parked") and len(now) == 1
         require(not clean or now == positive(before), f"{told}, and all is clean: {now}")

@@ -111,10 +111,18 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         Edit("docc.core.pods", "(known, there, _mark(epoch), up)", "(_mark(epoch), up)"),
     ),
     "front forgotten: it goes on selecting the former stable": (
-        Edit("docc.core.pods", "    if front.selects == stable and marked:\n", "    if front.exists:\n"),
+        Edit(
+            "docc.core.pods",
+            "    if front.selects == stable and (front.epoch == epoch or not promoting):\n",
+            "    if front.exists:\n",
+        ),
     ),
     "no fence: the front is not marked where it stays": (
-        Edit("docc.core.pods", "    if front.selects == stable and marked:\n", "    if front.selects == stable:\n"),
+        Edit(
+            "docc.core.pods",
+            "    if front.selects == stable and (front.epoch == epoch or not promoting):\n",
+            "    if front.selects == stable:\n",
+        ),
     ),
     "orphans: a reverted candidate's pods stay": (
         Edit(

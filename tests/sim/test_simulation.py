@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from docc.model.errors import ExitCode
 from docc.model.moves import Effect
 from tests.sim import play
 from tests.sim.auditor import traffic
@@ -68,6 +69,20 @@ def test_a_busy_server_is_left_alone_as_it_asks_but_not_for_long_while_the_candi
     assert {percent > 0 for percent, _ in waits} == {True, False}
     assert {wait for percent, wait in waits if percent == 0} == {10.0}
     assert {wait for percent, wait in waits if percent > 0} == {1.0}
+
+
+def test_an_api_server_that_is_away_for_an_hour_is_waited_for() -> None:
+    scene = SCENES["good canary"]
+    stage = Stage(scene.world())
+    process = enter(stage, scene.verb)
+
+    def away(process: Process, effect: Effect, act: Act) -> str:
+        process.world.weather.away = process.world.now + 3600
+        return ""
+
+    process.faults = {("write", 4): away}
+    stage.play()
+    assert process.outcome is not None and process.outcome.exit_code is ExitCode.FAILED_SAFE  # its pods were late
 
 
 def test_a_change_in_place_is_not_called_nothing() -> None:

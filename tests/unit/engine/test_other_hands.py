@@ -293,3 +293,46 @@ def test_what_is_not_docc_s_is_nobody_s_news() -> None:
     rules = story.world.objects["HTTPRoute", "shop"]["spec"]["rules"]
     assert rules[0]["backendRefs"] == [{"name": "other"}] and "backendRefs" not in rules[2]
     assert story.live == {2: 100}
+
+
+def pointed(story: Rollout, seconds: float, revision: str) -> None:
+    """Somebody has the front Service select other pods."""
+    wanted = {"docc.dev/app": "shop", "docc.dev/revision": revision}
+
+    def edit(world: World) -> None:
+        world.edit(("Service", "shop"), lambda body: body["spec"].update(selector=wanted))
+
+    story.world.agenda.append((story.began + seconds, edit))
+
+
+@pytest.mark.parametrize("revision", ["v7", "blue"])
+def test_a_front_service_that_leads_to_nobody_is_set_back_at_once(revision: str) -> None:
+    story = Rollout()
+    pointed(story, 18, revision)
+    assert story.end().exit_code is ExitCode.DONE
+    (put_back,) = story.facts(PutBack)
+    assert (story.told_at(PutBack), put_back.what) == (near(18), "its selector")
+    assert [fact.weight for fact in story.facts(Weighted)] == [20, 40, 60, 80, 100]
+
+
+def test_a_front_service_that_leads_to_ready_pods_is_treated_as_weights_are() -> None:
+    story = Rollout()
+    pointed(story, 18, "v2")
+    outcome = story.end()
+    (told,) = story.facts(Meddled)
+    assert told.edits == (Edit("Service shop", "selector", "v1", "v2"),) and not story.facts(PutBack)
+    assert (outcome.result, outcome.exit_code) == ("disputed", ExitCode.FAILED_NOT_CLEAN)
+    assert story.world.now - story.began == near(18 + NO_DATA_SECONDS)
+
+
+def test_force_conflicts_sets_the_front_service_back_wherever_it_leads() -> None:
+    story = Rollout(forced(V2))
+    pointed(story, 18, "v2")
+    assert story.end().exit_code is ExitCode.DONE and len(story.facts(PutBack)) == 1
+
+
+def test_no_first_deploy_in_a_mesh_is_said_to_be_meddled_with() -> None:
+    story = Rollout()
+    story.world.objects.clear()
+    assert story.then(deploy(want(1, mesh=True))).exit_code is ExitCode.DONE
+    assert not story.facts(Meddled, PutBack)
