@@ -14,6 +14,7 @@ from docc.cli import options, wiring
 
 if TYPE_CHECKING:
     from docc.adapters.prometheus import PrometheusMetrics
+    from docc.adapters.signals import Signals
     from docc.cli.preflight import Preflight
     from docc.cli.telling import Telling
     from docc.core.plan import Plan
@@ -43,24 +44,25 @@ def drive(
     telling: Telling,
     chosen: Choices,
 ) -> Outcome | None:
-    """None after a dry run. Raises PreflightError, LockedError; DoccError as long as nothing was written."""
-    from docc.adapters.signals import Signals, terminal
+    """None after a dry run. Raises PreflightError, LockedError, StoppedError; DoccError as long as nothing was written."""
+    from docc.adapters.signals import Signals
     from docc.engine.ports import Ports
 
     plan, sampling = planned
     place, console = checks.place, telling.console
-    hurry = place.cluster.connection.patience.end_within
-    with Signals(place.clock.ring, hurry, terminal()) as signals, contextlib.ExitStack() as ending:
+    signals = Signals(place.clock.ring, place.cluster.connection.patience.end_within)
+    ports = Ports(place.cluster, metrics, place.clock, signals, telling)
+    with contextlib.ExitStack() as ending:
         if metrics is not None:
             ending.callback(metrics.close)
-        ports = Ports(place.cluster, metrics, place.clock, signals, telling)
         plan = checks.conditions(ports, metrics, plan, sampling, ignore=chosen.ignore)
         _show(console, checks, plan, rehearse=chosen.dry_run == "server")
         if chosen.dry_run:
             console.out(f"{plan.app}: nothing was touched (--dry-run={chosen.dry_run})")
             return None
         options.confirm(chosen.yes)
-        return _locked(ports, plan, sampling, chosen)
+        with signals:
+            return _locked(ports, signals, (plan, sampling), chosen)
 
 
 def _show(console: Console, checks: Preflight, plan: Plan, *, rehearse: bool) -> None:
@@ -71,24 +73,29 @@ def _show(console: Console, checks: Preflight, plan: Plan, *, rehearse: bool) ->
         console.sentence(row)
 
 
-def _locked(ports: Ports, plan: Plan, sampling: Sampling, chosen: Choices) -> Outcome:
+def _locked(ports: Ports, signals: Signals, planned: tuple[Plan, Sampling], chosen: Choices) -> Outcome:
+    from docc.adapters.signals import terminal
     from docc.engine.driver import Driver
     from docc.engine.driver import drive as under_lease
     from docc.engine.lease import Lease
 
-    me = wiring.my_name()
+    (plan, sampling), me = planned, wiring.my_name()
     lease = Lease(ports, plan.app, me, plan.namespace)
     driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout)
-    return under_lease(driver, chosen.lock_wait, _asked(chosen) if chosen.take_over else None)
+    confirmed = _asked(signals, chosen) if chosen.take_over else None
+    return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
 
 
-def _asked(chosen: Choices) -> Callable[[str], bool]:
+def _asked(signals: Signals, chosen: Choices) -> Callable[[str], bool]:
     """Whether a living driver is to be taken over: --yes says so, or a person does. Nobody to ask: no."""
 
     def confirmed(holder: str) -> bool:
         if chosen.yes:
             return True
         asked = f"{holder} is alive and drives it. Take over? It ends then, and its rollout goes on from here."
-        return options.can_ask() and typer.confirm(asked, default=False, err=True)
+        if not options.can_ask():
+            return False
+        with signals.aside():
+            return options.answered(lambda: typer.confirm(asked, default=False, err=True))
 
     return confirmed
