@@ -23,7 +23,10 @@ IMPATIENT = 3
 HURRY_SECONDS = 3.5
 """What is left for everything once docc was told to end: a park, the Lease, a last look."""
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_QUESTION = "\n[c]ontinue, [h]old the weights, [r]oll back? (no weight grows meanwhile; Ctrl-C again parks and ends)\n"
+_QUESTION = """
+[c]ontinue, [h]old the weights, [r]oll back?
+No weight grows until you answer; Ctrl-C again parks the traffic and ends.
+"""
 _ANSWERS = {"c": "", "h": HOLD, "r": ROLL_BACK}
 
 

@@ -62,7 +62,7 @@ def drive(
             return None
         options.confirm(chosen.yes)
         with signals:
-            return _locked(ports, signals, (plan, sampling), chosen)
+            return _locked(ports, (plan, sampling), chosen, signals, console)
 
 
 def _show(console: Console, checks: Preflight, plan: Plan, *, rehearse: bool) -> None:
@@ -73,7 +73,9 @@ def _show(console: Console, checks: Preflight, plan: Plan, *, rehearse: bool) ->
         console.sentence(row)
 
 
-def _locked(ports: Ports, signals: Signals, planned: tuple[Plan, Sampling], chosen: Choices) -> Outcome:
+def _locked(
+    ports: Ports, planned: tuple[Plan, Sampling], chosen: Choices, signals: Signals, console: Console
+) -> Outcome:
     from docc.adapters.signals import terminal
     from docc.engine.driver import Driver
     from docc.engine.driver import drive as under_lease
@@ -82,20 +84,20 @@ def _locked(ports: Ports, signals: Signals, planned: tuple[Plan, Sampling], chos
     (plan, sampling), me = planned, wiring.my_name()
     lease = Lease(ports, plan.app, me, plan.namespace)
     driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout)
-    confirmed = _asked(signals, chosen) if chosen.take_over else None
+    confirmed = _asked(chosen, signals, console) if chosen.take_over else None
     return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
 
 
-def _asked(signals: Signals, chosen: Choices) -> Callable[[str], bool]:
+def _asked(chosen: Choices, signals: Signals, console: Console) -> Callable[[str], bool]:
     """Whether a living driver is to be taken over: --yes says so, or a person does. Nobody to ask: no."""
 
     def confirmed(holder: str) -> bool:
         if chosen.yes:
             return True
-        asked = f"{holder} is alive and drives it. Take over? It ends then, and its rollout goes on from here."
         if not options.can_ask():
             return False
+        console.sentence(f"{holder} is alive and drives it. It would end, and its rollout would go on from here.")
         with signals.aside():
-            return options.answered(lambda: typer.confirm(asked, default=False, err=True))
+            return options.answered(lambda: typer.confirm("Take over?", default=False, err=True))
 
     return confirmed
