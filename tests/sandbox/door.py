@@ -43,6 +43,9 @@ class Door(ThreadingHTTPServer):
         self.weights: list[tuple[float, str, int]] = []
         self.trap: Trap | None = None
         self.sprung = threading.Event()
+        self._versions: dict[
+            str, str
+        ] = {}  # of the image, by the revision's name: a number that came to nothing is left out
         self._lock = threading.Lock()
 
     @property
@@ -64,13 +67,16 @@ class Door(ThreadingHTTPServer):
 
     def taken(self, kind: str, answer: bytes) -> None:
         """The server has taken a write of this kind."""
+        found = json.loads(answer)
+        if kind == "deployments" and "spec" in found:
+            image = found["spec"]["template"]["spec"]["containers"][0]["image"]
+            self._versions[found["metadata"]["name"]] = image.rpartition(":")[2]
         if kind != "httproutes":
             return
-        found = json.loads(answer)
         record = json.loads(found["metadata"]["annotations"]["docc.dev/rollout"])
         self.phase, self.weight = record["phase"], record["weight"]
         refs = [ref for rule in found["spec"]["rules"] for ref in rule["backendRefs"]]
-        now = {"v" + ref["name"].rpartition("-v")[2]: ref.get("weight", 1) for ref in refs}
+        now = {self._versions[ref["name"]]: ref.get("weight", 1) for ref in refs}
         gone = {version for _, version, _ in self.weights} - set(now)
         self.weights += [(time.time(), version, weight) for version, weight in (now | dict.fromkeys(gone, 0)).items()]
 

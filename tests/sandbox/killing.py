@@ -33,7 +33,8 @@ WRITES = (
 @dataclass(frozen=True)
 class Moment:
     """ms: after docc got the answer to this write; BEFORE: the API server never got it; UNANSWERED: docc never got the answer.
-    aborted: somebody types `docc abort` at 50 %, and is killed, too."""
+    aborted: somebody types `docc abort` at 50 %, and is killed, too; then the same command ends the revert, which is 10, and
+    tries again when it is typed once more."""
 
     write: str
     ms: int
@@ -96,15 +97,16 @@ class Lane:
         phase, weight = door.phase, door.weight
         for each in running:
             each.wait(10)
-        return Played(moment, phase, weight, self._again(image))
+        wrong = self._again(image, 10, "reverted", self.version - 1) if moment.aborted else ""
+        return Played(moment, phase, weight, wrong or self._again(image, 0, "succeeded", self.version))
 
-    def _again(self, image: str) -> str:
+    def _again(self, image: str, code: int, phase: str, version: int) -> str:
+        """The same command ends with this code and leaves this version serving; otherwise, what came of it."""
         again = self.app.deploy(image)
-        if again.returncode != 0:
+        if again.returncode != code:
             return f"exit {again.returncode}: {again.stderr}"
         found, serving = self.app.status(), self.app.ask()
-        right = (found["phase"], serving) == ("succeeded", f"v{self.version}")
-        return "" if right else f"{found['phase']}, {serving} serves"
+        return "" if (found["phase"], serving) == (phase, f"v{version}") else f"{found['phase']}, {serving} serves"
 
     def close(self) -> None:
         self.door.shutdown()
@@ -142,8 +144,8 @@ def play(
 
 
 def bounded(count: int) -> tuple[Moment, ...]:
-    """So many of them, evenly spread, or all."""
-    return tuple(MOMENTS[at * len(MOMENTS) // count] for at in range(count))
+    """So many of them, evenly spread, the first and the last among them."""
+    return tuple(MOMENTS[at * (len(MOMENTS) - 1) // max(count - 1, 1)] for at in range(count))
 
 
 def main(count: int, lanes: int) -> int:
