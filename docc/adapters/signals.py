@@ -1,7 +1,7 @@
 """What a person or a CI system says to a running docc: signals, and at a terminal a question.
 
-Without a terminal the first signal asks for the park. At a terminal Ctrl-C opens a question first, and nothing grows until it
-is answered; a second Ctrl-C asks for the park, a third ends the process at once. A handler only sets values and puts into
+The first signal asks for the park. Once docc drives at a terminal, Ctrl-C opens a question first, and nothing grows until it is
+answered; a second Ctrl-C asks for the park, a third ends the process at once. A handler only sets values and puts into
 SimpleQueues: whatever else the interrupted thread is just doing may hold a lock.
 """
 
@@ -12,7 +12,7 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
@@ -23,7 +23,10 @@ IMPATIENT = 3
 HURRY_SECONDS = 3.5
 """What is left for everything once docc was told to end: a park, the Lease, a last look."""
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_QUESTION = "\n[c]ontinue, [h]old the weights, [r]oll back? (no weight grows meanwhile; Ctrl-C again parks and ends)\n"
+_QUESTION = """
+[c]ontinue, [h]old the weights, [r]oll back?
+No weight grows until you answer; Ctrl-C again parks the traffic and ends.
+"""
 _ANSWERS = {"c": "", "h": HOLD, "r": ROLL_BACK}
 
 
@@ -42,9 +45,9 @@ class Signals:
         self,
         ring: Callable[[], None],
         hurry: Callable[[float], None] = lambda seconds: None,
-        terminal: Terminal | None = None,
     ) -> None:
-        self._ring, self._hurry, self._terminal = ring, hurry, terminal
+        self._ring, self._hurry = ring, hurry
+        self._terminal: Terminal | None = None
         self._asked, self._count = "", 0
         self._questions: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._before: dict[int, Any] = {}
@@ -52,17 +55,36 @@ class Signals:
     def asked(self) -> str | None:
         return self._asked or None
 
+    def converse(self, terminal: Terminal | None) -> None:
+        """From now on there is something to ask about: Ctrl-C opens the question there."""
+        if terminal is not None:
+            threading.Thread(target=self._converse, args=(terminal,), name="question", daemon=True).start()
+            self._terminal = terminal
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """While docc itself waits for somebody's answer: signals do what they did before."""
+        self._restore()
+        try:
+            yield
+        finally:
+            self._install()
+
     def __enter__(self) -> Signals:
-        for number in _NUMBERS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and shells that start something behind "&"
-                self._before[number] = signal.signal(number, self._heed)
-        if self._terminal is not None:
-            threading.Thread(target=self._converse, args=(self._terminal,), name="question", daemon=True).start()
+        self._install()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._restore()
+
+    def _install(self) -> None:
+        for number in _NUMBERS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and shells that start something behind "&"
+                self._before[number] = signal.signal(number, self._heed)
+
+    def _restore(self) -> None:
         for number, before in self._before.items():
             signal.signal(number, before)
 

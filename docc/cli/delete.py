@@ -90,7 +90,7 @@ def refuse_divided(app: str, place: Place, objects: Objects) -> None:
 
 
 def certain(app: str, namespace: str, yes: bool, *, keep_workload: bool) -> None:
-    """A person types the name; anybody else says --yes. Raises UsageError."""
+    """A person types the name; anybody else says --yes. Raises UsageError, StoppedError."""
     from docc.model.errors import UsageError
 
     if yes or keep_workload:
@@ -101,8 +101,6 @@ def certain(app: str, namespace: str, yes: bool, *, keep_workload: bool) -> None
             state="nothing was touched",
             fix="--yes",
         )
-    if (
-        typer.prompt(f"All of this goes. To delete it, type its name ({app})", default="", show_default=False, err=True)
-        != app
-    ):
+    question = f"All of this goes. To delete it, type its name ({app})"
+    if options.answered(lambda: typer.prompt(question, default="", show_default=False, err=True)) != app:
         raise UsageError("not confirmed", state="nothing was touched")

@@ -14,12 +14,14 @@ from docc.cli import options, wiring
 
 if TYPE_CHECKING:
     from docc.adapters.prometheus import PrometheusMetrics
+    from docc.adapters.signals import Signals
     from docc.cli.preflight import Preflight
     from docc.cli.telling import Telling
     from docc.core.plan import Plan
     from docc.engine.ports import Ports
     from docc.engine.sampling import Sampling
     from docc.model.moves import Outcome
+    from docc.ui.console import Console
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +45,26 @@ def drive(
     telling: Telling,
     chosen: Choices,
 ) -> Outcome:
-    """Raises PreflightError, LockedError; DoccError as long as nothing was written."""
-    from docc.adapters.signals import Signals, terminal
+    """Raises PreflightError, LockedError, StoppedError; DoccError as long as nothing was written."""
+    from docc.adapters.signals import Signals
     from docc.engine.ports import Ports
     from docc.model.errors import ExitCode
     from docc.model.moves import Outcome
 
     plan, sampling = planned
     place = checks.place
-    hurry = place.cluster.connection.patience.end_within
-    with Signals(place.clock.ring, hurry, terminal()) as signals, contextlib.ExitStack() as ending:
+    signals = Signals(place.clock.ring, place.cluster.connection.patience.end_within)
+    ports = Ports(place.cluster, metrics, place.clock, signals, telling)
+    with contextlib.ExitStack() as ending:
         if metrics is not None:
             ending.callback(metrics.close)
-        ports = Ports(place.cluster, metrics, place.clock, signals, telling)
         plan = checks.conditions(ports, metrics, plan, sampling, ignore=chosen.ignore)
         _show(telling, checks, plan, rehearse=chosen.dry_run == "server")
         if chosen.dry_run:
             return Outcome("planned", ExitCode.DONE, f"--dry-run={chosen.dry_run}")
         options.confirm(chosen.yes)
-        return _locked(ports, plan, sampling, chosen)
+        with signals:
+            return _locked(ports, (plan, sampling), chosen, signals, telling.console)
 
 
 def _show(telling: Telling, checks: Preflight, plan: Plan, *, rehearse: bool) -> None:
@@ -74,24 +77,31 @@ def _show(telling: Telling, checks: Preflight, plan: Plan, *, rehearse: bool) ->
         telling.console.sentence(row)
 
 
-def _locked(ports: Ports, plan: Plan, sampling: Sampling, chosen: Choices) -> Outcome:
+def _locked(
+    ports: Ports, planned: tuple[Plan, Sampling], chosen: Choices, signals: Signals, console: Console
+) -> Outcome:
+    from docc.adapters.signals import terminal
     from docc.engine.driver import Driver
     from docc.engine.driver import drive as under_lease
     from docc.engine.lease import Lease
 
-    me = wiring.my_name()
+    (plan, sampling), me = planned, wiring.my_name()
     lease = Lease(ports, plan.app, me, plan.namespace)
     driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced)
-    return under_lease(driver, chosen.lock_wait, _asked(chosen) if chosen.take_over else None)
+    confirmed = _asked(chosen, signals, console) if chosen.take_over else None
+    return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
 
 
-def _asked(chosen: Choices) -> Callable[[str], bool]:
+def _asked(chosen: Choices, signals: Signals, console: Console) -> Callable[[str], bool]:
     """Whether a living driver is to be taken over: --yes says so, or a person does. Nobody to ask: no."""
 
     def confirmed(holder: str) -> bool:
         if chosen.yes:
             return True
-        asked = f"{holder} is alive and drives it. Take over? It ends then, and its rollout goes on from here."
-        return options.can_ask() and typer.confirm(asked, default=False, err=True)
+        if not options.can_ask():
+            return False
+        console.sentence(f"{holder} is alive and drives it. It would end, and its rollout would go on from here.")
+        with signals.aside():
+            return options.answered(lambda: typer.confirm("Take over?", default=False, err=True))
 
     return confirmed

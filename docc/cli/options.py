@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
 
 import typer
 
+T = TypeVar("T")
 Manifest = Annotated[str, typer.Argument(metavar="MANIFEST", help='The manifest, or "-" for standard input.')]
 App = Annotated[str, typer.Argument(metavar="APP", help="The application's name.")]
 Namespace = Annotated[
@@ -121,6 +122,17 @@ def revision(text: str | None) -> int | None:
     )
 
 
+def answered(question: Callable[[], T]) -> T:
+    """A person's answer. Raises StoppedError for Ctrl-C."""
+    try:
+        return question()
+    except (typer.Abort, KeyboardInterrupt):
+        from docc.model.errors import StoppedError
+
+        typer.echo(err=True)  # the question's own line is not over yet
+        raise StoppedError from None
+
+
 def can_ask() -> bool:
     """A person sits there."""
     import sys
@@ -129,10 +141,10 @@ def can_ask() -> bool:
 
 
 def confirm(yes: bool, question: str = "Go on?") -> None:
-    """Asks only a person: in a pipe or a CI job what was asked for is done. Raises UsageError for a no."""
+    """Asks only a person: in a pipe or a CI job what was asked for is done. Raises UsageError for a no, StoppedError."""
     if yes or not can_ask():
         return
-    if not typer.confirm(question, default=True, err=True):
+    if not answered(lambda: typer.confirm(question, default=True, err=True)):
         from docc.model.errors import UsageError
 
         raise UsageError("not confirmed", state="nothing was touched")

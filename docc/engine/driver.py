@@ -258,7 +258,8 @@ class Driver:
         return self._midway(outcome or Outcome("superseded", ExitCode.LOCKED, why))
 
     def _midway(self, outcome: Outcome) -> Outcome:
-        """2 to 7 promise that no traffic was touched: the same cause, met later, is 10 where all is on stable, else 11."""
+        """2 to 7 promise that no traffic was touched: the same cause, met later, is 10 where all is on stable, else 11. Where
+        somebody else drives now, nobody is to be called: it stays 7."""
         if not self.moved or outcome.exit_code not in UNTOUCHED:
             return outcome
         routed = self._seen.routed if self._seen else None
@@ -267,7 +268,9 @@ class Driver:
             self._stable if self.plan is not None else self._seen and self._seen.record and self._seen.record.stable
         )
         clean = routed is not None and served == {stable} and not routed.header_rules
-        return replace(outcome, exit_code=ExitCode.FAILED_SAFE if clean else ExitCode.FAILED_NOT_CLEAN)
+        if clean or outcome.result != "superseded":
+            return replace(outcome, exit_code=ExitCode.FAILED_SAFE if clean else ExitCode.FAILED_NOT_CLEAN)
+        return outcome
 
     def _is_locked_out(self) -> bool:
         now = self.ports.clock.now()
@@ -298,9 +301,14 @@ class Driver:
                 self._act(move, seen)
 
 
-def drive(driver: Driver, patience: float = 0.0, confirmed: Callable[[str], bool] | None = None) -> Outcome:
-    """Under the Lease (its `acquire` says what patience and confirmed mean), to the end. Raises LockedError if somebody else
-    holds it; DoccError if nothing was written yet."""
+def drive(
+    driver: Driver,
+    patience: float = 0.0,
+    confirmed: Callable[[str], bool] | None = None,
+    begun: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Under the Lease (its `acquire` says what patience and confirmed mean), to the end. begun: called once it is held. Raises
+    LockedError if somebody else holds it; DoccError if nothing was written yet."""
     lease = driver.lease
     if lease is None:
         return driver.run()
@@ -309,6 +317,7 @@ def drive(driver: Driver, patience: float = 0.0, confirmed: Callable[[str], bool
     except Stopped as stopped:
         return stopped.outcome
     try:
+        begun()
         return driver.run()
     finally:
         lease.release()

@@ -204,10 +204,10 @@ def shown(holder: str) -> str:
     return holder.split("#")[0] or "nobody"
 
 
-def age_of(lease: Object, now: float) -> float | None:
-    """Seconds since the last renewal."""
-    renewed = lease.get("spec", {}).get("renewTime")
-    return None if not renewed else now - datetime.fromisoformat(str(renewed).replace("Z", "+00:00")).timestamp()
+def age_of(lease: Object, now: float, since: str = "renewTime") -> float | None:
+    """Seconds since the last renewal, or since another of its instants."""
+    instant = lease.get("spec", {}).get(since)
+    return None if not instant else now - datetime.fromisoformat(str(instant).replace("Z", "+00:00")).timestamp()
 
 
 def micro_time(instant: float) -> str:
@@ -217,12 +217,12 @@ def micro_time(instant: float) -> str:
 def locked(ports: Ports, app: str, lease: Object, *, waited: float = 0.0) -> LockedError:
     """Who has it, from where, since when, and what they are at."""
     now = ports.clock.now()
-    age = max(0.0, age_of(lease, now) or 0.0)
+    age, held = (max(0.0, age_of(lease, now, since) or 0.0) for since in ("renewTime", "acquireTime"))
     after = f", {waited:.0f} s long" if waited else ""
     return LockedError(
         f"{app} is being deployed by {shown(holder_of(lease))}{_doing(ports, app)}",
         where=f"Lease {lease['metadata']['namespace']}/{lease['metadata']['name']}",
-        why=f"it was renewed {age:.0f} s ago, while this command watched{after}",
+        why=f"it has held the lock for {held:.0f} s, and renewed it {age:.0f} s ago, while this command watched{after}",
         state="nothing was touched",
         fix=f"docc status {app} -n {lease['metadata']['namespace']}; --lock-wait 15m waits for its end, docc abort {app} ends "
         "it, --take-over goes on in its place",

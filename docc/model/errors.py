@@ -6,6 +6,7 @@
     ├── UnusableError        5  cluster, Gateway, CRD or Prometheus cannot be used
     ├── NotFoundError        6  no such app or revision; nothing to act on
     ├── LockedError          7  somebody else drives this app, or owns an object of the wanted name
+    ├── StoppedError       130  Ctrl-C before anything was touched, at a question for example
     ├── PreflightError     4-7  all that stands in a deploy's way, with the gravest cause's code
     └── LookAgain            -  transient: the driver observes once more; it never ends a command by itself
         ├── Conflict            a guard in our write failed (409, or 422 without causes)
@@ -13,7 +14,8 @@
         └── LoginLost           a login that was taken before is refused (401), or cannot be renewed: nothing was written
 
 Codes 2 to 7 promise that this run touched no production traffic. A rollout that fails midway is not an exception but an
-Outcome (model/moves.py) with code 10 or 11. Any other exception is a bug of docc's: exit 1.
+Outcome (model/moves.py) with code 10 or 11; with 7 if somebody else has taken over, who sees to the traffic now. Any other
+exception is a bug of docc's: exit 1.
 """
 
 from __future__ import annotations
@@ -108,6 +110,15 @@ class UsageError(DoccError):
     """An option or argument that cannot be meant so."""
 
     exit_code = ExitCode.USAGE
+
+
+class StoppedError(DoccError):
+    """A person has thought better of it before anything was touched."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", state="nothing was touched")
 
 
 class CredentialsError(DoccError):

@@ -32,7 +32,7 @@ MEANING: dict[ExitCode, tuple[str, str]] = {
         "`docc list -A` shows what there is.",
     ),
     ExitCode.LOCKED: (
-        "Somebody else drives this application, or owns an object of the wanted name.",
+        "Somebody else drives this application, or has taken over from this run, or owns an object of the wanted name.",
         "`docc status APP` names the driver; wait for it. An object that docc did not make is never taken over.",
     ),
     ExitCode.IN_PROGRESS: (
@@ -67,8 +67,9 @@ def page() -> str:
             "",
             "Made by `docc/ui/exit_codes.py` from `docc/model/errors.py`; do not edit.",
             "",
-            "2 to 7 always mean that this run touched no production traffic: the same cause met midway becomes 10 or 11, with",
-            "the cause in `reason`. With `-o json` an error's document carries the number as `exit_code`.",
+            "2 to 7 mean that this run touched no production traffic: the same cause met midway becomes 10 or 11, with",
+            "the cause in `reason`. Only a run that is taken over ends with 7 whatever it moved: who took over sees to it.",
+            "With `-o json` an error's document carries the number as `exit_code`.",
             "",
             "| Code | Means | What to do |",
             "|---|---|---|",

@@ -1,0 +1,150 @@
+"""Told to end while a server does not answer: docc ends in time all the same, and says how things stand.
+
+In time is 5 s; the limit here is generous, because test machines are slow at times."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from docc.sandbox import session
+from tests.sandbox.live import App, counted, until
+
+pytestmark = pytest.mark.timeout(300)
+END_SECONDS_MAX = 15.0
+HANG_SECONDS = 120
+SIGNALS = pytest.mark.parametrize(
+    ("by", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
+    folder = tmp_path_factory.mktemp("sandbox") / "s"
+    yield session.up(folder)
+    session.down(folder)
+
+
+class Prometheus(ThreadingHTTPServer):
+    """Hands questions on to the sandbox's; from `hangs` on it takes them and never answers. asked: one came since then."""
+
+    daemon_threads = True
+
+    def __init__(self, behind: str) -> None:
+        super().__init__(("127.0.0.1", 0), Question)
+        self.behind = urlsplit(behind).netloc
+        self.hangs, self.asked, self.closing = threading.Event(), threading.Event(), threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Question(BaseHTTPRequestHandler):
+    server: Prometheus
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.hangs.is_set():
+            self.server.asked.set()
+            self.server.closing.wait(HANG_SECONDS)
+            self.close_connection = True
+            return
+        behind = http.client.HTTPConnection(self.server.behind, timeout=10)
+        behind.request("POST", self.path, body, {"Content-Type": self.headers["Content-Type"]})
+        with behind.getresponse() as answer:
+            found = answer.read()
+        behind.close()
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(found)))
+        self.end_headers()
+        self.wfile.write(found)
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@contextmanager
+def prometheus(behind: str) -> Iterator[Prometheus]:
+    with Prometheus(behind) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.closing.set()
+            server.shutdown()
+
+
+def half_way(app: App, url: str) -> subprocess.Popen[str]:
+    """A driver whose candidate has 50 %, and will have for as long as nothing happens."""
+    app.write(interval=120)
+    command = app.command("deploy", str(app.path), "--image", "demo:v2", "--prometheus-url", url, "-o", "json")
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: app.status().get("weight") == 50, 60)
+    return driver
+
+
+def stopped(driver: subprocess.Popen[str], by: signal.Signals) -> tuple[dict[str, object], str]:
+    """(the final document, all that was told)."""
+    began = time.monotonic()
+    driver.send_signal(by)
+    out, err = driver.communicate(timeout=60)
+    took = time.monotonic() - began
+    assert took < END_SECONDS_MAX and "Traceback" not in err, err
+    document: dict[str, object] = json.loads(out)
+    assert document["exit_code"] == driver.returncode
+    return document, err
+
+
+@SIGNALS
+@pytest.mark.parametrize("since", [0, 7], ids=["just now", "in the midst of a request"])
+def test_a_hanging_api_server_is_11_with_what_to_type(
+    world: session.Session, tmp_path: Path, by: signal.Signals, code: int, since: int
+) -> None:
+    """since: seconds; within seven the Lease must be renewed. Users are served as they were: Envoy has its routes."""
+    app = App(world, tmp_path, f"api-{code}-{since}")
+    assert app.deploy("demo:v1").returncode == 0
+    driver = half_way(app, world.prometheus)
+    with app.traffic(tmp_path) as load:
+        os.kill(world.pid, signal.SIGSTOP)
+        try:
+            time.sleep(since)
+            document, told = stopped(driver, by)
+        finally:
+            os.kill(world.pid, signal.SIGCONT)
+        assert document["exit_code"] == 11
+        assert f"NOT CLEAN, act now: stopped by {by.name}, and the traffic could not be put back" in told
+        assert f"see why: kubectl -n default --kubeconfig {world.kubeconfig} get pods,httproutes,services" in told
+        assert f"then:    docc status {app.name} -n default --kubeconfig {world.kubeconfig}" in told
+        back = app.run("rollback")
+        assert back.returncode == 0 and app.ask() == "v1", back.stderr
+    assert counted(load).failed == 0
+
+
+@SIGNALS
+def test_a_hanging_prometheus_keeps_nobody_from_parking(
+    world: session.Session, tmp_path: Path, by: signal.Signals, code: int
+) -> None:
+    app = App(world, tmp_path, f"metrics-{code}")
+    assert app.deploy("demo:v1").returncode == 0
+    with prometheus(world.prometheus) as server, app.traffic(tmp_path) as load:
+        driver = half_way(app, server.url)
+        server.hangs.set()
+        assert server.asked.wait(30)
+        document, _ = stopped(driver, by)
+        assert (document["exit_code"], document["phase"]) == (code, "parked")
+        assert document["serving"] == {"v1": 100} and document["reason"] == f"stopped by {by.name}"
+        assert app.ask() == "v1"
+    assert counted(load).failed == 0

@@ -1,0 +1,32 @@
+"""docc is killed where it hurts most; the same command again ends right, and users notice nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from docc.sandbox import session
+from tests.sandbox import killing
+
+MOMENTS = 12
+
+
+@pytest.mark.timeout(400)
+def test_a_killed_canary_is_promoted_by_the_same_command_and_no_request_fails(tmp_path: Path) -> None:
+    world = session.up(tmp_path / "s")
+    try:
+        played, requests, failed = killing.play(world, tmp_path, killing.bounded(MOMENTS))
+    finally:
+        session.down(tmp_path / "s")
+    told = "\n".join(map(str, played))
+    assert len(played) == MOMENTS and not [each for each in played if each.wrong], told
+    assert requests > 1000 and failed == 0, told
+
+
+def test_the_moments_are_fifty_and_at_each_kind_of_write() -> None:
+    moments = killing.MOMENTS
+    assert len(set(moments)) == len(moments) == 50
+    near = Counter(moment.write for moment in moments if moment.ms < 5)
+    assert all(near[write] >= 3 for write in killing.WRITES)
