@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from docc.adapters.kube_connection import Connection, Request
+from docc.adapters.kube_errors import is_object, misshapen
 from docc.adapters.kube_watch import Watch
 from docc.core.home import home_of
 from docc.core.names import history_name
@@ -104,14 +105,20 @@ class KubeCluster:
         with self._lock:
             self._deleted.add(effect.uid)
             known = self._kept.get(effect.ref.kind, {}).get(effect.ref.name)
-            if known is not None and known["metadata"]["uid"] == effect.uid:
+            if known is not None and known["metadata"].get("uid") == effect.uid:
                 del self._kept[effect.ref.kind][effect.ref.name]
 
     def read(self, ref: Ref) -> Object | None:
         try:
-            return self.connection.send(Request("get", self._path(ref.kind, ref.name)))
+            return self._object(Request("get", self._path(ref.kind, ref.name)))
         except Gone:
             return None
+
+    def _object(self, request: Request) -> Object:
+        found = self.connection.send(request)
+        if not is_object(found):
+            raise misshapen(self.connection.server, f"{request.verb} {request.path}")
+        return found
 
     def logs(self, pod: str, container: str, previous: bool, lines: int) -> str:
         query = {"container": container, "tailLines": str(lines), "previous": "true" if previous else "false"}
@@ -145,7 +152,7 @@ class KubeCluster:
     def namespace_labels(self) -> dict[str, str]:
         """Raises UnusableError if the namespace does not exist."""
         try:
-            found = self.connection.send(Request("get", f"/api/v1/namespaces/{self.namespace}"))
+            found = self._object(Request("get", f"/api/v1/namespaces/{self.namespace}"))
         except Gone as error:
             raise self._no_namespace() from error
         return dict(found["metadata"].get("labels") or {})
@@ -227,21 +234,23 @@ class KubeCluster:
     def forget(self, kind: str, body: Object) -> None:
         with self._lock:
             known = self._kept.get(kind, {}).get(body["metadata"]["name"])
-            if known is not None and known["metadata"]["uid"] == body["metadata"]["uid"]:
+            if known is not None and known["metadata"].get("uid") == body["metadata"].get("uid"):
                 del self._kept[kind][body["metadata"]["name"]]
         self._ring()
 
     def replace(self, kind: str, items: list[Object], version: int) -> None:
         """By a list of that version: what this process has written since then stays."""
         with self._lock:
-            found = {item["metadata"]["name"]: item for item in items if item["metadata"]["uid"] not in self._deleted}
+            found = {
+                item["metadata"]["name"]: item for item in items if item["metadata"].get("uid") not in self._deleted
+            }
             newer = {name: known for name, known in self._kept[kind].items() if _version(known) > version > 0}
             self._kept[kind] = {**found, **newer}
         self._ring()
 
     def _write(self, ref: Ref, request: Request) -> Object:
         try:
-            answer = self.connection.send(request)
+            answer = self._object(request)
         except (Conflict, Gone, Unreachable):
             self._stale.add(ref)
             raise

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from docc import __version__
-from docc.adapters.kube_errors import foreign, no_answer, refusal, retry_after
+from docc.adapters.kube_errors import foreign, is_object, misshapen, no_answer, refusal, retry_after
 from docc.adapters.kube_login import SERVICE_ACCOUNT, Login, log_in
 from docc.adapters.patience import Patience
 from docc.model.errors import CredentialsError, DoccError, LoginLost, Unreachable, UnusableError, UsageError
@@ -99,6 +99,9 @@ class Connection:
             found = None
         if not isinstance(found, dict):
             raise foreign(self.server, f"{request.verb} {request.path}", status, self._masked(data))
+        items = found.get("items") or [] if request.verb == "list" else []
+        if not isinstance(items, list) or not all(map(is_object, items)):
+            raise misshapen(self.server, f"{request.verb} {request.path}")
         return found
 
     def text(self, request: Request) -> str:

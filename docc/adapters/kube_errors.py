@@ -71,6 +71,24 @@ def foreign(server: str, where: str, status: int, data: bytes) -> Unreachable:
     return Unreachable(f"{server} does not answer as an API server does", where=where, why=why, fix=fix)
 
 
+def misshapen(server: str, where: str) -> Unreachable:
+    """JSON, and no object of an API server."""
+    return Unreachable(
+        f"{server} does not answer as an API server does",
+        where=where,
+        why="what it calls an object has no name, or labels that are none",
+        fix="is the address in the kubeconfig right? is there something in between?",
+    )
+
+
+def is_object(body: Any) -> bool:
+    """What everything has that an API server stores."""
+    meta = body.get("metadata") if isinstance(body, dict) else None
+    if not isinstance(meta, dict) or not isinstance(meta.get("name"), str):
+        return False
+    return all(isinstance(meta.get(name) or {}, dict) for name in ("labels", "annotations"))
+
+
 def no_answer(server: str, where: str, error: Exception) -> Unreachable:
     """No answer at all: refused, reset, timed out, a name that does not resolve, or a certificate that is not trusted."""
     root = _innermost(error)

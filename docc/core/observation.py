@@ -24,6 +24,7 @@ from docc.core.route import (
     shares,
     weights_of,
 )  # fmt: skip
+from docc.model.errors import Unreachable
 from docc.model.moves import Object
 from docc.model.record import ANNOTATION, Record, RecordError
 from docc.model.world import Front, Home, Noted, Objects, Revision, Routed, Seen
@@ -33,7 +34,16 @@ MANAGED_BY = ("app.kubernetes.io/managed-by", "docc")
 
 
 def see(app: str, objects: Objects, *, routed: bool | None = None, home: Home | None = None) -> Seen:
-    """routed: whether the application has an HTTPRoute. home: where it is. None: as the cluster has it."""
+    """routed: whether the application has an HTTPRoute. home: where it is. None: as the cluster has it. Raises Unreachable for
+    objects of a form that no API server gives."""
+    try:
+        return _see(app, objects, routed, home)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise Unreachable(f"the API server's objects of {app} cannot be read", why=why) from error
+
+
+def _see(app: str, objects: Objects, routed: bool | None, home: Home | None) -> Seen:
     service, home = objects.services.get(app), home or home_of(app, objects.deployments)
     if routed is None:
         routed = objects.route is not None or service is None or ANNOTATION not in _annotations(service)

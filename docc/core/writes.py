@@ -73,6 +73,6 @@ def _all_on_stable(view: View) -> dict[int, int]:
 def _port(view: View) -> int:
     for rule in view.seen.routed.body.get("spec", {}).get("rules") or []:
         for backend in rule.get("backendRefs") or []:
-            if backend.get("port"):
-                return int(backend["port"])
+            if isinstance(port := backend.get("port"), int):
+                return port
     return 0

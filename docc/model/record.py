@@ -17,6 +17,7 @@ from docc.model.secrets import masked
 
 ANNOTATION = "docc.dev/rollout"
 FORMAT = 1
+SECONDS_MAX = 10 * 366 * 86400
 REASON_CHARACTERS_MAX = 2000
 """All annotations of an object share 256 KiB, and history keeps many reasons."""
 _INSTANTS = frozenset({"since", "started", "exposed", "cool_after"})
@@ -124,7 +125,7 @@ class Record:
             if values.pop("v", None) != FORMAT:
                 raise RecordError("another version of docc wrote it")
             return _from_values(values)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise RecordError(f"the annotation {ANNOTATION} cannot be read: {error}") from error
 
 
@@ -145,15 +146,20 @@ def _from_values(values: dict[str, Any]) -> Record:
     for name in _INSTANTS & set(values):
         values[name] = from_rfc3339(values[name])
     values["phase"] = Phase(values["phase"])
+    if not isinstance(values.get("excused", []), list):
+        raise RecordError(f"excused is {values['excused']!r}")
     values["excused"] = tuple(str(name) for name in values.get("excused", ()))
     for name in ("epoch", "stable", "candidate", "previous", "weight", "step"):
-        if values.get(name) is not None and (type(values[name]) is not int or not -1 <= values[name] < 2**53):
+        absent = name not in values or (values[name] is None and name in ("stable", "candidate", "previous"))
+        if not absent and (type(values[name]) is not int or not -1 <= values[name] < 2**53):
             raise RecordError(f"{name} is {values[name]!r}")
     for name in ("by", "plan", "verb", "request", "reason"):
         if not isinstance(values.get(name, ""), str):
             raise RecordError(f"{name} is {values[name]!r}")
     for name in {"drain", "keep_warm"} & set(values):
         values[name] = float(values[name])
+        if not 0 <= values[name] <= SECONDS_MAX:
+            raise RecordError(f"{name} is {values[name]!r}")
     if not 0 <= values.get("weight", 0) <= 100:
         raise RecordError(f"weight is {values['weight']!r}")
     return Record(**values)

@@ -99,7 +99,8 @@ def test_the_first_look_lists_and_later_ones_cost_nothing(here: Here) -> None:
     selects = {plural: stream.query for plural, stream in streams.items()}
     assert selects["httproutes"]["fieldSelector"] == "metadata.name=shop"
     assert selects["pods"]["labelSelector"] == "docc.dev/app=shop" and selects["pods"]["resourceVersion"] == "100"
-    assert here.server.asked[0].path == "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes"
+    first, second = (each.path.rsplit("/", 1)[1] for each in here.server.asked[:2])
+    assert (first, second) == ("deployments", "httproutes")  # the newest revision says in which route it is
 
 
 def test_what_a_watch_tells_is_seen_and_rings(here: Here) -> None:
@@ -362,7 +363,9 @@ def test_find_namespace_and_version(here: Here) -> None:
     assert "/namespaces/default/" in local.path and local.query == {}
     missing = {"message": 'namespaces "default" not found', "details": {"name": "default"}}
     here.answering(
-        ("GET", 200, {"metadata": {"labels": {"team": "a"}}}), ("GET", 200, {"metadata": {}}), ("GET", 404, missing)
+        ("GET", 200, {"metadata": {"name": "default", "labels": {"team": "a"}}}),
+        ("GET", 200, {"metadata": {"name": "default"}}),
+        ("GET", 404, missing),
     )
     assert here.cluster.namespace_labels() == {"team": "a"} and here.cluster.namespace_labels() == {}
     with pytest.raises(UnusableError) as caught:
@@ -378,3 +381,28 @@ def test_close_ends_every_watch(here: Here) -> None:
     assert len(watches()) == 4
     here.cluster.close()
     end_of_watches()
+
+
+NAMELESS: tuple[Any, ...] = (
+    [{"metadata": {}}],
+    [{"metadata": {"name": "a", "labels": "x"}}],
+    ["x"],
+    [None],
+    "x",
+    {"a": 1},
+)
+
+
+@pytest.mark.parametrize("items", NAMELESS, ids=str)
+def test_a_list_of_what_is_no_object_is_no_answer(items: Any, here: Here) -> None:
+    here.answering(("GET", 200, {"items": items, "metadata": {"resourceVersion": "1"}}))
+    with pytest.raises(Unreachable) as caught:
+        here.cluster.find("Gateway")
+    assert "does not answer as an API server does" in caught.value.what and "no name" in caught.value.why
+
+
+def test_an_object_that_is_none_is_no_answer_and_looked_at_again(here: Here) -> None:
+    here.see()
+    here.answering(("PATCH", 200, {"kind": "Deployment"}))
+    with pytest.raises(Unreachable):
+        here.cluster.patch(SCALE)

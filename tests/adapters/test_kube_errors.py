@@ -210,7 +210,7 @@ def test_nobody_listens_or_no_such_name(tmp_path: Path) -> None:
 
 
 def test_ten_mebibytes_are_read_and_more_than_the_bound_is_refused(tmp_path: Path) -> None:
-    big = b'{"items": ["' + b"x" * (10 << 20) + b'"]}'
+    big = b'{"items": [{"metadata": {"name": "' + b"x" * (10 << 20) + b'"}}]}'
 
     def endless(exchange: Exchange) -> None:
         exchange.head(200, {"Content-Length": str(1 << 40)})
@@ -220,7 +220,7 @@ def test_ten_mebibytes_are_read_and_more_than_the_bound_is_refused(tmp_path: Pat
 
     with serve(lambda x: x.reply(200, big) if x.asked.query else endless(x)) as server:
         connection = connect(tmp_path, server.url)
-        assert len(connection.send(Request("list", PATH, {"small": "1"}))["items"][0]) == 10 << 20
+        assert len(connection.send(Request("list", PATH, {"small": "1"}))["items"][0]["metadata"]["name"]) == 10 << 20
         error = raised(connection)
         assert type(error) is UnusableError and "longer than 64 MiB" in error.why and error.where == f"list {PATH}"
         assert len(connection.text(Request("get", f"{PATH}/web/log"))) == 1 << 20, "of a log what is bearable"
