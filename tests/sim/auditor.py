@@ -113,6 +113,8 @@ class Auditor:
     """The weights in force, if they are somebody else's, or their record tells of others."""
     meddled: bool = False
     """Somebody has changed what is docc's of route, front or record."""
+    put: set[str] = field(default_factory=set)
+    """What somebody has had the route name."""
     front_by: str = ""
     """Who had the front Service select what it selects."""
     wrote: set[str] = field(default_factory=set)
@@ -248,7 +250,9 @@ class Auditor:
                 actor not in self.over or bool(self.record), f"{actor} writes the record of what docc delete has ended"
             )
             self.wrote.add(actor)
+        self.put &= set(weights)
         if actor == "somebody":
+            self.put |= set(weights) - set(self.weights)
             self.meddled = self.meddled or not same or not record or key == FRONT
             self.laid = world.now
             self.theirs = None if (record and same) or key not in world.objects else weights
@@ -275,7 +279,7 @@ class Auditor:
             backends = {b["name"]: b["weight"] for b in rule.get("backendRefs", []) if b["name"].startswith("shop-v")}
             for name in backends:
                 require(
-                    not docc_s or ("Service", name) in world.objects or self.foreign,
+                    ("Service", name) in world.objects or self.foreign or name in self.put,
                     f"the route names {name}, which has no Service",
                 )
             if backends and docc_s and not any(m.get("headers") for m in rule.get("matches", [])):

@@ -140,7 +140,7 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     ),
     "the history forgets what a rollback ended": (Edit("docc.engine.rollback", "        _note(ports, view)\n", ""),),
     "the history is not noted before the next rollout": (
-        Edit("docc.core.planner", "let_go(view) or note(view) or (", "let_go(view) or (outcome and note(view)) or ("),
+        Edit("docc.core.planner", "else None) or note(view)\n", "else None) or (outcome and note(view) or None)\n"),
     ),
     "cooled before its time": (Edit("docc.core.cooling", "now >= record.cool_after:", "now >= record.since:"),),
     "warm too short: the drain is counted for it": (
