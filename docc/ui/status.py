@@ -5,6 +5,7 @@ It answers, in this order: what is going on, who serves, what is wrong, who driv
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from docc.ui import rescue
 from docc.ui.console import neutral
 from docc.ui.words import by, clock, duration, one_line, what
 
+COLUMNS = 80
 # A word or two for the first line, and what it means where that does not show in the lines below.
 _PHASES = {
     Phase.PREPARING: ("preparing", "the new version comes up, and has no traffic yet"),
@@ -49,11 +51,19 @@ class RevisionView:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """A failure condition, as the revision was deployed with it."""
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
     seconds since the living driver's last renewal. cool_after: unix seconds until which a rollback is one write, `overdue`
     when it has passed. refusal: what the Gateway's controller has against the route. others: what somebody else has changed of
-    what docc wrote. next: commands, with what they do."""
+    what docc wrote. conditions: those of the candidate, else of stable. next: commands, with what they do."""
 
     app: str
     namespace: str
@@ -68,6 +78,7 @@ class StatusView:
     accepted: bool | None
     refusal: str
     others: tuple[Edit, ...]
+    conditions: tuple[Condition, ...]
     excused: tuple[str, ...]
     driver: str
     heartbeat: float | None
@@ -101,6 +112,7 @@ def status_view(
         accepted=seen.routed.accepted,
         refusal=seen.routed.refusal if seen.routed.accepted is False else "",
         others=edits(app, seen, record),
+        conditions=_conditions(seen.revision(record.candidate if record.candidate is not None else record.stable)),
         excused=record.excused,
         driver=shown(holder_of(lease)) if alive and lease is not None else "",
         heartbeat=max(0.0, age) if alive and age is not None else None,
@@ -129,6 +141,9 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
             yield neutral(f"           {one_line(revision.trouble)}")
     if view.refusal:
         yield neutral(f"  route    refused by {one_line(view.refusal)}")
+    for condition in view.conditions if view.phase.undecided else ():
+        row = neutral(f"  judged   {condition.name}: {one_line(condition.expression)}")
+        yield row if len(row) <= COLUMNS else f"{row[: COLUMNS - 3]}..."  # -o json has it whole
     for edit in view.others:
         yield neutral(f"  others   changed {one_line(what(edit))}")
         yield neutral(f"           {one_line(edit.theirs)} instead of {one_line(edit.ours)}")
@@ -153,6 +168,17 @@ def document(app: str, namespace: str, seen: Seen, lease: Object | None, now: fl
     driver = {"holder": view.driver, "age": view.heartbeat} if view.driver else None
     kept = {key: value for key, value in asdict(view).items() if key not in ("driver", "heartbeat", "revisions")}
     return {**kept, "phase": view.phase.value, "revisions": revisions, "driver": driver}
+
+
+def _conditions(revision: Revision) -> tuple[Condition, ...]:
+    """From the manifest that is kept on its Deployment; () where that cannot be read."""
+    try:
+        values = json.loads(revision.manifest)
+        strategy = values.get("deployment_strategy") or values["application"].get("deployment_strategy") or {}
+        found = strategy.get("failure_conditions") or []
+        return tuple(Condition(str(each["name"]), str(each["expression"])) for each in found)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ()
 
 
 def _revisions(seen: Seen, record: Record) -> Iterator[RevisionView]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,11 +47,18 @@ PULL = "image acme/shop:2 cannot be pulled (pod shop-v2-x1, ImagePullBackOff):\n
 RESTING = record(Phase.SUCCEEDED, stable=2, previous=1, cool_after=T0 + 600)
 SHIFTING = record(Phase.SHIFTING, stable=1, candidate=2, weight=30)
 REASON = "HTTPErrorRate is 0.31 > 0.05 at 30 %"
+KEPT = json.dumps({
+    "application": {"name": "shop"},
+    "deployment_strategy": {"failure_conditions": [
+        {"name": "HTTPErrorRate", "expression": "sum(rate(errors_total[5m])) / sum(rate(all_total[5m])) > 0.05"},
+        {"name": "Latency", "expression": "p99 > 2"},
+    ]},
+})  # fmt: skip
 STATES: dict[str, tuple[Seen, Object | None]] = {
     "preparing": (
         seen(record(Phase.PREPARING, stable=1, candidate=2), {1: 100}, pods(1), pods(2, 0, 1, PULL)), lease(2)
     ),
-    "shifting": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2)), lease(2)),
+    "shifting": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), replace(pods(2), manifest=KEPT)), lease(2)),
     "driver-lost": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2)), lease(40)),
     "driver-never": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2)), None),
     "awaiting": (seen(record(Phase.AWAITING, stable=1, candidate=2), {1: 100, 2: 0}, pods(1), pods(2)), lease(1)),
