@@ -9,5 +9,7 @@ import signal
 def pytest_configure() -> None:
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITLAB_CI"):
         os.environ.pop(name, None)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # docc leaves it ignored, as it should
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # docc leaves what is ignored as it is, as it should; and so do all that a shell begins behind "&", or nohup
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)

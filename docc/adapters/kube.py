@@ -110,9 +110,11 @@ class KubeCluster:
 
     def read(self, ref: Ref) -> Object | None:
         try:
-            return self._object(Request("get", self._path(ref.kind, ref.name)))
+            found = self._object(Request("get", self._path(ref.kind, ref.name)))
         except Gone:
             return None
+        self.keep(ref.kind, found)
+        return found
 
     def _object(self, request: Request) -> Object:
         found = self.connection.send(request)
@@ -261,10 +263,7 @@ class KubeCluster:
         if ref.kind not in self._kept:
             self._stale.discard(ref)
             return
-        found = self.read(ref)
-        if found is not None:
-            self.keep(ref.kind, found)
-        else:
+        if self.read(ref) is None:
             with self._lock:
                 self._kept[ref.kind].pop(ref.name, None)
         self._stale.discard(ref)

@@ -22,7 +22,7 @@ from docc.engine.ports import HOLD, ROLL_BACK, Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain, Unreachable
 from docc.model.facts import CheckSeen, LeftUndone, PutBack, Reverted, Scaled, Updated, Waiting
-from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch
+from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch, Ref
 from docc.model.record import Phase
 from docc.model.world import Home, Seen
 
@@ -111,6 +111,7 @@ class Driver:
             self.lease.keep()
             if self.lease.lapsed:
                 self._memory.forget()
+                look_anew(self)
                 self.lease.lapsed = False
         seen = self._look()
         self._sample(seen)
@@ -318,9 +319,17 @@ def drive(
         return stopped.outcome
     try:
         begun()
+        if lease.waited:
+            look_anew(driver)
         return driver.run()
     finally:
         lease.release()
+
+
+def look_anew(driver: Driver) -> None:
+    """Others may have had the Lease. What is watched is known; the front Service is not, and one that is out of date looks like
+    somebody else's edit. Raises DoccError."""
+    driver.ports.cluster.read(Ref("Service", driver.app))
 
 
 def words(error: DoccError) -> str:

@@ -40,14 +40,15 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Lease:
-    """me: this driver's unique name. renewed: unix seconds of the last renewal. lapsed: it was not ours for a while, and others
-    may have had it."""
+    """me: this driver's unique name. renewed: unix seconds of the last renewal. waited: somebody else had it first. lapsed: it
+    was not ours for a while, and others may have had it."""
 
     ports: Ports
     app: str
     me: str
     namespace: str
     renewed: float = field(default=0.0)
+    waited: bool = field(default=False)
     lapsed: bool = False
 
     @property
@@ -77,6 +78,7 @@ class Lease:
                 if alive and clock.now() >= began + patience:
                     raise locked(self.ports, self.app, found, waited=patience)
                 if clock.now() < since + float(found["spec"].get("leaseDurationSeconds") or DURATION_SECONDS):
+                    self.waited = True
                     pause(self.ports)
                     continue
             try:

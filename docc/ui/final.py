@@ -142,7 +142,7 @@ def _last_line(ending: Ending) -> str:
     record, place = ending.record, f"{ending.app} in {ending.namespace}"
     serving = ", ".join(f"{revision} serves {weight} %" for revision, weight in ending.serving.items())
     if not serving:
-        unknown = "who serves is not known" if record is None else "nothing serves"
+        unknown = "who serves is not known" if ending.seen is None else "nothing serves"
         return f"{place}: {unknown}; docc status {ending.app} {ending.at}"
     if ending.outcome.result in ("reverted", "parked", "abandoned") and ending.clean:
         return f"{place}: {serving}, as before"
