@@ -125,7 +125,7 @@ def test_who_waits_goes_on_from_where_the_other_has_ended(world: session.Session
     app = App(world, tmp_path, "patient")
     assert app.deploy("demo:v1").returncode == 0
     with app.traffic(tmp_path) as load:
-        driver = at_half(app, 8)
+        driver = at_half(app, 20)
         waiting = begin(app, "deploy", "--image", "demo:v3", "--lock-wait", "5m")
         assert driver.ended() == 0 and "v2 is the stable version now" in driver.told, driver.told
         assert waiting.ended() == 0 and app.ask() == "v3", waiting.told
@@ -141,7 +141,7 @@ def test_who_waits_goes_on_with_the_same_version_when_the_other_is_stopped(
     app = App(world, tmp_path, f"heir-{verb[:6]}")
     assert app.deploy("demo:v1").returncode == 0
     with app.traffic(tmp_path) as load:
-        driver = at_half(app, 8)
+        driver = at_half(app, 20)
         waiting = begin(app, *verb.split(), "--lock-wait", "5m")
         until(lambda: "is alive; waiting" in waiting.told, 60)
         driver.process.terminate()
@@ -157,7 +157,7 @@ def test_take_over_with_a_yes_ends_the_living_driver_and_users_notice_nothing(
     app = App(world, tmp_path, f"taken-{verb[:6]}")
     assert app.deploy("demo:v1").returncode == 0
     with app.traffic(tmp_path) as load:
-        driver = at_half(app, 8)
+        driver = at_half(app, 20)
         taking = begin(app, *verb.split(), "--take-over", "--yes", env=GITLAB)
         assert driver.ended() == 7, driver.told
         assert f"overruled: {GITLAB['CI_JOB_URL']} took" in driver.told and "act now" not in driver.told, driver.told
@@ -173,7 +173,7 @@ def test_the_place_of_a_driver_that_is_gone_needs_no_question(
     app = App(world, tmp_path, f"gone{len(more)}")
     assert app.deploy("demo:v1").returncode == 0
     with app.traffic(tmp_path) as load:
-        driver = at_half(app, 8)
+        driver = at_half(app, 20)
         driver.process.kill()
         assert driver.ended() == -9
         heir = begin(app, "deploy", "--image", "demo:v2", *more.split())
