@@ -81,21 +81,16 @@ def _locked(
     ports: Ports, planned: tuple[Plan, Sampling], chosen: Choices, signals: Signals, console: Console
 ) -> Outcome:
     from docc.adapters.signals import terminal
-    from docc.engine.driver import Driver, look_anew
+    from docc.engine.driver import Driver
     from docc.engine.driver import drive as under_lease
     from docc.engine.lease import Lease
 
     (plan, sampling), me = planned, wiring.my_name()
-    lease = Lease(ports, plan.app, me, plan.namespace)
+    # A person may have thought it over for long.
+    lease = Lease(ports, plan.app, me, plan.namespace, waited=not chosen.yes)
     driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced)
     confirmed = _asked(chosen, signals, console) if chosen.take_over else None
-
-    def begun() -> None:
-        if not chosen.yes:  # a person may have thought it over for long
-            look_anew(driver)
-        signals.converse(terminal())
-
-    return under_lease(driver, chosen.lock_wait, confirmed, begun)
+    return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
 
 
 def _asked(chosen: Choices, signals: Signals, console: Console) -> Callable[[str], bool]:

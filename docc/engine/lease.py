@@ -40,8 +40,8 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Lease:
-    """me: this driver's unique name. renewed: unix seconds of the last renewal. waited: somebody else had it first. lapsed: it
-    was not ours for a while, and others may have had it."""
+    """me: this driver's unique name. renewed: unix seconds of the last renewal. waited: time has passed since the first look,
+    in which others may have had it. lapsed: it was not ours for a while, and others may have had it."""
 
     ports: Ports
     app: str
