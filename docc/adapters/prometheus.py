@@ -1,7 +1,8 @@
 """engine.ports.Metrics over Prometheus' HTTP API (/api/v1/query). Failing queries are answers, never exceptions.
 
-Asked by URL with httpx, or as a Service through the API server's proxy. All queries of one look go out together and must be
-answered within one bound. What is told of an answer is Prometheus' own words, or a name for its kind; never a secret.
+Asked by URL with httpx, or as a Service through the API server's proxy. The queries of a group go out together, and all of one
+look must be answered within one bound. What is told of an answer is Prometheus' own words, or a name for its kind; never a
+secret.
 """
 
 from __future__ import annotations
@@ -38,9 +39,15 @@ class PrometheusMetrics:
         self.patience = Patience()
         self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE, thread_name_prefix="prometheus")
 
-    def ask(self, queries: Sequence[str]) -> Mapping[str, Answer]:
+    def ask(self, *groups: Sequence[str]) -> Mapping[str, Answer]:
+        began, answers = time.monotonic(), dict[str, Answer]()
+        for queries in groups:
+            answers |= self._ask_all(queries, began)
+        return answers
+
+    def _ask_all(self, queries: Sequence[str], began: float) -> Mapping[str, Answer]:
+        """began: by the monotonic clock, of the look that these are a part of."""
         asked = {query: self._pool.submit(self._ask, query) for query in dict.fromkeys(queries)}
-        began = time.monotonic()
         done, late = wait(asked.values(), timeout=0)
         while late and time.monotonic() < began + ANSWER_SECONDS_MAX and not self.patience.over(began):
             done, late = wait(asked.values(), timeout=SLICE_SECONDS)

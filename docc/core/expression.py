@@ -94,7 +94,8 @@ class Side:
     """One comparison: `value operator threshold`. value and presence are PromQL texts to be sent; quotient: an empty value
     means that the divisor is empty, since the dividend counts as 0 when it is. share: the value is such a quotient and nothing
     more. basis: asks how many requests it rests on. growth: asks, for each counter, how many samples there are since the weight
-    change: one tells nothing of growth, and a counter that was born with the change is first seen in the second."""
+    change: one tells nothing of growth, and a counter that was born with the change is first seen in the second. births: asks,
+    for each counter of an outcome, how many samples its range holds: with one it has just been born, and rate is silent."""
 
     value: str
     operator: str
@@ -104,10 +105,16 @@ class Side:
     share: bool = False
     basis: Basis | None = None
     growth: tuple[str, ...] = ()
+    births: tuple[str, ...] = ()
 
     @property
-    def texts(self) -> tuple[str, ...]:
-        return (self.value, *self.presence, *self.growth, *((self.basis.query,) if self.basis else ()))
+    def samples(self) -> tuple[str, ...]:
+        """What tells how good the evidence is."""
+        return (*self.presence, *self.growth, *self.births)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return (self.value, *((self.basis.query,) if self.basis else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +125,13 @@ class Questions:
     whole: str | None
 
     @property
-    def texts(self) -> tuple[str, ...]:
-        """Each text once, in a stable order."""
-        found = [text for side in self.sides for text in side.texts]
-        return tuple(dict.fromkeys([*found, *([self.whole] if self.whole else [])]))
+    def samples(self) -> tuple[str, ...]:
+        """To be asked first: a value that is asked after them rests on these samples at least."""
+        return tuple(text for side in self.sides for text in side.samples)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return (*(text for side in self.sides for text in side.values), *([self.whole] if self.whole else []))
 
 
 def parse(expression: str, *, outcome_labels: tuple[str, ...] = ()) -> Condition:
@@ -267,25 +277,35 @@ def _only_shifted(value: Node) -> bool:
 def _side(comparison: Node, outcome_labels: frozenset[str], how: Writing, age: float | None) -> Side:
     value, op, threshold = _split(comparison)
 
+    def wide(vector: Node) -> str:
+        return selector(vector, how, lambda name: name not in outcome_labels)
+
     def each(form: str, vectors: Iterable[Node]) -> tuple[str, ...]:
-        found = (selector(v, how, lambda name: name not in outcome_labels) for v in vectors if _asked(v))
-        return tuple(dict.fromkeys(form.format(text) for text in found))
+        return tuple(dict.fromkeys(form.format(wide(vector)) for vector in vectors if _asked(vector)))
 
     growth: tuple[str, ...] = ()
+    counters = list(_counters(value))
     if age is not None:
-        growth = each(f"max(count_over_time({{}}[{max(round(age * 1000), 1)}ms]))", _counters(value))
+        growth = each(
+            f"max(count_over_time({{}}[{max(round(age * 1000), 1)}ms]))", (c.vector_selector for c in counters)
+        )
+    narrow = [
+        c for c in counters if _asked(c.vector_selector) and wide(c.vector_selector) != selector(c.vector_selector, how)
+    ]
+    births = tuple(dict.fromkeys(f"max(count_over_time({write(c, how)}))" for c in narrow))
     text, plain = write(value, how), write(value, Writing(how.values))
     division = share(value)
     return Side(
         text, op, threshold, each("max(timestamp({}))", selectors(value)), quotient=text != plain,
         share=division is not None, basis=basis(division, how) if division is not None else None, growth=growth,
+        births=births,
     )  # fmt: skip
 
 
 def _counters(node: Node) -> Iterator[Node]:
-    """The selectors that stand under a range."""
+    """The selectors with a range."""
     if isinstance(node, promql.MatrixSelector):
-        yield node.vector_selector
+        yield node
     for child in children(node):
         yield from _counters(child)
 

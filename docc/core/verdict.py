@@ -16,6 +16,8 @@ from docc.core.expression import Questions, Side
 
 SAMPLES_MIN = 2
 """Of a counter, for its growth to be seen: rate and increase take the first sample of a new series for its beginning."""
+BORN = 1
+"""How many samples a counter of errors has whose first ones no rate counts yet: its 0 is silence."""
 
 
 class Verdict(Enum):
@@ -123,13 +125,15 @@ def _judge_side(name: str, side: Side, answers: Mapping[str, Answer], since: flo
     newest, absent, broken = _presence(side, answers)
     fresh = newest is not None and newest > since
     grown = all(_number(answers.get(asked, Answer())) >= SAMPLES_MIN for asked in side.growth)
+    born = any(_newborn(answers.get(asked, Answer(error="it was not answered"))) for asked in side.births)
+    sound = fresh and grown and not born
 
     def check(verdict: Verdict, reason: str, worst: Series | None = None) -> Check:
         number = worst.value if worst else None
         labels = str(worst) if worst else ""
         rests_on = _basis(side, answers, worst) if worst else ""
         return Check(
-            name, verdict, number, side.operator, side.threshold, reason, side.value, labels, fresh and grown, newest,
+            name, verdict, number, side.operator, side.threshold, reason, side.value, labels, sound, newest,
             rests_on,
         )  # fmt: skip
 
@@ -165,6 +169,10 @@ def _presence(side: Side, answers: Mapping[str, Answer]) -> tuple[float | None, 
             return None, text.removeprefix("max(timestamp(").removesuffix("))"), ""
         newest.append(answer.series[0].value)
     return min(newest, default=None), "", ""
+
+
+def _newborn(answer: Answer) -> bool:
+    return bool(answer.error) or _number(answer) == BORN
 
 
 def _number(answer: Answer) -> float:

@@ -116,7 +116,7 @@ class View:
                 return f"{check.name}: {check.verdict.value}: {check.reason}"
             if not check.fresh:
                 new = check.newest is not None and check.newest > self.record.since
-                few = "only one sample since the weight change, and a counter's growth needs two"
+                few = "a counter has only one sample yet, and its growth needs two"
                 return f"{check.name}: {few if new else 'no sample newer than the weight change yet'}"
         return ""
 

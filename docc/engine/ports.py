@@ -43,8 +43,9 @@ class Cluster(Protocol):
 
 
 class Metrics(Protocol):
-    def ask(self, queries: Sequence[str]) -> Mapping[str, Answer]:
-        """Evaluates each PromQL text now, all within one bounded time. Failing queries are answers too, never raised."""
+    def ask(self, *groups: Sequence[str]) -> Mapping[str, Answer]:
+        """Evaluates each PromQL text now, all within one bounded time; a group when the one before it is answered, so that it
+        sees every sample that those saw. Failing queries are answers too, never raised."""
 
 
 class Clock(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from docc.core.expression import Binding, Condition, bind
 from docc.core.names import deployment_name
 from docc.core.plan import Plan
-from docc.core.verdict import Answer, judge
+from docc.core.verdict import judge
 from docc.core.view import Checks
 from docc.engine.ports import Metrics
 from docc.model.record import Record
@@ -43,7 +43,8 @@ class Sampling:
             age=now - since if since else None,
         )
         asked = [(name, bind(condition, binding)) for name, condition in self.conditions]
-        texts = tuple(dict.fromkeys(text for _, questions in asked for text in questions.texts))
-        answers: dict[str, Answer] = dict(metrics.ask(texts))
+        samples = [text for _, questions in asked for text in questions.samples]
+        values = [text for _, questions in asked for text in questions.values]
+        answers = metrics.ask(tuple(dict.fromkeys(samples)), tuple(dict.fromkeys(values)))
         results = tuple(judge(name, questions, answers, since=since) for name, questions in asked)
         return Checks(asked_at=now, since=since, results=results)

@@ -14,6 +14,7 @@ from typing import Any
 Weights = Sequence[tuple[float, str, int]]
 """(unix seconds, version, percent from then on), in the order of time."""
 LATE_SECONDS = 1.0
+TOLD_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Account:
     bad: Mapping[str, int]
     first: float
     last: float
+    told: tuple[str, ...] = ()
+    """The first failures, in words."""
 
     def same_as(self, other: Account) -> bool:
         """Times aside: the two observers' clocks tick at other moments of a request."""
@@ -32,14 +35,16 @@ class Account:
 
 
 def of_load(rows: Iterable[Mapping[str, Any]], weights: Weights) -> Account:
-    return _count([(row["sent"], int(row["status"]), str(row["version"])) for row in rows], weights)
+    return _count(
+        [(row["sent"], int(row["status"]), str(row["version"]), str(row.get("error") or "")) for row in rows], weights
+    )
 
 
 def of_access_log(rows: Iterable[Mapping[str, Any]], weights: Weights) -> Account:
     """Only the load's requests, which carry a tag."""
     return _count(
         [
-            (float(row["start"]), int(row["status"] or 0), str(row.get("version") or ""))
+            (float(row["start"]), int(row["status"] or 0), str(row.get("version") or ""), str(row.get("flags") or ""))
             for row in rows
             if row.get("tag")
         ],
@@ -47,21 +52,30 @@ def of_access_log(rows: Iterable[Mapping[str, Any]], weights: Weights) -> Accoun
     )
 
 
-def _count(rows: list[tuple[float, int, str]], weights: Weights) -> Account:
-    answers: Counter[str] = Counter(version for _, _, version in rows if version)
-    bad: Counter[str] = Counter(version for _, status, version in rows if version and status >= 500)
-    failed = sum(1 for at, _, version in rows if not version or _late(at, version, weights))
-    times = [at for at, _, _ in rows]
-    return Account(len(rows), failed, answers, bad, min(times, default=0.0), max(times, default=0.0))
+def _count(rows: list[tuple[float, int, str, str]], weights: Weights) -> Account:
+    answers: Counter[str] = Counter(version for _, _, version, _ in rows if version)
+    bad: Counter[str] = Counter(version for _, status, version, _ in rows if version and status >= 500)
+    failed = [words for row in rows if (words := _failure(*row, weights))]
+    times = [at for at, *_ in rows]
+    first, last = min(times, default=0.0), max(times, default=0.0)
+    return Account(len(rows), len(failed), answers, bad, first, last, tuple(failed[:TOLD_MAX]))
 
 
-def _late(at: float, version: str, weights: Weights) -> bool:
-    """The version had lost its traffic more than a second before."""
-    now = None
+def _failure(at: float, status: int, version: str, error: str, weights: Weights) -> str:
+    """In words; "" for a request that went well."""
+    if not version:
+        return f"{at:.3f}: {status or 'no answer'} without a version{error and f', {error}'}"
+    late = _late(at, version, weights)
+    return f"{at:.3f}: {version} answered, {late:.2f} s after its weight was 0" if late > LATE_SECONDS else ""
+
+
+def _late(at: float, version: str, weights: Weights) -> float:
+    """Seconds since the version lost its traffic; 0 while it has some."""
+    lost = 0.0
     for since, name, weight in weights:
         if name == version and since <= at:
-            now = (since, weight)
-    return now is not None and now[1] == 0 and at > now[0] + LATE_SECONDS
+            lost = at - since if weight == 0 else 0.0
+    return lost
 
 
 def exposed_seconds(rows: Iterable[Mapping[str, Any]], version: str) -> float:

@@ -128,8 +128,8 @@ def _kill(running: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def play(
     world: session.Session, folder: Path, moments: Sequence[Moment], lanes: int = LANES
-) -> tuple[list[Played], int, int]:
-    """(what came of each moment, requests, failed ones)."""
+) -> tuple[list[Played], list[accounts.Account]]:
+    """What came of each moment, and each lane's traffic."""
     waiting, played, seen = deque(moments), list[Played](), list[accounts.Account]()
 
     def run(number: int) -> None:
@@ -148,7 +148,7 @@ def play(
         list(pool.map(run, range(lanes)))
     order = {moment: at for at, moment in enumerate(moments)}
     played.sort(key=lambda each: order[each.moment])
-    return played, sum(each.requests for each in seen), sum(each.failed for each in seen)
+    return played, seen
 
 
 def bounded(count: int) -> tuple[Moment, ...]:
@@ -160,11 +160,13 @@ def main(count: int, lanes: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         world = session.up(Path(folder) / "s")
         try:
-            played, requests, failed = play(world, Path(folder), bounded(count), lanes)
+            played, seen = play(world, Path(folder), bounded(count), lanes)
         finally:
             session.down(Path(folder) / "s")
     good = sum(not each.wrong for each in played)
-    rows = [*map(str, played), f"{good} of {len(played)} end right; {failed} of {requests} requests failed"]
+    requests, failed = sum(each.requests for each in seen), sum(each.failed for each in seen)
+    told = [words for each in seen for words in each.told]
+    rows = [*map(str, played), f"{good} of {len(played)} end right; {failed} of {requests} requests failed", *told]
     sys.stdout.write("\n".join(rows) + "\n")
     return 0 if good == len(played) and not failed else 1
 

@@ -189,8 +189,8 @@ class Process:
             self._memory = replace(self._memory, history=body)
 
     # --- Metrics, Clock, Stop, Sink
-    def ask(self, queries: Sequence[str]) -> Mapping[str, Answer]:
-        return {text: self.world.answer(text) for text in queries}
+    def ask(self, *groups: Sequence[str]) -> Mapping[str, Answer]:
+        return {text: self.world.answer(text) for group in groups for text in group}
 
     def now(self) -> float:
         return self.world.now + self.offset

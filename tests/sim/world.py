@@ -256,7 +256,8 @@ class World:
         if text.startswith("max(timestamp("):
             return Answer((Series((), float(int(now)) - (300 if what == "old" else 0)),))
         if text.startswith("max(count_over_time("):
-            age = int(text.rsplit("[", 1)[1].split("ms]", 1)[0]) / 1000
+            reach = text.rsplit("[", 1)[1].split("]", 1)[0]
+            age = int(reach[:-2]) / 1000 if reach.endswith("ms") else int(reach[:-1])
             return Answer((Series((), float(int(now) - int(now - age))),) if age >= 1 and what != "old" else ())
         if what == "nan":
             return Answer((Series((), math.nan),))

@@ -69,5 +69,6 @@ def values(draw: st.DrawFn, depth: int = 3) -> str:
 @given(values(), st.sampled_from([">", "<", ">=", "<="]), st.booleans())
 def test_every_text_that_is_sent_is_promql(value: str, operator: str, flipped: bool) -> None:
     text = f"0.5 {operator} {value}" if flipped else f"{value} {operator} 0.5"
-    for sent in bind(parse(text), BINDING).texts:
+    questions = bind(parse(text), BINDING)
+    for sent in (*questions.samples, *questions.values):
         promql_parser.parse(sent)

@@ -47,8 +47,8 @@ class Recorded:
             for second in range(0, 61, 5):
                 self._tsdb.append(labels_of(name), (AT - 60 + second) * 1000, second * per_second)
 
-    def ask(self, queries: Sequence[str]) -> Mapping[str, Answer]:
-        return {query: self._answer(query) for query in queries}
+    def ask(self, *groups: Sequence[str]) -> Mapping[str, Answer]:
+        return {query: self._answer(query) for group in groups for query in group}
 
     def _answer(self, query: str) -> Answer:
         value = evaluate(query, AT * 1000, self._tsdb)

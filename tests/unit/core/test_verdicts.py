@@ -43,6 +43,7 @@ def test_row_of_the_table_holds(row: tuple[str, ...]) -> None:
     questions = bind(parse(text), BINDING)
     answers = {side.value: values(answered) for side in questions.sides}
     answers |= {asked: presence(samples) for side in questions.sides for asked in side.presence}
+    answers |= {asked: Answer() for side in questions.sides for asked in side.births}
     check = judge("E", questions, answers, since=SINCE)
     assert check.verdict is Verdict(verdict), check
     assert check.fresh is (samples == "fresh")
@@ -54,7 +55,7 @@ def test_the_table_begins_with_the_talks_expression_on_a_healthy_app() -> None:
 
 def test_compound_fails_only_if_the_whole_holds_and_else_tells_the_worst_side() -> None:
     questions = bind(parse(f"{A} > 5 and {B} > 1"), BINDING)
-    good = {text: Answer((Series((), SINCE + 1),)) for text in questions.texts}
+    good = {text: Answer((Series((), SINCE + 1),)) for text in (*questions.samples, *questions.values)}
     assert questions.whole is not None
     assert (
         judge("C", questions, {**good, questions.whole: Answer((Series((), 1.0),))}, since=SINCE).verdict
@@ -70,6 +71,7 @@ def _judged(text: str, answered: dict[str, Answer], samples: str = "fresh") -> C
     """Answers by kind of question: "value", "count"."""
     (side,) = (questions := bind(parse(text), BINDING)).sides
     answers = {side.value: answered["value"], **{asked: presence(samples) for asked in side.presence}}
+    answers |= {asked: Answer() for asked in side.births}
     if side.basis is not None and "count" in answered:
         answers[side.basis.query] = answered["count"]
     return judge("E", questions, answers, since=SINCE)
@@ -90,15 +92,31 @@ def test_a_counters_growth_is_believed_from_the_second_sample_since_the_weight_c
     assert side.growth == (f"max(count_over_time({every}[12500ms]))",)
     answers = {side.value: _one(0.0), **{asked: presence("fresh") for asked in side.presence}}
     answers |= {asked: Answer() if samples is None else _one(samples) for asked in side.growth}
+    answers |= {asked: Answer() for asked in side.births}
     check = judge("E", Questions((side,), None), answers, since=SINCE)
     assert (check.verdict, check.fresh) == (Verdict.OK, fresh)
     answers[side.value] = _one(0.31)
     assert judge("E", Questions((side,), None), answers, since=SINCE).verdict is Verdict.FAIL
 
 
+@pytest.mark.parametrize(
+    ("errors", "fresh"),
+    [(Answer(), True), (_one(1.0), False), (_one(2.0), True), (Answer(error="boom"), False)],
+)
+def test_a_counter_of_errors_that_was_just_born_is_no_evidence_of_none(errors: Answer, fresh: bool) -> None:
+    """The first scrape of a candidate sees good answers alone, the second one sees 40 errors: `rate` has none of them yet."""
+    (side,) = bind(parse(f"{A} / {B} > 0.05"), replace(BINDING, age=12.5)).sides
+    assert len(side.births) == 1 and 'code="500"' in side.births[0] and side.births[0].endswith("[300s]))")
+    answers = {side.value: _one(0.0), **{asked: presence("fresh") for asked in side.presence}}
+    answers |= {asked: _one(2.0) for asked in side.growth}
+    answers |= {asked: errors for asked in side.births}
+    check = judge("E", Questions((side,), None), answers, since=SINCE)
+    assert (check.verdict, check.fresh) == (Verdict.OK, fresh)
+
+
 def test_a_gauge_needs_one_sample() -> None:
     (side,) = bind(parse("max(queue_length) > 100"), replace(BINDING, age=12.5)).sides
-    assert side.growth == ()
+    assert side.growth == side.births == ()
 
 
 @pytest.mark.parametrize(
