@@ -12,7 +12,9 @@ from docc.cli import options, wiring
 from docc.cli.render import refuse_trial
 
 if TYPE_CHECKING:
-    pass
+    from docc.core.plan import Plan
+    from docc.engine.sampling import Sampling
+    from docc.model.world import Seen
 
 Baseline = Annotated[
     str,
@@ -82,12 +84,16 @@ def deploy(
     refuse_moved(app, place, home)
     refuse_contested(app, place, seen, console, force=force_conflicts)
     checks = Preflight(place, found, seen, lacking)
-    number = another_number(seen, found.spec_hash) if force_new else None
-    planning = planned(found, place.target.namespace, seen, checks.gateway(), number)
+    gateway = checks.gateway()
+
+    def plan_from(now: Seen) -> tuple[Plan, Sampling]:
+        number = another_number(now, found.spec_hash) if force_new else None
+        return planned(found, place.target.namespace, now, gateway, number)
+
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
     again = typed_again(manifest, image or [], flags, force_new=force_new)
     chosen = Choices(yes, baseline == "ignore", dry_run, limit, wait, take_over, force_conflicts)
-    outcome = drive(checks, planning, metrics, telling, chosen)
+    outcome = drive(checks, plan_from(seen), metrics, telling, chosen, lambda now: plan_from(now)[0])
     if error_unchanged and outcome.result == "unchanged":
         outcome = replace(outcome, exit_code=ExitCode.UNCHANGED)
     conclude(console, place, app, outcome, telling, source=again, output=output)

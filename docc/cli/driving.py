@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from docc.cli.preflight import Preflight
     from docc.cli.telling import Telling
     from docc.core.plan import Plan
+    from docc.engine.driver import Driver
     from docc.engine.ports import Ports
     from docc.engine.sampling import Sampling
     from docc.model.moves import Outcome
+    from docc.model.world import Seen
     from docc.ui.console import Console
 
 
@@ -44,9 +46,12 @@ def drive(
     metrics: PrometheusMetrics | None,
     telling: Telling,
     chosen: Choices,
+    replan: Callable[[Seen], Plan] | None = None,
 ) -> Outcome:
-    """Raises PreflightError, LockedError, StoppedError; DoccError as long as nothing was written."""
-    from docc.adapters.signals import Signals
+    """replan: the plan of the same manifest from a later look. Raises PreflightError, LockedError, StoppedError; DoccError as
+    long as nothing was written."""
+    from docc.adapters.signals import Signals, terminal
+    from docc.engine.driver import drive as under_lease
     from docc.engine.ports import Ports
     from docc.model.errors import ExitCode
     from docc.model.moves import Outcome
@@ -64,7 +69,9 @@ def drive(
             return Outcome("planned", ExitCode.DONE, f"--dry-run={chosen.dry_run}")
         options.confirm(chosen.yes)
         with signals:
-            return _locked(ports, (plan, sampling), chosen, signals, telling.console)
+            confirmed = _asked(chosen, signals, telling.console) if chosen.take_over else None
+            driver = _driver(ports, (plan, sampling), chosen, replan)
+            return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
 
 
 def _show(telling: Telling, checks: Preflight, plan: Plan, *, rehearse: bool) -> None:
@@ -77,20 +84,19 @@ def _show(telling: Telling, checks: Preflight, plan: Plan, *, rehearse: bool) ->
         telling.console.sentence(row)
 
 
-def _locked(
-    ports: Ports, planned: tuple[Plan, Sampling], chosen: Choices, signals: Signals, console: Console
-) -> Outcome:
-    from docc.adapters.signals import terminal
+def _driver(
+    ports: Ports,
+    planned: tuple[Plan, Sampling],
+    chosen: Choices,
+    replan: Callable[[Seen], Plan] | None,
+) -> Driver:
     from docc.engine.driver import Driver
-    from docc.engine.driver import drive as under_lease
     from docc.engine.lease import Lease
 
     (plan, sampling), me = planned, wiring.my_name()
     # A person may have thought it over for long.
     lease = Lease(ports, plan.app, me, plan.namespace, waited=not chosen.yes)
-    driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced)
-    confirmed = _asked(chosen, signals, console) if chosen.take_over else None
-    return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
+    return Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan)
 
 
 def _asked(chosen: Choices, signals: Signals, console: Console) -> Callable[[str], bool]:

@@ -16,6 +16,7 @@ class Intent(Enum):
     FIRST = "first deploy"
     IN_PLACE = "already live: changes in place, without a rollout"
     RESUME = "continues its unfinished rollout"
+    REVERT = "ends its revert, which nobody has ended yet; typed once more, it tries the version again"
     RETRY = "tries the reverted version again"
     RETURN = "fast return: all traffic back to the version that serves the rest"
     SUPERSEDE = "supersedes the rollout under way, which is taken back first"
@@ -110,4 +111,6 @@ def intent(seen: Seen, candidate: int) -> Intent:
         return Intent.IN_PLACE
     if record.stable is None:
         return Intent.FIRST
-    return Intent.RETRY if candidate == record.candidate else Intent.ROLL
+    if candidate != record.candidate:
+        return Intent.ROLL
+    return Intent.REVERT if record.phase is Phase.REVERTING else Intent.RETRY

@@ -21,7 +21,7 @@ from docc.engine.memory import Memory
 from docc.engine.ports import HOLD, ROLL_BACK, Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain, Unreachable
-from docc.model.facts import CheckSeen, LeftUndone, PutBack, Reverted, Scaled, Updated, Waiting
+from docc.model.facts import CheckSeen, LeftUndone, PutBack, Replanned, Reverted, Scaled, Updated, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch, Ref
 from docc.model.record import Phase
 from docc.model.world import Home, Seen
@@ -41,7 +41,7 @@ LOGIN_SECONDS_MAX = 60.0
 class Driver:
     """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it. forced:
     docc's weights win over anybody else's (--force-conflicts). moved: this run has touched production traffic. acted: when
-    its last write was answered."""
+    its last write was answered. replan: the plan from what is there, for a manifest; None: it names its revision itself."""
 
     ports: Ports
     app: str
@@ -51,6 +51,7 @@ class Driver:
     lease: Lease | None = None
     timeout: float | None = None
     forced: bool = False
+    replan: Callable[[Seen], Plan] | None = None
     moved: bool = False
     acted: float = 0.0
     _checks: Checks = field(default=Checks())
@@ -98,6 +99,15 @@ class Driver:
                 return self._midway(replace(outcome, result="updated") if updated else outcome)
             if move.effect is None:
                 self._wait(move, seen, started)
+
+    def plan_anew(self) -> None:
+        """Before the first write: what has been deployed since the plan was made may have taken its revision's number."""
+        if self.plan is None or self.replan is None:
+            return
+        before, now = self.plan, self.replan(self._look())
+        self.plan = replace(now, excused=before.excused)
+        if now.candidate != before.candidate:
+            self.ports.sink.emit(self.ports.clock.now(), Replanned(before.candidate, now.candidate))
 
     def _signal(self) -> str | None:
         """What asks for the park; a rollback that a person asks for is a reason like any other."""
@@ -321,6 +331,7 @@ def drive(
         begun()
         if lease.waited:
             look_anew(driver)
+            driver.plan_anew()
         return driver.run()
     finally:
         lease.release()

@@ -18,6 +18,14 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
+class Replanned:
+    """While this command waited, somebody else's version took the number: revision numbers."""
+
+    planned: int
+    candidate: int
+
+
+@dataclass(frozen=True, slots=True)
 class Created:
     kind: str
     name: str
@@ -215,6 +223,7 @@ class Evidence:
 
 Fact = (
     Began
+    | Replanned
     | Created
     | Deleted
     | Scaled

@@ -18,6 +18,8 @@ from docc.model.world import Seen
 from docc.ui.console import neutral
 from docc.ui.words import count, duration, one_line
 
+_UNENDED = {Phase.PROMOTING: "promotion under way", Phase.REVERTING: "revert under way"}
+
 
 def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
     what = intent(seen, plan.candidate)
@@ -26,9 +28,9 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
     for container in manifest.application.containers:
         yield neutral(f"  image {container.name}: {container.image}")
     yield neutral(f"  {_way_in(manifest, plan)}")
-    if what is not Intent.RETURN:
+    if what not in (Intent.RETURN, Intent.REVERT):
         yield from (neutral(f"  {change}") for change in _in_place(plan, seen, what))
-    if what in (Intent.IN_PLACE, Intent.RETURN):
+    if what in (Intent.IN_PLACE, Intent.RETURN, Intent.REVERT):
         return
     most = peak(plan, seen)
     beside = (
@@ -51,9 +53,11 @@ def _aim(plan: Plan, seen: Seen, what: Intent) -> str:
     """What the deploy means; a revision that is there already is not called new, nor one reverted that was only stopped."""
     if what is Intent.RETRY and seen.record is not None and seen.record.phase is Phase.PARKED:
         return "begins its parked rollout again, at the first step"
+    unended = seen.record if what is Intent.ROLL and seen.record and not seen.record.phase.at_rest else None
+    first = f"ends the {_UNENDED[unended.phase]}, then " if unended is not None else ""
     if what is Intent.ROLL and seen.revision(plan.candidate).exists:
-        return "rolls out an earlier version again"
-    return what.value
+        return f"{first}rolls out an earlier version again"
+    return first + what.value
 
 
 def notes(told: Sequence[Obstacle], unseen: Sequence[str]) -> Iterator[str]:

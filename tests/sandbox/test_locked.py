@@ -134,6 +134,23 @@ def test_who_waits_goes_on_from_where_the_other_has_ended(world: session.Session
     assert counted(load).failed == 0
 
 
+def test_of_two_who_wait_each_gets_its_turn_with_a_number_of_its_own(world: session.Session, tmp_path: Path) -> None:
+    """Both planned a v3, when both were typed."""
+    app = App(world, tmp_path, "queue")
+    assert app.deploy("demo:v1").returncode == 0
+    with app.traffic(tmp_path) as load:
+        driver = at_half(app, 20)
+        waiting = [begin(app, "deploy", "--image", f"demo:{image}", "--lock-wait", "5m") for image in ("w3", "w4")]
+        for each in waiting:
+            until(lambda each=each: "is alive; waiting" in each.told, 60)
+        app.write(interval=3)
+        assert driver.ended() == 0, driver.told
+        assert [each.ended(200) for each in waiting] == [0, 0], [each.told for each in waiting]
+    second = next(each for each in waiting if "v3 is another version by now; this one becomes v4" in each.told)
+    assert "rollout of v4; v3 serves 100 %" in second.told and app.status()["stable"]["revision"] == 4
+    assert counted(load).failed == 0
+
+
 @pytest.mark.parametrize("verb", ["deploy --image demo:v2", "resume"])
 def test_who_waits_goes_on_with_the_same_version_when_the_other_is_stopped(
     world: session.Session, tmp_path: Path, verb: str

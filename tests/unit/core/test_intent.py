@@ -25,6 +25,7 @@ def seen(phase: Phase | None, **more: Any) -> Seen:
 LIVE = seen(Phase.SUCCEEDED, stable=2, previous=1)
 MIDWAY = seen(Phase.SHIFTING, stable=2, candidate=3, weight=40)
 REVERTED = seen(Phase.REVERTED, stable=2, candidate=3)
+REVERTING = seen(Phase.REVERTING, stable=2, candidate=3)
 PARKED = seen(Phase.PARKED, stable=2, candidate=3)
 
 
@@ -41,6 +42,8 @@ PARKED = seen(Phase.PARKED, stable=2, candidate=3)
         (MIDWAY, "one", 1, Intent.SUPERSEDE),
         (REVERTED, "three", 3, Intent.RETRY),
         (REVERTED, "two", 2, Intent.IN_PLACE),
+        (REVERTING, "three", 3, Intent.REVERT),
+        (REVERTING, "four", 4, Intent.ROLL),
         (PARKED, "three", 3, Intent.RETRY),
         (PARKED, "four", 4, Intent.ROLL),
         (seen(Phase.REVERTED, candidate=1), "one", 1, Intent.FIRST),

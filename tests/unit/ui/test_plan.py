@@ -103,5 +103,10 @@ def test_the_plan_calls_nothing_new_or_reverted_that_is_not() -> None:
     body = {"application": {"name": "shop", "scale": 3, "containers": {"web": web}}, "deployment_strategy": CANARY}
     assert first_line(Phase.PARKED, 2, "known").endswith("v2: begins its parked rollout again, at the first step")
     assert first_line(Phase.REVERTED, 2, "known").endswith("v2: tries the reverted version again")
+    assert "ends its revert" in first_line(Phase.REVERTING, 2, "known")
+    assert first_line(Phase.REVERTING, 3, "").endswith(": ends the revert under way, then rolls out a new version")
+    assert first_line(Phase.PROMOTING, None, "").endswith(
+        ": ends the promotion under way, then rolls out a new version"
+    )
     assert first_line(Phase.SUCCEEDED, None, "known").endswith("v2: rolls out an earlier version again")
     assert first_line(Phase.SUCCEEDED, None, "").endswith("v2: rolls out a new version")
