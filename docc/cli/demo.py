@@ -58,7 +58,7 @@ class Stage:
 
 
 def demo(output: options.Output = "text") -> None:
-    """Watch a canary go right, and another come back, under live traffic: about a minute, no cluster, no root."""
+    """Watch a canary go right, and another come back, under live traffic: about 40 seconds, no cluster, no root."""
     import tempfile
 
     import typer

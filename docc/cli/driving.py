@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from docc.cli.preflight import Preflight
     from docc.cli.telling import Telling
     from docc.core.plan import Plan
-    from docc.engine.driver import Driver
-    from docc.engine.ports import Ports
     from docc.engine.sampling import Sampling
     from docc.model.moves import Outcome
     from docc.model.world import Seen
@@ -51,7 +49,9 @@ def drive(
     """replan: the plan of the same manifest from a later look. Raises PreflightError, LockedError, StoppedError; DoccError as
     long as nothing was written."""
     from docc.adapters.signals import Signals, terminal
+    from docc.engine.driver import Driver
     from docc.engine.driver import drive as under_lease
+    from docc.engine.lease import Lease
     from docc.engine.ports import Ports
     from docc.model.errors import ExitCode
     from docc.model.moves import Outcome
@@ -67,10 +67,14 @@ def drive(
         _show(telling, checks, plan, rehearse=chosen.dry_run == "server")
         if chosen.dry_run:
             return Outcome("planned", ExitCode.DONE, f"--dry-run={chosen.dry_run}")
-        options.confirm(chosen.yes)
+        asked = options.confirm(chosen.yes)
         with signals:
             confirmed = _asked(chosen, signals, telling.console) if chosen.take_over else None
-            driver = _driver(ports, (plan, sampling), chosen, replan)
+            me = wiring.my_name()
+            lease = Lease(
+                ports, plan.app, me, plan.namespace, waited=asked
+            )  # a person may have thought it over for long
+            driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan)
             return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
 
 
@@ -82,21 +86,6 @@ def _show(telling: Telling, checks: Preflight, plan: Plan, *, rehearse: bool) ->
     telling.notes = tuple(notes(told, checks.unseen))
     for row in (*telling.plan, *telling.notes):
         telling.console.sentence(row)
-
-
-def _driver(
-    ports: Ports,
-    planned: tuple[Plan, Sampling],
-    chosen: Choices,
-    replan: Callable[[Seen], Plan] | None,
-) -> Driver:
-    from docc.engine.driver import Driver
-    from docc.engine.lease import Lease
-
-    (plan, sampling), me = planned, wiring.my_name()
-    # A person may have thought it over for long.
-    lease = Lease(ports, plan.app, me, plan.namespace, waited=not chosen.yes)
-    return Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan)
 
 
 def _asked(chosen: Choices, signals: Signals, console: Console) -> Callable[[str], bool]:

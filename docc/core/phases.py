@@ -1,6 +1,6 @@
 """The state machine's table: which phase follows which signal. Every phase that a record ever takes comes from here.
 
-The drawing in docs/architecture.md is made from TRANSITIONS (docs/draw_phases.py), and a test fails when it is stale.
+The drawing in docs/architecture.md is made from TRANSITIONS (docs/draw.py), and a test fails when it is stale.
 """
 
 from __future__ import annotations

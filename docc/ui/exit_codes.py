@@ -36,7 +36,7 @@ MEANING: dict[ExitCode, tuple[str, str]] = {
         "`docc status APP` names the driver; wait for it. An object that docc did not make is never taken over.",
     ),
     ExitCode.IN_PROGRESS: (
-        "A rollout is under way or paused; only from `docc status --exit-status`.",
+        "A rollout is under way or paused: from `docc status --exit-status`, and from `docc wait` whose time is over.",
         "Ask again later.",
     ),
     ExitCode.FAILED_SAFE: (
@@ -48,11 +48,11 @@ MEANING: dict[ExitCode, tuple[str, str]] = {
         "Do what the last lines say: they hold the exact commands.",
     ),
     ExitCode.INTERRUPTED: (
-        "Interrupted (SIGINT). All traffic was parked on the stable version.",
+        "Interrupted (SIGINT, SIGHUP). All traffic is on the stable version, unless Ctrl-C came a third time.",
         "The same `docc deploy` goes on.",
     ),
     ExitCode.TERMINATED: (
-        "Terminated (SIGTERM). All traffic was parked on the stable version.",
+        "Terminated (SIGTERM). All traffic is on the stable version.",
         "The same `docc deploy` goes on.",
     ),
 }

@@ -70,6 +70,7 @@ EVERY_OTHER: Told = [
     (T0, facts.Began(2, 1, "retry")),
     (T0, facts.Began(2, 1, "resume")),
     (T0, facts.Began(1, 2, "rollback")),
+    (T0, facts.Replanned(3, 4)),
     (T0, facts.Weighted(1, None, 100, 1, 1)),
     (T0, facts.Updated("Deployment", "shop-v1", "scale 2 to 3")),
     (T0, facts.HeadersRouted(2, "x-docc-track: b")),
