@@ -10,14 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from docc.core.cooling import overdue
+from docc.core.difference import differences, in_words
 from docc.core.names import deployment_name
 from docc.core.names import selector as pods_of
 from docc.core.plan import Plan
-from docc.core.route import EPOCH, EPOCH_PATH, MANIFEST, MANIFEST_PATH
+from docc.core.route import EPOCH, EPOCH_PATH, MAINTAINER, MANIFEST, MANIFEST_PATH, pointer
 from docc.core.view import View
 from docc.core.writes import fail_move
 from docc.model.errors import ExitCode
-from docc.model.facts import Created, Deleted, FrontMoved, Scaled
+from docc.model.facts import Created, Deleted, FrontMoved, Scaled, Updated
 from docc.model.moves import Create, Delete, Move, Object, Operation, Outcome, Patch, Ref
 from docc.model.record import Phase
 from docc.model.world import Revision
@@ -66,12 +67,18 @@ def another_s(view: View, plan: Plan) -> Move | None:
 
 
 def remember(view: View, plan: Plan, revision: Revision) -> Move | None:
-    """The manifest as deployed now, on the revision's Deployment: its strategy or scale may have changed since."""
+    """The manifest as deployed now, on the revision's Deployment, and who maintains it: its strategy may have changed since."""
     if not plan.manifest or revision.manifest == plan.manifest:
         return None
     test: Operation = {"op": "test", "path": EPOCH_PATH, "value": revision.epoch}
     kept: Operation = {"op": "add", "path": MANIFEST_PATH, "value": plan.manifest}
-    return Move(Patch(Ref("Deployment", deployment_name(view.app, revision.number)), (test, kept)))
+    name, what = deployment_name(view.app, revision.number), in_words(differences(revision.manifest, plan.manifest))
+    facts = (Updated("Deployment", name, what),) if what else ()
+    who = _annotations(plan.rendered.deployment).get(MAINTAINER)
+    asked: tuple[Operation, ...] = (
+        {"op": "add", "path": pointer("metadata", "annotations", MAINTAINER), "value": who},
+    )
+    return Move(Patch(Ref("Deployment", name), (test, kept, *(asked if who else ()))), facts)
 
 
 def _scale_up(name: str, revision: Revision, replicas: int, epoch: int) -> Move:

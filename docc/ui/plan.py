@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
+from docc.core.difference import differences, in_words
 from docc.core.expression import fires_from, parse
 from docc.core.inplace import route_changes
 from docc.core.intent import Intent, intent, stable_of
@@ -18,6 +20,10 @@ from docc.model.world import Seen
 from docc.ui.console import neutral
 from docc.ui.words import count, duration, one_line
 
+_SAID = re.compile(r"containers\.[^.]+\.image|gateway(\..*)?")
+"""What the plan tells anyway."""
+_IN_OBJECTS = re.compile(r"scale|hosts|paths|mesh|route(\..*)?|gateway(\..*)?|maintainer")
+"""What has just been compared with the live objects."""
 _UNENDED = {Phase.PROMOTING: "promotion under way", Phase.REVERTING: "revert under way"}
 
 
@@ -27,6 +33,8 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
     yield f"plan: {plan.app} v{plan.candidate}: {_aim(plan, seen, what)}"
     for container in manifest.application.containers:
         yield neutral(f"  image {container.name}: {container.image}")
+    if stable is not None and what not in (Intent.IN_PLACE, Intent.RETURN, Intent.REVERT):
+        yield from _since(plan, seen, stable)
     yield neutral(f"  {_way_in(manifest, plan)}")
     if what not in (Intent.RETURN, Intent.REVERT):
         yield from (neutral(f"  {change}") for change in _in_place(plan, seen, what))
@@ -70,15 +78,25 @@ def notes(told: Sequence[Obstacle], unseen: Sequence[str]) -> Iterator[str]:
         yield "  not looked at: " + neutral(one_line("; ".join(unseen)))
 
 
+def _since(plan: Plan, seen: Seen, stable: int) -> Iterator[str]:
+    """What else is new, where the manifest of the version that serves is known."""
+    found = differences(seen.revision(stable).manifest, plan.manifest)
+    if rest := {path: change for path, change in found.items() if not _SAID.fullmatch(path)}:
+        yield neutral(f"  differs from v{stable}: {in_words(rest)}")
+
+
 def _in_place(plan: Plan, seen: Seen, what: Intent) -> Iterator[str]:
     """What differs from the live objects and needs no rollout."""
     live, rendered = seen.routed, plan.rendered.route
     changes = []
     running = seen.revision(plan.candidate)
+    kept = differences(running.manifest, plan.manifest) if what is Intent.IN_PLACE else {}
+    kept = {path: change for path, change in kept.items() if not _IN_OBJECTS.fullmatch(path)}
     if what is Intent.IN_PLACE and running.exists and running.replicas != plan.scale:
         changes.append(f"scale {running.replicas} to {plan.scale}")
     if rendered is not None and live.kind == "HTTPRoute" and live.has_parents:
         changes += [_changed(operation, live.body) for operation in route_changes(plan.app, live.body, rendered)]
+    changes += [f"from the next rollout on: {in_words(kept)}"] if kept else []
     if changes:
         yield ("changes" if what is Intent.IN_PLACE else "then changes in place") + f": {'; '.join(changes)}"
     elif what is Intent.IN_PLACE:

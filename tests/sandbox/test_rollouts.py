@@ -104,6 +104,17 @@ def test_a_killed_driver_is_told_and_the_same_deploy_resumes(world: session.Sess
     assert "taking over the rollout of v2" in resumed.stderr and app.ask() == "v2"
 
 
+def test_a_changed_strategy_is_kept_without_a_rollout_and_is_a_change(world: session.Session, tmp_path: Path) -> None:
+    app = App(world, tmp_path, "strategist")
+    assert app.deploy("demo:v1", "--error-unchanged").returncode == 0
+    app.write(interval=7)
+    changed = app.deploy("demo:v1", "--error-unchanged")
+    assert changed.returncode == 0 and json.loads(changed.stdout)["result"] == "updated", changed.stderr
+    assert "update   Deployment strategist-v1: canary.interval 3 to 7" in changed.stderr, changed.stderr
+    same = app.deploy("demo:v1", "--error-unchanged")
+    assert same.returncode == 3 and json.loads(same.stdout)["result"] == "unchanged", same.stderr
+
+
 def test_sigkill_of_the_supervisor_leaves_no_process(tmp_path: Path) -> None:
     running = session.up(tmp_path / "s")
     app = App(running, tmp_path, "left")

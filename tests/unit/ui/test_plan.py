@@ -13,6 +13,7 @@ from docc.model.manifest import GatewayName
 from docc.model.record import Phase, Record
 from docc.model.world import Revision, Routed, Seen
 from docc.spec.build import read
+from docc.spec.recorded import kept
 from docc.ui.plan import notes, plan_lines
 from tests.unit.ui.story import T0
 
@@ -110,3 +111,18 @@ def test_the_plan_calls_nothing_new_or_reverted_that_is_not() -> None:
     )
     assert first_line(Phase.SUCCEEDED, None, "known").endswith("v2: rolls out an earlier version again")
     assert first_line(Phase.SUCCEEDED, None, "").endswith("v2: rolls out a new version")
+
+
+def test_the_plan_tells_what_else_differs_from_the_version_that_serves() -> None:
+    web = {"image": "acme/shop:2", "ports": [{"port": 8080}]}
+    before = {"application": {"name": "shop", "scale": 3, "containers": {"web": web}}, "deployment_strategy": CANARY}
+    there = kept(read(json.dumps(before).encode(), "manifest.json"), GATEWAY)
+    seen = live()
+    seen = replace(seen, revisions={1: replace(seen.revision(1), manifest=there)})
+    assert "differs" not in plan_text(CANARY, seen)
+    assert "  differs from v1: containers.web.command added" in plan_text(
+        CANARY, seen, containers={"web": {**web, "command": ["x"]}}
+    )
+    same = replace(seen, revisions={1: replace(seen.revision(1), spec_hash="same")})
+    told = plan_text({**CANARY, "bake": "90s"}, same).splitlines()
+    assert "  changes: from the next rollout on: bake added" in told, told
