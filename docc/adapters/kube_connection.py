@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 from docc import __version__
 from docc.adapters.kube_errors import foreign, is_object, misshapen, no_answer, refusal, retry_after
-from docc.adapters.kube_login import SERVICE_ACCOUNT, Login, log_in
+from docc.adapters.kube_login import NOBODY_ELSE, SERVICE_ACCOUNT, Acting, Login, log_in
 from docc.adapters.patience import Patience
 from docc.model.errors import CredentialsError, DoccError, LoginLost, Unreachable, UnusableError, UsageError
 from docc.model.moves import Object
@@ -68,10 +68,18 @@ class Connection:
     (unix seconds, whole ones)."""
 
     def __init__(
-        self, *, kubeconfig: str | None = None, context: str | None = None, service_account: Path = SERVICE_ACCOUNT
+        self,
+        *,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        service_account: Path = SERVICE_ACCOUNT,
+        acting: Acting = NOBODY_ELSE,
+        read_seconds: float | None = None,
     ) -> None:
-        """Reads the kubeconfig; no request. Raises CredentialsError, UsageError."""
-        self._log_in: Callable[[], Login] = lambda: log_in(kubeconfig, context, service_account)
+        """Reads the kubeconfig; no request. read_seconds: the longest silence of any answer but a watch's, in the place of each
+        request's own. Raises CredentialsError, UsageError."""
+        self._log_in: Callable[[], Login] = lambda: log_in(kubeconfig, context, service_account, acting)
+        self._read_seconds = read_seconds
         self._login = self._log_in()
         self._secret = b""
         self._taken = False  # the server has taken this login, or one before it
@@ -179,7 +187,9 @@ class Connection:
     def _once(self, login: Login, request: Request) -> Any:
         import urllib3
 
-        headers = {"Accept": "application/json", "User-Agent": f"docc/{__version__}"}
+        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "User-Agent": f"docc/{__version__}"})
+        for name, value in login.acting:
+            headers.add(name, value)
         if authorization := login.authorization():
             headers["Authorization"] = authorization
             self._secret = authorization.partition(" ")[2].encode()
@@ -194,7 +204,7 @@ class Connection:
                 url,
                 body=None if request.body is None else json.dumps(request.body),
                 headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=request.read_seconds),
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=self._silence(request)),
                 retries=False,
                 preload_content=False,
             )
@@ -204,10 +214,13 @@ class Connection:
             self.on_date(parsedate_to_datetime(response.headers.get("Date", "")).timestamp())
         return response
 
+    def _silence(self, request: Request) -> float:
+        return request.read_seconds if request.verb == "watch" or not self._read_seconds else self._read_seconds
+
     def _body(self, response: Any, request: Request, cut: int) -> bytes:
         import urllib3
 
-        pieces, size, end = [], 0, time.monotonic() + WHOLE * request.read_seconds
+        pieces, size, end = [], 0, time.monotonic() + WHOLE * self._silence(request)
         try:
             while (piece := response.read1(1 << 16, decode_content=True)) and not (cut and size >= cut):
                 pieces.append(piece)
@@ -216,7 +229,7 @@ class Connection:
                     why = f"it is longer than {BYTES_MAX >> 20} MiB"
                     raise UnusableError("the answer is not usable", where=f"{request.verb} {request.path}", why=why)
                 if time.monotonic() > end:
-                    raise TimeoutError(f"the answer was not whole within {WHOLE * request.read_seconds:g} s")
+                    raise TimeoutError(f"the answer was not whole within {WHOLE * self._silence(request):g} s")
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise no_answer(self.server, f"{request.verb} {request.path}", error) from error
         return b"".join(pieces)[: cut or None]

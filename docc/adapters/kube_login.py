@@ -13,10 +13,12 @@ import difflib
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Never
+from urllib.parse import quote
 
 from docc.model.errors import CredentialsError, DoccError, UsageError
 
@@ -24,16 +26,44 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CONNECTIONS_MAX = 16
 """Four watches, the driver, and Prometheus' queries through the API server, all at once."""
 _NOTHING = "nothing was touched"
+_ACTING = "--as, --as-group, or the kubeconfig's user"
 _FIX = "kubectl config view; --kubeconfig FILE chooses another"
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """As whom the user wants to be seen (kubernetes.io, "User impersonation")."""
+
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+
+    def headers(self, extra: Mapping[str, Sequence[str]] = MappingProxyType({})) -> tuple[tuple[str, str], ...]:
+        """Raises CredentialsError for what cannot be sent, and for groups without a user, which no server accepts."""
+        rows = [("Impersonate-User", self.user), ("Impersonate-Uid", self.uid)]
+        rows += [("Impersonate-Group", group) for group in self.groups]
+        rows += [(f"Impersonate-Extra-{quote(key, safe='')}", each) for key, values in extra.items() for each in values]
+        found = tuple((name, value) for name, value in rows if value)
+        if found and not self.user:
+            _unusable("whom to act as is not named", _ACTING, "a group, uid or extra needs a user", "--as USER")
+        for _, value in found:
+            if not (value.isascii() and value.isprintable()):
+                _unusable("whom to act as cannot be sent", _ACTING, "a name is printable ASCII", "--as USER")
+        return found
+
+
+NOBODY_ELSE = Acting()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Login:
-    """client: the kubernetes library's, with its pool of connections. context: as people know it."""
+    """client: the kubernetes library's, with its pool of connections. context: as people know it. acting: headers that say as
+    whom the user wants to be seen, which the library leaves out."""
 
     client: Any
     context: str
     namespace: str | None
+    acting: tuple[tuple[str, str], ...] = ()
 
     @property
     def server(self) -> str:
@@ -52,8 +82,16 @@ class Login:
         return value or None
 
 
-def log_in(kubeconfig: str | None, context: str | None, service_account: Path = SERVICE_ACCOUNT) -> Login:
-    """Raises CredentialsError, UsageError."""
+def log_in(
+    kubeconfig: str | None, context: str | None, service_account: Path = SERVICE_ACCOUNT, acting: Acting = NOBODY_ELSE
+) -> Login:
+    """acting: in the place of what the kubeconfig says of it. Raises CredentialsError, UsageError."""
+    headers = acting.headers()
+    found = _logged_in(kubeconfig, context, service_account)
+    return replace(found, acting=headers) if headers else found
+
+
+def _logged_in(kubeconfig: str | None, context: str | None, service_account: Path) -> Login:
     import urllib3
 
     # Who writes insecure-skip-tls-verify into a kubeconfig knows it; a warning at every request would tell nobody more.
@@ -107,7 +145,8 @@ def _from_files(files: str, wanted: str | None) -> Login:
     if not read:
         _unusable("the kubeconfig does not exist", files)
     name, entry = _choose(_contexts(read, files), _current(read), wanted, files)
-    if entry.get("user") and entry["user"] not in _users(read):
+    users = _users(read)
+    if entry.get("user") and entry["user"] not in users:
         _unusable("the kubeconfig cannot be used", files, f'context "{name}": it has no user "{entry["user"]}"')
     configuration = Configuration(host="")
     configuration.connection_pool_maxsize = CONNECTIONS_MAX
@@ -118,7 +157,8 @@ def _from_files(files: str, wanted: str | None) -> Login:
         _unusable("the kubeconfig cannot be used", files, f'context "{name}": {_cause(error)}')
     if not client.configuration.host:
         _unusable("the kubeconfig cannot be used", files, f'context "{name}": its cluster names no server')
-    login = Login(client, name, str(entry["namespace"]) if entry.get("namespace") else None)
+    acting = _acting(users.get(entry.get("user")), f'{files}, context "{name}"')
+    login = Login(client, name, str(entry["namespace"]) if entry.get("namespace") else None, acting)
     if words and login.authorization() is None and not client.configuration.cert_file:
         fix = "run the command of the context's user (exec) by hand, or log in again"
         _unusable("the kubeconfig's login command failed", f'{files}, context "{name}"', words[-1], fix)
@@ -136,9 +176,22 @@ def _contexts(read: Mapping[str, Any], files: str) -> dict[str, Mapping[str, Any
     return found
 
 
-def _users(read: Mapping[str, Any]) -> list[Any]:
-    users = [user for config in read.values() for user in config.get("users") or []]
-    return [user.get("name") for user in users if isinstance(user, dict)]
+def _users(read: Mapping[str, Any]) -> dict[Any, Any]:
+    """By name; the first of a name counts."""
+    users = [user for config in read.values() for user in config.get("users") or [] if isinstance(user, dict)]
+    return {user.get("name"): user.get("user") for user in reversed(users)}
+
+
+def _acting(user: Any, where: str) -> tuple[tuple[str, str], ...]:
+    """What the kubeconfig's user says of impersonation: `as`, `as-uid`, `as-groups`, `as-user-extra`."""
+    if not isinstance(user, dict):
+        return ()
+    groups, extra = user.get("as-groups") or [], user.get("as-user-extra") or {}
+    lists = [groups, *extra.values()] if isinstance(extra, dict) else [None]
+    if not all(isinstance(each, list) for each in lists):
+        _unusable("the kubeconfig cannot be used", where, "as-groups is a list, as-user-extra maps names to lists")
+    more = {str(key): [str(value) for value in values] for key, values in extra.items()}
+    return Acting(str(user.get("as") or ""), tuple(map(str, groups)), str(user.get("as-uid") or "")).headers(more)
 
 
 def _current(read: Mapping[str, Any]) -> str | None:

@@ -48,9 +48,8 @@ def application(name: str, commands: Collection[str] = tuple(COMMANDS)) -> typer
 def main(argv: Sequence[str]) -> int:
     """The exit code (docs/exit-codes.md). No traceback for anything that a user can cause."""
     name = "kubectl docc" if argv and argv[0].endswith("kubectl-docc") else "docc"
-    words, colour = options.arranged(argv[1:])
-    if not colour:
-        os.environ["NO_COLOR"] = "1"
+    words, meant = options.arranged(argv[1:])
+    os.environ.update(meant)
     wanted = COMMANDS if _COMPLETING & set(os.environ) else named(words)
     if options.wants("jsonl", words):
         _open_stream()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
@@ -45,21 +46,40 @@ Prometheus = Annotated[
 ]
 
 _NO_COLOR = "--no-color"
+_ANYWHERE = {"--as": "DOCC_AS", "--as-group": "DOCC_AS_GROUPS", "--request-timeout": "DOCC_REQUEST_TIMEOUT"}
 _DRY_RUN = {"--dry-run": "--dry-run=client"}
 _WITH_VALUE = ("-n", "--namespace", "--context", "--kubeconfig", "-o", "--output")
 
 
-def arranged(argv: Sequence[str]) -> tuple[list[str], bool]:
-    """(the command line with options that stand before the command moved behind it, whether colour is allowed). A bare
-    --dry-run is the client's: its value would otherwise be whatever comes next."""
+def arranged(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """(the command line with options that stand before the command moved behind it, the environment in the place of options
+    that every command has). A bare --dry-run is the client's: its value would otherwise be whatever comes next."""
     end = argv.index("--") if "--" in argv else len(argv)
-    plain = _NO_COLOR in argv[:end]
-    words = [_DRY_RUN.get(word, word) for word in argv[:end] if word != _NO_COLOR] + list(argv[end:])
+    typed, meant = list(argv[:end]), dict[str, str]()
+    words: list[str] = []
+    while typed:
+        word = typed.pop(0)
+        flag, equals, value = word.partition("=")
+        if word == _NO_COLOR:
+            meant["NO_COLOR"] = "1"
+        elif flag in _ANYWHERE and (equals or typed):
+            name, value = _ANYWHERE[flag], value if equals else typed.pop(0)
+            meant[name] = f"{meant[name]},{value}" if flag == "--as-group" and name in meant else value
+        else:
+            words.append(_DRY_RUN.get(word, word))
+    words += argv[end:]
     moved: list[str] = []
     while words and words[0].split("=")[0] in _WITH_VALUE:
         count = 1 if "=" in words[0] else 2
         moved, words = moved + words[:count], words[count:]
-    return words[:1] + moved + words[1:], not plain
+    return words[:1] + moved + words[1:], meant
+
+
+def everywhere_given() -> tuple[str, tuple[str, ...], float | None]:
+    """User and groups to act as, and the seconds that a request may take. Raises UsageError."""
+    groups = os.environ.get("DOCC_AS_GROUPS", "").split(",")
+    limit = seconds(os.environ.get("DOCC_REQUEST_TIMEOUT") or None)
+    return os.environ.get("DOCC_AS", ""), tuple(filter(None, groups)), limit
 
 
 def _version(wanted: bool) -> None:
@@ -77,8 +97,16 @@ def everywhere(
     no_color: Annotated[
         bool, typer.Option(_NO_COLOR, help="No colour, also on a terminal (NO_COLOR); behind any command, too.")
     ] = False,
+    acting_as: Annotated[str, typer.Option("--as", metavar="USER", help="Act as this user (DOCC_AS).")] = "",
+    as_group: Annotated[
+        list[str] | None, typer.Option("--as-group", metavar="GROUP", help="And in this group (DOCC_AS_GROUPS: a,b).")
+    ] = None,
+    request_timeout: Annotated[
+        str | None,
+        typer.Option("--request-timeout", help='Longest silence of the API server, e.g. "30s" (DOCC_REQUEST_TIMEOUT).'),
+    ] = None,
 ) -> None:
-    """What stands before any command. --no-color is taken out before (arranged), and is here to be listed."""
+    """What stands before any command. All but --version is taken out before (arranged), and is here to be listed."""
 
 
 def wants(output: str, argv: Sequence[str]) -> bool:

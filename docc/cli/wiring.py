@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docc.cli import options
 from docc.model.errors import UnusableError, UsageError
 
 if TYPE_CHECKING:
@@ -77,14 +78,16 @@ def place(
     from docc.adapters.clock import ServerClock
     from docc.adapters.kube import KubeCluster
     from docc.adapters.kube_connection import Connection, Target, choose_namespace
+    from docc.adapters.kube_login import Acting
 
-    connection = Connection(kubeconfig=kubeconfig, context=context)
+    user, groups, limit = options.everywhere_given()
+    connection = Connection(kubeconfig=kubeconfig, context=context, acting=Acting(user, groups), read_seconds=limit)
     clock = ServerClock()
     connection.on_date = clock.heard
     name = choose_namespace(namespace, manifest_namespace, connection.context_namespace)
     target = Target(connection.server, connection.context_name, name)
-    given = {"--context": context, "--kubeconfig": kubeconfig}
-    named = tuple(word for flag, value in given.items() if value for word in (flag, value))
+    given = [("--context", context), ("--kubeconfig", kubeconfig), ("--as", user), *(("--as-group", g) for g in groups)]
+    named = tuple(word for flag, value in given if value for word in (flag, value))
     return Place(KubeCluster(connection, name, clock.ring, wide=wide), clock, target, named)
 
 

@@ -158,7 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        asked = Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+        asked = Asked(
+            self.command, self.path, {k.lower(): ", ".join(self.headers.get_all(k, [])) for k in self.headers}, body
+        )
         self.owner.asked.append(asked)
         self.owner.answer(Exchange(self, asked))
 

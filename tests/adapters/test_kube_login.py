@@ -9,13 +9,15 @@ import os
 import stat
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from docc.adapters.kube_connection import Connection, Request, choose_namespace
-from docc.model.errors import CredentialsError, DoccError, ExitCode, LoginLost, UsageError
+from docc.adapters.kube_connection import READ_SECONDS, Connection, Request, choose_namespace
+from docc.adapters.kube_login import Acting
+from docc.model.errors import CredentialsError, DoccError, ExitCode, LoginLost, Unreachable, UsageError
 from tests.adapters.kubeconfig import TOKEN, connect, entries, write
 from tests.adapters.server import Exchange, certificate, serve, tls
 from tests.adapters.test_kube_errors import words
@@ -420,3 +422,56 @@ def test_a_pod_knows_no_contexts_and_may_have_no_namespace(pod: Path) -> None:
     assert type(error) is UsageError and '"production"' in error.what and "--context" in error.fix
     (pod / "namespace").unlink()
     assert Connection(service_account=pod).context_namespace is None
+
+
+@pytest.mark.parametrize(
+    ("user", "acting", "heard"),
+    [
+        ({}, Acting(), {}),
+        ({"as": "ann"}, Acting(), {"impersonate-user": "ann"}),
+        (
+            {"as": "ann", "as-uid": "7", "as-groups": ["a", "b"], "as-user-extra": {"acme.com/x": ["1"]}}, Acting(),
+            {
+                "impersonate-user": "ann", "impersonate-uid": "7", "impersonate-group": "a, b",
+                "impersonate-extra-acme.com%2fx": "1",
+            },
+        ),
+        ({"as": "ann", "as-groups": ["a"]}, Acting("bob", ("c",)), {"impersonate-user": "bob", "impersonate-group": "c"}),
+    ],
+)  # fmt: skip
+def test_as_whom_the_user_wants_to_be_seen(
+    user: dict[str, Any], acting: Acting, heard: dict[str, str], tmp_path: Path
+) -> None:
+    """The library reads none of it, and would go on as somebody who may do more."""
+    with serve(lambda x: x.reply(200, {})) as server:
+        path = write(tmp_path, entries(server.url, {"token": TOKEN, **user}))
+        Connection(kubeconfig=path, acting=acting).send(Request("get", "/x"))
+    headers = server.asked[0].headers
+    assert {name: value for name, value in headers.items() if name.startswith("impersonate")} == heard
+
+
+@pytest.mark.parametrize(
+    ("user", "why"),
+    [
+        ({"as-groups": ["a"]}, "needs a user"), ({"as": "a\nb"}, "printable ASCII"),
+        ({"as": "a", "as-groups": "b"}, "is a list"),
+        ({"as": "a", "as-user-extra": {"k": "v"}}, "maps names to lists"), ({"as": "a", "as-user-extra": []}, None),
+    ],
+)  # fmt: skip
+def test_whom_to_act_as_must_be_said_in_full(user: dict[str, Any], why: str | None, tmp_path: Path) -> None:
+    path = write(tmp_path, entries("http://127.0.0.1:1", {"token": TOKEN, **user}))
+    if why is None:
+        assert Connection(kubeconfig=path).server == "http://127.0.0.1:1"
+        return
+    with pytest.raises(CredentialsError) as raised:
+        Connection(kubeconfig=path)
+    assert why in raised.value.why
+
+
+def test_a_request_takes_as_long_as_the_user_allows(tmp_path: Path) -> None:
+    with serve(lambda x: x.hang()) as server:
+        path = write(tmp_path, entries(server.url))
+        began = time.monotonic()
+        with pytest.raises(Unreachable):
+            Connection(kubeconfig=path, read_seconds=0.3).send(Request("get", "/x"))
+        assert time.monotonic() - began < READ_SECONDS

@@ -21,9 +21,25 @@ from docc.cli.options import arranged
     ],
 )
 def test_what_stands_before_the_command_goes_behind_it(typed: str, words: str) -> None:
-    assert arranged(typed.split()) == (words.split(), True)
+    assert arranged(typed.split()) == (words.split(), {})
 
 
 @pytest.mark.parametrize("typed", ["--no-color status shop", "status --no-color shop", "status shop --no-color"])
 def test_no_color_may_stand_anywhere(typed: str) -> None:
-    assert arranged(typed.split()) == (["status", "shop"], False)
+    assert arranged(typed.split()) == (["status", "shop"], {"NO_COLOR": "1"})
+
+
+@pytest.mark.parametrize(
+    "typed", ["--as ann --as-group=a status shop --as-group b", "status --as=ann --as-group a,b shop"]
+)
+def test_whom_to_act_as_may_stand_anywhere(typed: str) -> None:
+    assert arranged(typed.split()) == (["status", "shop"], {"DOCC_AS": "ann", "DOCC_AS_GROUPS": "a,b"})
+
+
+@pytest.mark.parametrize("typed", ["--request-timeout 3s status shop", "status shop --request-timeout=3s"])
+def test_the_time_of_a_request_may_stand_anywhere(typed: str) -> None:
+    assert arranged(typed.split()) == (["status", "shop"], {"DOCC_REQUEST_TIMEOUT": "3s"})
+
+
+def test_a_value_that_is_missing_is_left_for_the_parser_to_tell() -> None:
+    assert arranged(["status", "shop", "--as"]) == (["status", "shop", "--as"], {})
