@@ -99,7 +99,7 @@ def everywhere(
     ] = False,
     acting_as: Annotated[str, typer.Option("--as", metavar="USER", help="Act as this user (DOCC_AS).")] = "",
     as_group: Annotated[
-        list[str] | None, typer.Option("--as-group", metavar="GROUP", help="And in this group (DOCC_AS_GROUPS: a,b).")
+        list[str] | None, typer.Option("--as-group", metavar="GROUP", help="And in this group (DOCC_AS_GROUPS).")
     ] = None,
     request_timeout: Annotated[
         str | None,
