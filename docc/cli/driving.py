@@ -94,8 +94,7 @@ def _driver(
     from docc.engine.lease import Lease
 
     (plan, sampling), me = planned, wiring.my_name()
-    # A person may have thought it over for long.
-    lease = Lease(ports, plan.app, me, plan.namespace, waited=not chosen.yes)
+    lease = Lease(ports, plan.app, me, plan.namespace)
     return Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan)
 
 

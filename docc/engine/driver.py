@@ -331,15 +331,15 @@ def drive(
         begun()
         if lease.waited:
             look_anew(driver)
-            driver.plan_anew()
+        driver.plan_anew()
         return driver.run()
     finally:
         lease.release()
 
 
 def look_anew(driver: Driver) -> None:
-    """Others may have had the Lease. What is watched is known; the front Service is not, and one that is out of date looks like
-    somebody else's edit. Raises DoccError."""
+    """Others had the Lease until a moment ago, and what watches tell of their last writes comes in any order: a front Service
+    that is older than the route looks like somebody else's edit. Raises DoccError."""
     driver.ports.cluster.read(Ref("Service", driver.app))
 
 
