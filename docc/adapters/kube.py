@@ -32,7 +32,7 @@ KINDS: Mapping[str, Kind] = {
     "HTTPRoute": Kind("/apis/gateway.networking.k8s.io/v1", "httproutes", watched=True),
     "Gateway": Kind("/apis/gateway.networking.k8s.io/v1", "gateways"),
     "Deployment": Kind("/apis/apps/v1", "deployments", watched=True),
-    "Service": Kind("/api/v1", "services"),
+    "Service": Kind("/api/v1", "services", watched=True),
     "EndpointSlice": Kind("/apis/discovery.k8s.io/v1", "endpointslices", watched=True),
     "Pod": Kind("/api/v1", "pods", watched=True),
     "ConfigMap": Kind("/api/v1", "configmaps"),

@@ -67,13 +67,11 @@ def drive(
         _show(telling, checks, plan, rehearse=chosen.dry_run == "server")
         if chosen.dry_run:
             return Outcome("planned", ExitCode.DONE, f"--dry-run={chosen.dry_run}")
-        asked = options.confirm(chosen.yes)
+        options.confirm(chosen.yes)
         with signals:
             confirmed = _asked(chosen, signals, telling.console) if chosen.take_over else None
             me = wiring.my_name()
-            lease = Lease(
-                ports, plan.app, me, plan.namespace, waited=asked
-            )  # a person may have thought it over for long
+            lease = Lease(ports, plan.app, me, plan.namespace)
             driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan)
             return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
 

@@ -168,16 +168,14 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def confirm(yes: bool, question: str = "Go on?") -> bool:
-    """Asks only a person: in a pipe or a CI job what was asked for is done. False: nobody was asked. Raises UsageError for a
-    no, StoppedError."""
+def confirm(yes: bool, question: str = "Go on?") -> None:
+    """Asks only a person: in a pipe or a CI job what was asked for is done. Raises UsageError for a no, StoppedError."""
     if yes or not can_ask():
-        return False
+        return
     if not answered(lambda: typer.confirm(question, default=True, err=True)):
         from docc.model.errors import UsageError
 
         raise UsageError("not confirmed", state="nothing was touched")
-    return True
 
 
 def one_of(value: str, allowed: tuple[str, ...], option: str = "-o ") -> str:

@@ -35,7 +35,7 @@ def _all(group: str, resource: str, *verbs: str) -> tuple[Permission, ...]:
 
 LOOK = (
     *_all("", "pods", *WATCH),
-    *_all("", "services", "list"),
+    *_all("", "services", *WATCH),
     *_all("apps", "deployments", *WATCH),
     *_all("discovery.k8s.io", "endpointslices", *WATCH),
     *_all(GATEWAY, "httproutes", *WATCH),
@@ -45,7 +45,7 @@ LOOK = (
 """Who serves, what is under way, who drives it, and what has been."""
 TURN_BACK = (
     *LOOK,
-    # After a conflict, and when an answer is lost: what is there now, since the watch may be late (services have none).
+    # After a conflict, and when an answer is lost: what is there now, since a watch may be late.
     *_all("", "services", "get"),
     *_all("apps", "deployments", "get"),
     *_all(GATEWAY, "httproutes", "get"),

@@ -175,10 +175,12 @@ def front_set(view: View) -> Move | None:
         rendered = view.plan.rendered.front
         body = _with(rendered, epoch, spec={"selector": pods_of(view.app, stable)})
         return Move(Create(Ref("Service", view.app), body), moved)
+    # Also who selects: what somebody writes a moment before is seen first, and not overwritten in silence.
+    seen: Operation = {"op": "test", "path": "/spec/selector", "value": (front.body.get("spec") or {}).get("selector")}
     test: Operation = {"op": "test", "path": EPOCH_PATH, "value": front.epoch}
     mark = _mark(epoch)
     if not front.has_annotations:
         test = {"op": "test", "path": "/metadata/annotations", "value": None}
         mark = {"op": "add", "path": "/metadata/annotations", "value": {EPOCH: epoch}}
     select: Operation = {"op": "add", "path": "/spec/selector", "value": pods_of(view.app, stable)}
-    return Move(Patch(Ref("Service", view.app), (test, mark, select)), moved)
+    return Move(Patch(Ref("Service", view.app), (test, seen, mark, select)), moved)

@@ -230,9 +230,8 @@ class Driver:
             self.ports.sink.emit(now, Waiting(why))
 
     def _back_off(self, error: DoccError) -> None:
-        """The first time at once (a revert must not wait), then 50 ms, 100 ms, ... up to two seconds; as long as a busy server
-        asks for, within limits, whatever happens in between."""
-        delay = 0.0 if self._failures == 0 else min(0.05 * 2 ** min(self._failures - 1, 9), BACKOFF_SECONDS_MAX)
+        """As long as a busy server asks for, within limits, whatever happens in between."""
+        delay = pause_after(self._failures)
         self._failures += 1
         clock = self.ports.clock
         asked = clock.now() + (min(error.wait, self._patience()) if isinstance(error, Unreachable) else 0.0)
@@ -331,16 +330,21 @@ def drive(
         begun()
         if lease.waited:
             look_anew(driver)
-            driver.plan_anew()
+        driver.plan_anew()
         return driver.run()
     finally:
         lease.release()
 
 
 def look_anew(driver: Driver) -> None:
-    """Others may have had the Lease. What is watched is known; the front Service is not, and one that is out of date looks like
-    somebody else's edit. Raises DoccError."""
+    """Others had the Lease until a moment ago, and what watches tell of their last writes comes in any order: a front Service
+    that is older than the route looks like somebody else's edit. Raises DoccError."""
     driver.ports.cluster.read(Ref("Service", driver.app))
+
+
+def pause_after(failures: int) -> float:
+    """Seconds until the next look: the first time none (a revert must not wait), then 50 ms, 100 ms, ... up to two seconds."""
+    return 0.0 if failures == 0 else min(0.05 * 2 ** min(failures - 1, 9), BACKOFF_SECONDS_MAX)
 
 
 def words(error: DoccError) -> str:

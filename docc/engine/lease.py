@@ -6,6 +6,7 @@ Fields as in coordination.k8s.io/v1, so that `kubectl get lease` reads well.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,8 +41,8 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Lease:
-    """me: this driver's unique name. renewed: unix seconds of the last renewal. waited: time has passed since the first look,
-    in which others may have had it. lapsed: it was not ours for a while, and others may have had it."""
+    """me: this driver's unique name. renewed: unix seconds of the last renewal. waited: somebody else had it a
+    moment ago. lapsed: it was not ours for a while, and others may have had it."""
 
     ports: Ports
     app: str
@@ -60,11 +61,15 @@ class Lease:
         return self.renewed + DURATION_SECONDS / 3
 
     def acquire(self, patience: float = 0.0, confirmed: Callable[[str], bool] | None = None) -> None:
-        """Takes the Lease. A holder who stands still for one full duration, by our own clock, is gone. One who renews it is
-        alive: then `patience` seconds are waited for the end of it, or, if `confirmed` says yes to the holder's name, it is
-        taken over at once. Raises LockedError; Stopped when the wait was broken off by a signal."""
+        """Takes the Lease; without a look, if it was given back. A holder who stands still for one full duration, by our own
+        clock, is gone. One who renews it is alive: then `patience` seconds are waited for the end of it, or, if `confirmed`
+        says yes to the holder's name, it is taken over at once. Raises LockedError; Stopped when the wait was broken off by
+        a signal."""
         clock, seen, since, alive, taking = self.ports.clock, "", self.ports.clock.now(), False, False
         began = since
+        with contextlib.suppress(Conflict):
+            self._take_free(began)
+            return
         while True:
             found = self.ports.cluster.read(self.ref)
             if found is not None and holder_of(found) not in ("", self.me) and not taking:
@@ -94,14 +99,16 @@ class Lease:
             why = f"{holder} drives it, and is alive" + (f"; waiting up to {patience:.0f} s" if patience else "")
         self.ports.sink.emit(self.ports.clock.now(), Waiting(why))
 
+    def _take_free(self, now: float) -> None:
+        """Raises Conflict if it names somebody."""
+        try:
+            self._write({"op": "add", "path": "/spec", "value": self._spec(now)}, holder="")
+            self.renewed = now
+        except Gone:
+            self._take(None, now)
+
     def _take(self, found: Object | None, now: float) -> None:
-        spec = {
-            "holderIdentity": self.me,
-            "leaseDurationSeconds": DURATION_SECONDS,
-            "acquireTime": micro_time(now),
-            "renewTime": micro_time(now),
-            "leaseTransitions": int((found or {}).get("spec", {}).get("leaseTransitions") or 0) + (1 if found else 0),
-        }
+        spec = self._spec(now)
         if found is None:
             labels = {"app.kubernetes.io/managed-by": "docc", "docc.dev/app": self.app}
             meta = {"name": self.ref.name, "namespace": self.namespace, "labels": labels}
@@ -112,6 +119,14 @@ class Lease:
             test: Operation = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
             self.ports.cluster.patch(Patch(self.ref, (test, {"op": "add", "path": "/spec", "value": spec})))
         self.renewed = now
+
+    def _spec(self, now: float) -> Object:
+        return {
+            "holderIdentity": self.me,
+            "leaseDurationSeconds": DURATION_SECONDS,
+            "acquireTime": micro_time(now),
+            "renewTime": micro_time(now),
+        }
 
     def keep(self) -> None:
         """Renews when a third of the duration is over. Raises LeaseLost; an unreachable server is not a loss yet."""
@@ -142,8 +157,9 @@ class Lease:
         except LookAgain:
             return
 
-    def _write(self, operation: Operation) -> None:
-        test: Operation = {"op": "test", "path": "/spec/holderIdentity", "value": self.me}
+    def _write(self, operation: Operation, holder: str | None = None) -> None:
+        """holder: who must be named in it; None: this driver."""
+        test: Operation = {"op": "test", "path": "/spec/holderIdentity", "value": self.me if holder is None else holder}
         self.ports.cluster.patch(Patch(self.ref, (test, operation)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from docc.core import planner
 from docc.core.history import note
@@ -13,15 +13,18 @@ from docc.core.invariants import check
 from docc.core.observation import see
 from docc.core.plan import Plan
 from docc.core.view import Checks, View
-from docc.engine.driver import Driver, drive, perform, words
+from docc.engine.driver import FAILURES_TOLD, UNTOUCHED, Driver, drive, pause_after, perform, words
 from docc.engine.lease import Lease
 from docc.engine.ports import Ports
 from docc.engine.sampling import Sampling
-from docc.model.errors import DoccError, ExitCode, LockedError, LookAgain
+from docc.model.errors import Conflict, DoccError, ExitCode, LockedError, LookAgain, Unreachable
 from docc.model.facts import Waiting
 from docc.model.moves import Move, Outcome
 
 TRIES_MAX = 20
+TRY_SECONDS = 30.0
+"""How long a write is tried before somebody must be told that it could not be had."""
+UNKNOWN = "a write was sent, and whether it arrived is not known"
 UNJUDGED = Sampling((), 5.0, 30.0)
 
 
@@ -50,7 +53,7 @@ def bring_back(ports: Ports, plan: Plan, me: str, timeout: float | None) -> Outc
     """To a cold revision: traffic leaves a rollout that is under way at once, then the revision's pods come up, then it gets
     everything. Raises LockedError if somebody else drives the application."""
     gone = _write(ports, plan.app, me, lambda view: planner.give_up(view, plan.verb, plan.reason))
-    if gone is not None and gone.exit_code is ExitCode.FAILED_NOT_CLEAN:
+    if gone is not None and (gone.result in ("stopped", "superseded") or gone.exit_code is ExitCode.FAILED_NOT_CLEAN):
         return gone
     wanted = Wanted(plan.app, plan.namespace, plan, timeout)
     try:
@@ -79,7 +82,7 @@ def _driven(ports: Ports, me: str, wanted: Wanted, *, moved: bool = False) -> Ou
             )  # fmt: skip
             return drive(driver)
         except LookAgain:  # once the traffic has moved, what follows from it is not given up at the first silence
-            if not moved or attempt == TRIES_MAX:
+            if not moved or attempt == TRIES_MAX or ports.stop.asked() is not None:
                 raise
             ports.clock.sleep_until(ports.clock.now() + 1)
 
@@ -97,6 +100,8 @@ def _written(ports: Ports, app: str, namespace: str, me: str, decide: Callable[[
         return outcome
     try:
         outcome = _driven(ports, me, Wanted(app, namespace), moved=True)
+        if outcome.result == "stopped":
+            return replace(outcome, reason="the traffic is back; what is left to be done, docc gc does")
         overruled = outcome.result == "superseded" and outcome.exit_code is ExitCode.FAILED_SAFE
         return Outcome("returned", ExitCode.DONE, outcome.reason) if overruled else outcome
     except LockedError as error:
@@ -110,31 +115,85 @@ def _written(ports: Ports, app: str, namespace: str, me: str, decide: Callable[[
 
 
 def _write(ports: Ports, app: str, me: str, decide: Callable[[View], Move]) -> Outcome | None:
-    """The one write, decided anew after each conflict; None when it is done."""
-    why, before = "", None
-    for attempt in range(TRIES_MAX):
-        seen = see(app, ports.cluster.observe(app))
-        if seen.record is not None and seen.record.by == me:
-            _note(ports, before)
+    """The one write, decided anew after each failure, for half a minute; None when it is done. Raises DoccError only while
+    certainly nothing was written."""
+    attempt = _Attempt(ports, app, me, decide)
+    limit, failures = ports.clock.now() + TRY_SECONDS, 0
+    while True:
+        try:
+            return attempt.make()
+        except LookAgain as error:
+            if (signal := ports.stop.asked()) is not None:
+                return attempt.stopped(signal)
+            if ports.clock.now() >= limit:
+                return attempt.given_up(error)
+            if failures == FAILURES_TOLD:
+                ports.sink.emit(ports.clock.now(), Waiting(words(error)))
+            ports.clock.sleep_until(ports.clock.now() + pause_after(failures))
+            failures += 1
+        except DoccError as error:
+            return attempt.given_up(error)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """sent: a write is on its way, or was, and its answer is missing: it may have arrived, or may yet. before: what that was
+    decided on."""
+
+    ports: Ports
+    app: str
+    me: str
+    decide: Callable[[View], Move]
+    sent: bool = False
+    before: View | None = None
+
+    def make(self) -> Outcome | None:
+        """Raises LookAgain if it came to nothing."""
+        clock = self.ports.clock
+        seen = see(self.app, self.ports.cluster.observe(self.app))
+        if seen.record is not None and seen.record.by == self.me:
+            _note(self.ports, self.before)
             return None
-        view = View(app, me, None, seen, Checks(), ports.clock.now())
-        move = decide(view)
+        view = View(self.app, self.me, None, seen, Checks(), clock.now())
+        move = self.decide(view)
         check(view, move)
         if move.effect is None:
-            return move.outcome
-        before = view
+            return self._overtaken(view, move.outcome) if self.sent else move.outcome
+        self.before = view
         try:
-            perform(ports, move.effect)
-        except LookAgain as error:
-            why = words(error)
-            if attempt:
-                ports.clock.sleep_until(ports.clock.now() + 0.1)
-            continue
+            perform(self.ports, move.effect)
+        except Unreachable:
+            self.sent = True
+            raise
         for fact in move.facts:
-            ports.sink.emit(ports.clock.now(), fact)
-        _note(ports, view)
+            self.ports.sink.emit(clock.now(), fact)
+        _note(self.ports, view)
         return None
-    return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"it could not be written, {TRIES_MAX} times in a row: {why}")
+
+    def stopped(self, signal: str) -> Outcome:
+        if self.sent:
+            return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"stopped by {signal}; {UNKNOWN}")
+        code = ExitCode.TERMINATED if signal == "SIGTERM" else ExitCode.INTERRUPTED
+        return Outcome("stopped", code, f"by {signal}, before anything could be written; nothing was touched")
+
+    def given_up(self, error: DoccError) -> Outcome:
+        if self.sent:
+            return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"{words(error)}; {UNKNOWN}")
+        if isinstance(error, Conflict):
+            why = f"others wrote first, {TRY_SECONDS:.0f} s long: {words(error)}"
+            return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why)
+        error.state = error.state or "nothing was touched"
+        raise error
+
+    def _overtaken(self, view: View, outcome: Outcome | None) -> Outcome | None:
+        """By somebody who wrote since: 2 to 7 would say that this command touched nothing."""
+        if outcome is None or outcome.exit_code not in UNTOUCHED:
+            return outcome
+        routed = view.seen.routed
+        served = {number for number, weight in routed.weights.items() if weight}
+        clean = view.seen.record is not None and served == {view.record.stable} and not routed.header_rules
+        code = ExitCode.FAILED_SAFE if clean else ExitCode.FAILED_NOT_CLEAN
+        return Outcome("superseded", code, f"{outcome.reason}; the answer to its own write was lost")
 
 
 def _note(ports: Ports, before: View | None) -> None:

@@ -21,7 +21,7 @@ from tests.adapters.server import LIMIT_SECONDS, Exchange, Server, serve
 WEB = Ref("Deployment", "web")
 LEASE = Ref("Lease", "docc-shop")
 SCALE = Patch(WEB, ({"op": "replace", "path": "/spec/replicas", "value": 2},))
-WATCHED = ("httproutes", "deployments", "endpointslices", "pods")
+WATCHED = ("httproutes", "deployments", "services", "endpointslices", "pods")
 
 
 class Bell:
@@ -95,7 +95,7 @@ def test_the_first_look_lists_and_later_ones_cost_nothing(here: Here) -> None:
         ["endpointslices-1"],
         ["pods-1"],
     )
-    assert here.cluster.connection.requests == {"list": 6, "watch": 4}
+    assert here.cluster.connection.requests == {"list": 6, "watch": 5}
     selects = {plural: stream.query for plural, stream in streams.items()}
     assert selects["httproutes"]["fieldSelector"] == "metadata.name=shop"
     assert selects["pods"]["labelSelector"] == "docc.dev/app=shop" and selects["pods"]["resourceVersion"] == "100"
@@ -141,7 +141,7 @@ def test_a_cluster_without_gateway_api_still_has_the_rest(here: Here) -> None:
     here.api.before = before
     assert here.cluster.observe("shop").route is None
     assert here.api.watch("pods").version == "100"
-    assert here.cluster.connection.requests == {"list": 6, "watch": 3}
+    assert here.cluster.connection.requests == {"list": 6, "watch": 4}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_first_look_that_fails_is_told_and_can_be_had_again(code: int, kind: t
         here.cluster.observe("shop")
     here.api.before = lambda exchange: False
     here.see()
-    assert here.cluster.connection.requests["watch"] == 4, "no watch was begun twice"
+    assert here.cluster.connection.requests["watch"] == 5, "no watch was begun twice"
 
 
 def test_a_list_after_410_replaces_what_was_kept(here: Here) -> None:
@@ -378,7 +378,7 @@ def test_find_namespace_and_version(here: Here) -> None:
 
 def test_close_ends_every_watch(here: Here) -> None:
     here.see()
-    assert len(watches()) == 4
+    assert len(watches()) == 5
     here.cluster.close()
     end_of_watches()
 

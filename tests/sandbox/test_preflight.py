@@ -134,7 +134,7 @@ def test_a_canary_with_all_of_it_costs_few_requests(world: session.Session, othe
     assert deploy(world, tmp_path, "five", "--image", "demo:v2").returncode == 0
     apart = (
         ("leases", "patch"),
-        *((plural, "watch") for plural in ("httproutes", "deployments", "endpointslices", "pods")),
+        *((plural, "watch") for plural in ("httproutes", "deployments", "services", "endpointslices", "pods")),
     )
     asked = [entry for entry in audit(world)[before:] if (entry["resource"], entry["verb"]) not in apart]
     assert len(asked) <= REQUESTS_MAX, Counter((entry["verb"], entry["resource"]) for entry in asked)

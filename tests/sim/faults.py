@@ -11,7 +11,7 @@ from docc.model.errors import Conflict, DoccError, LoginLost, Unreachable
 from docc.model.moves import Effect
 from tests.sim import verbs
 from tests.sim.hands import HANDS
-from tests.sim.stage import Act, Crash, Fault, Process
+from tests.sim.stage import LATENCY, Act, Crash, Fault, Process
 from tests.sim.verbs import Verb, enter, want
 from tests.sim.world import Object, World
 
@@ -85,6 +85,22 @@ def _away(seconds: float) -> Fault:
         return ""
 
     return fault
+
+
+def _lost_and_away(seconds: float) -> Fault:
+    """The write arrives; then the API server is away, so that nobody can look whether it did."""
+
+    def fault(process: Process, effect: Effect, act: Act) -> str:
+        away = process.world.now + 1.5 * LATENCY  # it has arrived by then
+        process.world.agenda.append((away, lambda world: _gone(world, seconds)))
+        return "lost"
+
+    return fault
+
+
+def _gone(world: World, seconds: float) -> None:
+    world.say("the API server", f"is away for {seconds:.0f} s")
+    world.weather.away = world.now + seconds
 
 
 def _blind(process: Process, effect: Effect, act: Act) -> str:
@@ -209,6 +225,7 @@ PROCESS: dict[str, Fault] = {
     "crash before": _crash, "crash after": after("crash"), "answer lost": after("lost"), "answer slow": after("slow"),
     "unreachable": _unreachable, "409": _conflict, "written late": _late, "stands still 20 s": _stopped(20),
     "laptop closed 200 s": _stopped(200, suspended=True), "API away 6 s": _away(6), "API away 40 s": _away(40),
+    "answer lost, API away 6 s": _lost_and_away(6), "answer lost, API away 40 s": _lost_and_away(40),
     "watches dropped": _blind, "clock +2 s": _clock(2), "clock -2 s": _clock(-2), "clock +90 s": _clock(90),
     "SIGTERM": _signal("SIGTERM"), "SIGINT": _signal("SIGINT"), "busy": busy, "login lost 25 s": _locked_out(25),
     "login lost 200 s": _locked_out(200),

@@ -138,7 +138,9 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
             "noted.foreign or entry.outcome == 'reverted'",
         ),
     ),
-    "the history forgets what a rollback ended": (Edit("docc.engine.rollback", "        _note(ports, view)\n", ""),),
+    "the history forgets what a rollback ended": (
+        Edit("docc.engine.rollback", "        _note(self.ports, view)\n", ""),
+    ),
     "the history is not noted before the next rollout": (
         Edit("docc.core.planner", "else None) or note(view)\n", "else None) or (outcome and note(view) or None)\n"),
     ),
@@ -186,6 +188,9 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         ),
     ),
     "no drain after a trial": (Edit("docc.core.planner", "named or record.exposed is not None", "named or False"),),
+    "a rollback whose answer is lost says that nothing was touched": (
+        Edit("docc.engine.rollback", "            self.sent = True\n", "            pass\n"),
+    ),
     "two rollbacks at once undo each other": (
         Edit("docc.core.planner", "and record.stable == target:", "and target == -1:"),
         Edit("docc.core.planner", "target is not None and target not in", "target == -1 and target not in"),

@@ -54,6 +54,7 @@ class Process:
     dead: bool = False
     stopped: str | None = None
     outcome: Outcome | None = None
+    looked: Callable[[], None] = lambda: None  # called at its first look
     writes: dict[str, int] = field(default_factory=lambda: {"write": 0, "lease": 0})
     touched: bool = False
     _listed: bool = False
@@ -87,6 +88,7 @@ class Process:
         if not self._listed:
             self._ask()
             self._memory, self._listed = self.world.snapshot(), True
+            self.looked()
         for ref in sorted(self._stale, key=str):
             self._ask()
             self._learn(ref)
