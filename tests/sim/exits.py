@@ -121,11 +121,12 @@ def back_as_typed(world: World, process: Process, expected: int | None) -> None:
 
 
 def promptly(world: World, audit: Auditor, verb: Verb) -> None:
-    """Undisturbed: a candidate's breach ends within poll + scrape, the death of all its pods at once."""
+    """Undisturbed: a candidate's breach ends within poll + scrape, the death of all its pods, or of one container, at once."""
     tag = verb.want.tag if verb.want else 0
     name = next((name for kind, name in world.objects if kind == "Deployment" and world.tag(name) == tag), "")
     dead, _ = world.weather.down.get(tag, (math.inf, 0.0))
-    for at, seconds in ((world.weather.failing.get(tag, math.inf), 5.0), (dead, 0.5)):
+    crashed, _ = world.weather.crashed.get(tag, (math.inf, ""))
+    for at, seconds in ((world.weather.failing.get(tag, math.inf), 5.0), (dead, 0.5), (crashed, 0.5)):
         late = audit.fell.get(name, 0.0) - at
         returnable = audit.stable is not None and world.ready(f"shop-v{audit.stable}") > 0
         require(not returnable or late <= seconds, f"{name} had traffic for {late:.1f} s after it went bad")

@@ -135,6 +135,17 @@ def _pods(which: str, seconds: float) -> Fault:
     return fault
 
 
+def _crashing(process: Process, effect: Effect, act: Act) -> str:
+    """A container of one of the candidate's pods ends; the others serve on."""
+    world = process.world
+    number = _record(world).get("candidate")
+    if number is not None and (tag := world.tag(f"shop-v{number}")):
+        world.say("somebody", f"has a container of v{number} crash")
+        world.weather.crashed[tag] = (world.now + 0.01, "Error")
+        world.weather_changed()
+    return ""
+
+
 def _edit(key: tuple[str, str], change: Callable[[Object], None]) -> Fault:
     def fault(process: Process, effect: Effect, act: Act) -> str:
         process.world.edit(key, change)
@@ -218,6 +229,7 @@ WORLD: dict[str, Fault] = {
     "NaN 9 s": _metrics("nan", 9), "Prometheus fails 9 s": _metrics("error", 9), "old samples": _metrics("old", 12),
     "two good series": _metrics("several good", 100), "one of two series bad": _metrics("several bad", 100),
     "candidate's pods fail 6 s": _pods("candidate", 6), "stable's pods fail 6 s": _pods("stable", 6),
+    "candidate's container crashes": _crashing,
     "filter added": _edit(("HTTPRoute", "shop"), _filter), "record wiped": _edit(("HTTPRoute", "shop"), _wiped),
     "front's record wiped": _edit(("Service", "shop"), _wiped), "newer docc": _edit(("HTTPRoute", "shop"), _newer),
     "candidate scaled to 0": _scaled_away, "Lease deleted": _lease_deleted, "namespace deleted": _ending,

@@ -237,6 +237,9 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "the front Service is left to lead nowhere": (
         Edit("docc.core.dispute", "    return bool(view.front_edits) and", "    return False and"),
     ),
+    "a crash is ignored": (
+        Edit("docc.core.rollout", "    if candidate.crashed_at is not None and", "    if view.now < 0 and"),
+    ),
     "lost endpoints do not count": (
         Edit("docc.core.rollout", "    if candidate.ready == 0:\n", "    if candidate.ready < 0:\n"),
     ),
