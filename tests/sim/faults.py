@@ -11,7 +11,7 @@ from docc.model.errors import Conflict, DoccError, LoginLost, Unreachable
 from docc.model.moves import Effect
 from tests.sim import verbs
 from tests.sim.hands import HANDS
-from tests.sim.stage import Act, Crash, Fault, Process
+from tests.sim.stage import Act, Crash, Fault, Process, refusal
 from tests.sim.verbs import Verb, enter, want
 from tests.sim.world import Object, World
 
@@ -38,6 +38,19 @@ def busy(process: Process, effect: Effect, act: Act) -> str:
     error = Unreachable("too many requests (429)")
     error.wait = 30.0
     raise error
+
+
+def _refused(process: Process, effect: Effect, act: Act) -> str:
+    process.refusals += 1
+    process.world.say("the API server", f"refuses {effect.ref}")
+    raise refusal(effect)
+
+
+def _refused_from_here_on(process: Process, effect: Effect, act: Act) -> str:
+    """An admission webhook or a policy is in force from now on, for all objects of this kind."""
+    process.world.say("the API server", f"refuses every {effect.ref.kind} from here on")
+    process.world.weather.refused.add(effect.ref.kind)
+    return ""
 
 
 def _locked_out(seconds: float) -> Fault:
@@ -222,7 +235,7 @@ PROCESS: dict[str, Fault] = {
     "laptop closed 200 s": _stopped(200, suspended=True), "API away 6 s": _away(6), "API away 40 s": _away(40),
     "watches dropped": _blind, "clock +2 s": _clock(2), "clock -2 s": _clock(-2), "clock +90 s": _clock(90),
     "SIGTERM": _signal("SIGTERM"), "SIGINT": _signal("SIGINT"), "busy": busy, "login lost 25 s": _locked_out(25),
-    "login lost 200 s": _locked_out(200),
+    "login lost 200 s": _locked_out(200), "refused once": _refused, "refused from here on": _refused_from_here_on,
 }  # fmt: skip
 WORLD: dict[str, Fault] = {
     "no data 9 s": _metrics("none", 9), "no data": _metrics("none", 100), "NaN": _metrics("nan", 100),

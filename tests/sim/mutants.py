@@ -140,7 +140,7 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     ),
     "the history forgets what a rollback ended": (Edit("docc.engine.rollback", "        _note(ports, view)\n", ""),),
     "the history is not noted before the next rollout": (
-        Edit("docc.core.planner", "else None) or note(view)\n", "else None) or (outcome and note(view) or None)\n"),
+        Edit("docc.core.planner", "tidying = note(view) or (let", "tidying = (outcome and note(view) or None) or (let"),
     ),
     "cooled before its time": (Edit("docc.core.cooling", "now >= record.cool_after:", "now >= record.since:"),),
     "warm too short: the drain is counted for it": (
@@ -202,6 +202,19 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
             'return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, words(error))\n',
             'return Outcome("stuck", ExitCode.FAILED_SAFE, words(error))\n',
         ),
+    ),
+    "header users are forgotten: a driver that gave up calls them safe": (
+        Edit("docc.engine.driver", " == 0 and not seen.routed.header_rules\n        )", " == 0\n        )"),
+    ),
+    "a refused write ends the driver where users are": (
+        Edit(
+            "docc.engine.driver",
+            "                if not self._held or self._broken:\n",
+            "                if self.app:\n",
+        ),
+    ),
+    "a refused write is sent again and again": (
+        Edit("docc.engine.driver", "                self._broken = words(error)\n", ""),
     ),
     "no door: the route names the front Service before it is there": (
         Edit("docc.core.pods", "    if not plan.meshed or (front", "    if plan.meshed or (front"),

@@ -47,7 +47,8 @@ class Weather:
     which instant its answers fail. down: when its pods are not ready. dies_at: the weight at which its pods die.
     crashed: when a container of one of its pods ended, and how; the others serve on.
     metrics: (from, to, what): none, nan, error, old, or several series, the second good or bad. away: until when the API
-    server does not answer. ending: the namespace is going away."""
+    server does not answer.
+    refused: the kinds of objects whose writes are refused from now on. ending: the namespace is going away."""
 
     ready_after: dict[int, float] = field(default_factory=dict)
     failing: dict[int, float] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Weather:
     crashed: dict[int, tuple[float, str]] = field(default_factory=dict)
     metrics: list[tuple[float, float, str]] = field(default_factory=list)
     away: float = 0.0
+    refused: set[str] = field(default_factory=set)
     ending: bool = False
 
     def fork(self) -> Weather:
