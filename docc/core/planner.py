@@ -215,7 +215,8 @@ def _at_rest(view: View, record: Record) -> Move:
         return move
     outcome = _end(view, record)
     nobody_else = not view.edits  # whom others may have sent users to, or have taken from the route, stays up
-    tidying = (let_go(view) if nobody_else else None) or note(view)
+    # The history first: pods that are left up are found by whoever comes next, a rest that others followed upon is not.
+    tidying = note(view) or (let_go(view) if nobody_else else None)
     tidying = tidying or (retire(view) if nobody_else and outcome is not None else None)
     if not view.untidy and tidying is not None:
         return replace(tidying, spare=True)

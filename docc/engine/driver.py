@@ -241,20 +241,22 @@ class Driver:
             clock.sleep_until(asked)
 
     def _patience(self) -> float:
-        """In doubt about who has traffic, the candidate has."""
+        return BUSY_SECONDS_MAX if self._unexposed() and not self._parking else BUSY_EXPOSED_SECONDS_MAX
+
+    def _unexposed(self) -> bool:
+        """The candidate certainly has no traffic, neither by weight nor by header; in doubt it has."""
         seen = self._seen
-        safe = seen is not None and (
+        return seen is not None and (
             seen.record is None or self._view(seen).weight == 0 and not seen.routed.header_rules
         )
-        return BUSY_SECONDS_MAX if safe and not self._parking else BUSY_EXPOSED_SECONDS_MAX
 
     def _give_up(self, error: DoccError) -> Outcome:
         """A failure that cannot be recovered from: before the first write it is the caller's, afterwards it is 11; or 10, if
         the candidate has certainly no traffic."""
         if not self._held:
             raise error
-        seen, record = self._seen, self._seen.record if self._seen else None
-        if seen is None or record is None or record.phase is Phase.PROMOTING or self._view(seen).weight > 0:
+        record = self._seen.record if self._seen else None
+        if record is None or record.phase is Phase.PROMOTING or not self._unexposed():
             return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, words(error))
         return Outcome("abandoned", ExitCode.FAILED_SAFE, words(error))
 
@@ -299,8 +301,8 @@ class Driver:
                     return move.outcome
                 self._act(move, seen)
             except DoccError as error:
-                if self.ports.clock.now() >= limit:
-                    why = f"stopped by {signal}, and the traffic could not be put back: {error.what}"
+                if self.ports.clock.now() >= limit or not isinstance(error, LookAgain):
+                    why = f"stopped by {signal}, and the traffic could not be put back: {words(error)}"
                     return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why)
                 self._back_off(error)
 

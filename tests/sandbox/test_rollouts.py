@@ -75,6 +75,21 @@ def test_pods_that_do_not_come_up_are_told_by_their_cause(
     assert app.ask() == "v1" and app.status()["revisions"]["v2"]["weight"] == 0
 
 
+def test_a_crash_while_others_of_its_pods_serve_ends_the_rollout_at_once(
+    world: session.Session, tmp_path: Path
+) -> None:
+    """At 50 % the pods of the next step come up, so one goes on answering when the first ends."""
+    app = App(world, tmp_path, "crashing")
+    assert app.deploy("demo:v1").returncode == 0
+    app.write(interval=120)
+    with app.traffic(tmp_path):
+        failed = app.deploy("demo:v2-crash10")
+        assert failed.returncode == 10 and app.ask() == "v1", failed.stderr
+    said = json.loads(failed.stdout)
+    assert [each["weight"] for each in said["weights"]] == [50, 0], said["weights"]
+    assert "exited 1 at 50 %" in said["reason"] and "it was told to crash" in failed.stderr, failed.stderr
+
+
 def test_sigterm_parks_and_the_same_deploy_goes_on(world: session.Session, tmp_path: Path) -> None:
     app = App(world, tmp_path, "parked")
     assert app.deploy("demo:v1").returncode == 0

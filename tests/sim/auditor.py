@@ -317,6 +317,9 @@ class Auditor:
         if record.get("candidate") == number and before is not None and world.ready(f"shop-v{before}"):
             failing = world.now >= world.weather.failing.get(tag, math.inf) + 5
             require(not failing, f"{name} grew to {weight} % while its condition fails")
+            crashed, _ = world.weather.crashed.get(tag, (math.inf, ""))
+            unseen = record.get("exposed") is None or not instant(record["exposed"]) <= crashed <= world.now - 5
+            require(unseen, f"{name} grew to {weight} % though a container of it has crashed")
             require(tag not in world.weather.silent or weight <= 25, f"{name} grew to {weight} % without data")
 
     def _true(self, record: dict[str, Any], weights: dict[str, int], route: Object | None) -> None:

@@ -27,6 +27,7 @@ from tests.sim.world import World
 MIDWAY = ("preparing", "shifting", "awaiting", "baking", "stuck")
 REVISIONS_KEPT = 10
 LOGIN_SECONDS = 60
+REFUSALS_MAX = 3
 
 
 def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]) -> None:
@@ -38,7 +39,9 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
     require(code != 1, f"{told}: a bug")
     if 2 <= code <= 7:
         overruled = outcome.result == "superseded" and record_of(world).get("by") != process.me
-        require(not moved or (code == 7 and overruled), f"{told}, and has touched production traffic")
+        halfway = verb.name == "delete" and process.refusals > 0  # what is gone is gone
+        require(not moved or (code == 7 and overruled) or halfway, f"{told}, and has touched production traffic")
+    _refused(process, code, told)
     if world.now < process.locked[1]:
         _locked_out(process, code, told, before, now=positive(traffic(world)))
     if (at := audit.overwritten.get(process.name)) is not None:
@@ -77,6 +80,15 @@ def _locked_out(process: Process, code: int, told: str, before: dict[str, int], 
     waited = process.world.now - process.locked[0]
     require(waited >= LOGIN_SECONDS, f"{told}, {waited:.0f} s after its login was refused")
     require(code == 11 or len(now) == 1, f"{told}: users are at {now}, and were at {before}")
+
+
+def _refused(process: Process, code: int, told: str) -> None:
+    """What the API server refuses is not sent again and again; a driver takes traffic back, and reports no failure to do so
+    before that was refused, too."""
+    times, phase = process.refusals, record_of(process.world).get("phase")
+    require(times <= REFUSALS_MAX, f"{told} after {times} refusals")
+    blamed = process.verb in ("deploy", "resume") and code == 11 and "refuses the object" in str(process.outcome)
+    require(not blamed or times > 1 or phase == "promoting", f"{told} after {times} refusal, in phase {phase}")
 
 
 def _done(world: World, verb: Verb, result: str, told: str, me: str) -> None:
@@ -121,11 +133,12 @@ def back_as_typed(world: World, process: Process, expected: int | None) -> None:
 
 
 def promptly(world: World, audit: Auditor, verb: Verb) -> None:
-    """Undisturbed: a candidate's breach ends within poll + scrape, the death of all its pods at once."""
+    """Undisturbed: a candidate's breach ends within poll + scrape, the death of all its pods, or of one container, at once."""
     tag = verb.want.tag if verb.want else 0
     name = next((name for kind, name in world.objects if kind == "Deployment" and world.tag(name) == tag), "")
     dead, _ = world.weather.down.get(tag, (math.inf, 0.0))
-    for at, seconds in ((world.weather.failing.get(tag, math.inf), 5.0), (dead, 0.5)):
+    crashed, _ = world.weather.crashed.get(tag, (math.inf, ""))
+    for at, seconds in ((world.weather.failing.get(tag, math.inf), 5.0), (dead, 0.5), (crashed, 0.5)):
         late = audit.fell.get(name, 0.0) - at
         returnable = audit.stable is not None and world.ready(f"shop-v{audit.stable}") > 0
         require(not returnable or late <= seconds, f"{name} had traffic for {late:.1f} s after it went bad")

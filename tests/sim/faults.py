@@ -11,7 +11,7 @@ from docc.model.errors import Conflict, DoccError, LoginLost, Unreachable
 from docc.model.moves import Effect
 from tests.sim import verbs
 from tests.sim.hands import HANDS
-from tests.sim.stage import LATENCY, Act, Crash, Fault, Process
+from tests.sim.stage import LATENCY, Act, Crash, Fault, Process, refusal
 from tests.sim.verbs import Verb, enter, want
 from tests.sim.world import Object, World
 
@@ -38,6 +38,19 @@ def busy(process: Process, effect: Effect, act: Act) -> str:
     error = Unreachable("too many requests (429)")
     error.wait = 30.0
     raise error
+
+
+def _refused(process: Process, effect: Effect, act: Act) -> str:
+    process.refusals += 1
+    process.world.say("the API server", f"refuses {effect.ref}")
+    raise refusal(effect)
+
+
+def _refused_from_here_on(process: Process, effect: Effect, act: Act) -> str:
+    """An admission webhook or a policy is in force from now on, for all objects of this kind."""
+    process.world.say("the API server", f"refuses every {effect.ref.kind} from here on")
+    process.world.weather.refused.add(effect.ref.kind)
+    return ""
 
 
 def _locked_out(seconds: float) -> Fault:
@@ -151,6 +164,17 @@ def _pods(which: str, seconds: float) -> Fault:
     return fault
 
 
+def _crashing(process: Process, effect: Effect, act: Act) -> str:
+    """A container of one of the candidate's pods ends; the others serve on."""
+    world = process.world
+    number = _record(world).get("candidate")
+    if number is not None and (tag := world.tag(f"shop-v{number}")):
+        world.say("somebody", f"has a container of v{number} crash")
+        world.weather.crashed[tag] = (world.now + 0.01, "Error")
+        world.weather_changed()
+    return ""
+
+
 def _edit(key: tuple[str, str], change: Callable[[Object], None]) -> Fault:
     def fault(process: Process, effect: Effect, act: Act) -> str:
         process.world.edit(key, change)
@@ -228,13 +252,14 @@ PROCESS: dict[str, Fault] = {
     "answer lost, API away 6 s": _lost_and_away(6), "answer lost, API away 40 s": _lost_and_away(40),
     "watches dropped": _blind, "clock +2 s": _clock(2), "clock -2 s": _clock(-2), "clock +90 s": _clock(90),
     "SIGTERM": _signal("SIGTERM"), "SIGINT": _signal("SIGINT"), "busy": busy, "login lost 25 s": _locked_out(25),
-    "login lost 200 s": _locked_out(200),
+    "login lost 200 s": _locked_out(200), "refused once": _refused, "refused from here on": _refused_from_here_on,
 }  # fmt: skip
 WORLD: dict[str, Fault] = {
     "no data 9 s": _metrics("none", 9), "no data": _metrics("none", 100), "NaN": _metrics("nan", 100),
     "NaN 9 s": _metrics("nan", 9), "Prometheus fails 9 s": _metrics("error", 9), "old samples": _metrics("old", 12),
     "two good series": _metrics("several good", 100), "one of two series bad": _metrics("several bad", 100),
     "candidate's pods fail 6 s": _pods("candidate", 6), "stable's pods fail 6 s": _pods("stable", 6),
+    "candidate's container crashes": _crashing,
     "filter added": _edit(("HTTPRoute", "shop"), _filter), "record wiped": _edit(("HTTPRoute", "shop"), _wiped),
     "front's record wiped": _edit(("Service", "shop"), _wiped), "newer docc": _edit(("HTTPRoute", "shop"), _newer),
     "candidate scaled to 0": _scaled_away, "Lease deleted": _lease_deleted, "namespace deleted": _ending,

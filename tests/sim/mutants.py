@@ -142,7 +142,7 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         Edit("docc.engine.rollback", "        _note(self.ports, view)\n", ""),
     ),
     "the history is not noted before the next rollout": (
-        Edit("docc.core.planner", "else None) or note(view)\n", "else None) or (outcome and note(view) or None)\n"),
+        Edit("docc.core.planner", "tidying = note(view) or (let", "tidying = (outcome and note(view) or None) or (let"),
     ),
     "cooled before its time": (Edit("docc.core.cooling", "now >= record.cool_after:", "now >= record.since:"),),
     "warm too short: the drain is counted for it": (
@@ -208,6 +208,19 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
             'return Outcome("stuck", ExitCode.FAILED_SAFE, words(error))\n',
         ),
     ),
+    "header users are forgotten: a driver that gave up calls them safe": (
+        Edit("docc.engine.driver", " == 0 and not seen.routed.header_rules\n        )", " == 0\n        )"),
+    ),
+    "a refused write ends the driver where users are": (
+        Edit(
+            "docc.engine.driver",
+            "                if not self._held or self._broken:\n",
+            "                if self.app:\n",
+        ),
+    ),
+    "a refused write is sent again and again": (
+        Edit("docc.engine.driver", "                self._broken = words(error)\n", ""),
+    ),
     "no door: the route names the front Service before it is there": (
         Edit("docc.core.pods", "    if not plan.meshed or (front", "    if plan.meshed or (front"),
     ),
@@ -241,6 +254,9 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     ),
     "the front Service is left to lead nowhere": (
         Edit("docc.core.dispute", "    return bool(view.front_edits) and", "    return False and"),
+    ),
+    "a crash is ignored": (
+        Edit("docc.core.rollout", "    if candidate.crashed_at is not None and", "    if view.now < 0 and"),
     ),
     "lost endpoints do not count": (
         Edit("docc.core.rollout", "    if candidate.ready == 0:\n", "    if candidate.ready < 0:\n"),

@@ -109,6 +109,7 @@ class Play:
         if world.weather.ending:
             return
         world.weather.away, world.now = 0.0, world.now + 10
+        world.weather.refused.clear()
         world.happen()
         taken_back(world)
         world.now += 20

@@ -196,6 +196,10 @@ def _dies(tag: int, at: int) -> Callable[[World], None]:
     return lambda world: world.weather.dies_at.update({tag: at})
 
 
+def _crashes(tag: int, after: float, how: str) -> Callable[[World], None]:
+    return lambda world: world.weather.crashed.update({tag: (world.now + after, how)})
+
+
 def _slow(tag: int, seconds: float) -> Callable[[World], None]:
     return lambda world: world.weather.ready_after.update({tag: seconds})
 
@@ -250,6 +254,8 @@ SCENES: dict[str, Scene] = {
         Scene("never ready", serving, _V2, 10, _slow(2, 1e6)),
         Scene("slow pods", serving, _V2, 0, _slow(2, 20)),
         Scene("pods die at 50 %", serving, _V2, 10, _dies(2, 50)),
+        Scene("a container is OOM-killed", serving, _V2, 10, _crashes(2, 15, "OOMKilled")),
+        Scene("a container crashes before it has traffic", serving, _V2, 0, _crashes(2, 5, "Error")),
         Scene("stable dies and then the candidate", serving, _V2, 11, _both(_dead(1, 14), _dead(2, 15))),
         Scene("stable is down", serving, _V2, 0, _dead(1, -1)),
         Scene("no strategy", serving, deploy(want(2, CALM))),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from docc.core.verdict import Answer
 from docc.engine.ports import Ports
-from docc.model.errors import DoccError, LoginLost, Unreachable
+from docc.model.errors import DoccError, LoginLost, Refused, Unreachable
 from docc.model.facts import CheckSeen, Fact
 from docc.model.moves import Create, Delete, Effect, Outcome, Patch, Ref
 from docc.model.world import Objects
@@ -38,7 +38,7 @@ Fault = Callable[["Process", Effect, Act], str]
 @dataclass(eq=False)
 class Process:
     """One run of docc, and all of its ports. faults: by number of the write, ("write", n) or ("lease", n). locked: from when to
-    when its login is refused."""
+    when its login is refused. refusals: how many of its writes were refused."""
 
     stage: Stage
     verb: str
@@ -55,6 +55,7 @@ class Process:
     stopped: str | None = None
     outcome: Outcome | None = None
     looked: Callable[[], None] = lambda: None  # called at its first look
+    refusals: int = 0
     writes: dict[str, int] = field(default_factory=lambda: {"write": 0, "lease": 0})
     touched: bool = False
     _listed: bool = False
@@ -164,8 +165,11 @@ class Process:
         world = self.world
         world.actor = self.name
         try:
+            if effect.ref.kind in world.weather.refused:
+                raise refusal(effect)
             body = act()
         except DoccError as error:
+            self.refusals += isinstance(error, Refused)
             world.say(self.name, Written(effect, f"{type(error).__name__}: {error}"))
             raise
         if effect.ref.kind != "Lease":
@@ -207,6 +211,10 @@ class Process:
     def emit(self, at: float, fact: Fact) -> None:
         if not isinstance(fact, CheckSeen) or fact.verdict != "OK":
             self.world.say(self.name, fact)
+
+
+def refusal(effect: Effect) -> Refused:
+    return Refused("the API server refuses the object (422)", why=f"admission webhook denied {effect.ref}")
 
 
 @dataclass(frozen=True)

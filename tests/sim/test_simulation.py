@@ -71,6 +71,25 @@ def test_a_busy_server_is_left_alone_as_it_asks_but_not_for_long_while_the_candi
     assert {wait for percent, wait in waits if percent > 0} == {1.0}
 
 
+REFUSED = {
+    ("good canary", "refused once"): (5, 10, 10, 10, 10, 10, 10, 10, 10, 10, 0, 0, 0),
+    ("good canary", "refused from here on"): (5, 10, 10, 10, 10, 11, 10, 11, 11, 11, 11, 11, 0),
+    ("bad trial", "refused once"): (5, 10, 10, 10, 10, 10, 10, 10, 10, 10),
+    ("bad trial", "refused from here on"): (5, 10, 10, 10, 11, 11, 10, 10, 10, 10),
+}
+"""What docc ends with when the API server refuses its first write, its second, ..., and from there on all of that kind."""
+
+
+@pytest.mark.parametrize(("scene", "kind"), REFUSED)
+def test_after_a_refused_write_traffic_is_taken_back_and_where_that_is_refused_too_it_is_told(
+    scene: str, kind: str
+) -> None:
+    for at, code in enumerate(REFUSED[scene, kind]):
+        refused = play.Play(f"{scene}, {kind} at write {at}", SCENES[scene], {("write", at): kind})
+        refused.run()
+        assert refused.codes[0] == code, refused.name
+
+
 def test_an_api_server_that_is_away_for_an_hour_is_waited_for() -> None:
     scene = SCENES["good canary"]
     stage = Stage(scene.world())

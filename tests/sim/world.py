@@ -11,6 +11,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from docc.core.verdict import Answer, Series
@@ -44,16 +45,20 @@ class Audit(Protocol):
 class Weather:
     """Revisions are told apart by their image's tag. ready_after: seconds until a pod is ready; absent: 4. failing: from
     which instant its answers fail. down: when its pods are not ready. dies_at: the weight at which its pods die.
+    crashed: when a container of one of its pods ended, and how; the others serve on.
     metrics: (from, to, what): none, nan, error, old, or several series, the second good or bad. away: until when the API
-    server does not answer. ending: the namespace is going away."""
+    server does not answer.
+    refused: the kinds of objects whose writes are refused from now on. ending: the namespace is going away."""
 
     ready_after: dict[int, float] = field(default_factory=dict)
     failing: dict[int, float] = field(default_factory=dict)
     silent: set[int] = field(default_factory=set)
     down: dict[int, tuple[float, float]] = field(default_factory=dict)
     dies_at: dict[int, int] = field(default_factory=dict)
+    crashed: dict[int, tuple[float, str]] = field(default_factory=dict)
     metrics: list[tuple[float, float, str]] = field(default_factory=list)
     away: float = 0.0
+    refused: set[str] = field(default_factory=set)
     ending: bool = False
 
     def fork(self) -> Weather:
@@ -182,6 +187,18 @@ class World:
         after = self.weather.ready_after.get(tag, 4.0) + settled
         return sum(1 for born in self.born.get(name, ()) if self.now >= born + after)
 
+    def _crashed(self, name: str) -> dict[str, Object]:
+        """The pod of which a container has ended and runs again, as on the wire; only such pods are told of."""
+        at, how = self.weather.crashed.get(self.tag(name), (FOREVER, ""))
+        if not any(born <= at <= self.now for born in self.born.get(name, ())):
+            return {}
+        finished = datetime.fromtimestamp(int(at), UTC).isoformat().replace("+00:00", "Z")
+        ended = {"terminated": {"exitCode": 137 if how == "OOMKilled" else 1, "reason": how, "finishedAt": finished}}
+        container = {"name": "web", "restartCount": 1, "ready": True, "state": {"running": {}}, "lastState": ended}
+        status = {"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [container]}
+        labels = {"docc.dev/revision": name.removeprefix("shop-")}
+        return {f"{name}-a": {"metadata": {"name": f"{name}-a", "labels": labels}, "status": status}}
+
     def _overburdened(self, route: Object) -> None:
         for name, weight in weights_in(route).items():
             tag = self.tag(name)
@@ -194,6 +211,7 @@ class World:
         """When something about the pods changes by itself."""
         for since, until in self.weather.down.values():
             yield from (since, until, until + MIN_READY_SECONDS)
+        yield from (at for at, _ in self.weather.crashed.values())
         for name, births in self.born.items():
             after = self.weather.ready_after.get(self.tag(name), 4.0)
             for born in set(births):
@@ -223,13 +241,14 @@ class World:
             serial, until, kept = self._snapshot
             if serial == self.serial and self.now < until:
                 return kept
-        deployments, slices = {}, {}
+        deployments, slices, pods = {}, {}, {}
         for (kind, name), body in self.objects.items():
             if kind != "Deployment":
                 continue
             ready = self.ready(name)
             status = {"availableReplicas": self.ready(name, settled=MIN_READY_SECONDS), "readyReplicas": ready}
             deployments[name] = {**body, "status": status}
+            pods.update(self._crashed(name))
             reached = ready if self.now >= self.served.get(name, 0.0) + ENDPOINT_SECONDS else 0
             endpoints = [{"conditions": {"ready": True}} for _ in range(reached)]
             slices[name] = {"metadata": {"labels": {"kubernetes.io/service-name": name}}, "endpoints": endpoints}
@@ -240,7 +259,7 @@ class World:
                 }
         services = {name: body for (kind, name), body in self.objects.items() if kind == "Service"}
         history = self.objects.get(("ConfigMap", "docc-shop"))
-        found = Objects(self.objects.get(("HTTPRoute", "shop")), deployments, services, slices, {}, history)
+        found = Objects(self.objects.get(("HTTPRoute", "shop")), deployments, services, slices, pods, history)
         self._snapshot = (self.serial, min((at for at in self._instants() if at > self.now), default=FOREVER), found)
         return found
 
