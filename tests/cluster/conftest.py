@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -22,12 +24,25 @@ def cluster() -> Iterator[Cluster]:
     folder = session.default_folder()
     if "PYTEST_XDIST_WORKER" in os.environ and session.status(folder) is None:
         raise session.Unusable("several workers need a cluster that is up: python -m tests.cluster up (or test)")
+    with _entered(folder) as found:
+        yield found
+
+
+@contextmanager
+def _entered(folder: Path) -> Iterator[Cluster]:
     with session.borrowed(folder) as running, session.inside(running):
         found = Cluster(running)
         try:
             yield found
         finally:
             found.close()
+
+
+@pytest.fixture(scope="module")
+def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """For a file of tests that nobody may disturb, or that disturb everybody: `cluster = own_cluster` there."""
+    with _entered(tmp_path_factory.mktemp("own") / "cluster") as found:
+        yield found
 
 
 @pytest.fixture

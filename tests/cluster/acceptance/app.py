@@ -18,6 +18,7 @@ from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, role
 from docc.sandbox.processes import tied
 from tests.cluster.acceptance.clients import through
 from tests.cluster.acceptance.traffic import (
+    EXPOSED_SECONDS_MAX,
     Traffic,
     assert_frugal,
     assert_nobody_lost,
@@ -62,6 +63,8 @@ class App:
     def __init__(self, cluster: Cluster, namespace: str, folder: Path, name: str = "shop") -> None:
         self.cluster, self.namespace, self.folder, self.name = cluster, namespace, folder, name
         self.commands = 0
+        self.versions: dict[str, str] = {}
+        """What each revision's image calls itself, where that is not the revision's name."""
         self._begun: list[subprocess.Popen[str]] = []
         rules, found = role("docc", namespace, (*DRIVE, *EXPLAIN))["rules"], role("docc", None, DISCOVER)["rules"]
         self.kubeconfig = cluster.service_account(namespace, f"docc-{name}", rules, found)
@@ -81,7 +84,7 @@ class App:
         return file
 
     def docc(self, *words: str, **env: str) -> Ended:
-        return self.ended(self._begin(words, env))
+        return self.ended(self.begin(*words, **env))
 
     def deploy(self, image: str = "", *more: str, **env: str) -> Ended:
         return self.ended(self.start(image, *more, **env))
@@ -89,7 +92,7 @@ class App:
     def start(self, image: str, *more: str, **env: str) -> subprocess.Popen[str]:
         """A deploy in the background; it ends with this process."""
         chosen = ("--image", image) if image else ()
-        return self._begin(("deploy", str(self.manifest), *chosen, "-o", "json", *more), env)
+        return self.begin("deploy", str(self.manifest), *chosen, "-o", "json", *more, **env)
 
     def ended(self, command: subprocess.Popen[str], seconds: float = ENDED_SECONDS_MAX) -> Ended:
         """Raises subprocess.TimeoutExpired; its words are shown if the test fails."""
@@ -118,7 +121,8 @@ class App:
         driver.kill()
         self.ended(driver)
 
-    def _begin(self, words: tuple[str, ...], more: dict[str, str]) -> subprocess.Popen[str]:
+    def begin(self, *words: str, **more: str) -> subprocess.Popen[str]:
+        """more: of the environment."""
         self.commands += 1
         prometheus = self.cluster.session.prometheus
         env = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "DOCC_PROMETHEUS_URL": prometheus, **more}
@@ -131,12 +135,16 @@ class App:
         """The first deploy; then other people put things of theirs beside what docc made."""
         ended = self.deploy(image)
         assert ended.code == 0, ended
+        self.others_come()
+
+    def others_come(self) -> None:
         mine = {"metadata": {"labels": {"team": "blue"}, "annotations": {"team.example.com/note": "ours"}}}
         for plural, name in (("httproutes", self.name), ("services", self.name), ("deployments", f"{self.name}-v1")):
             self.cluster.admin.patch(plural, self.namespace, name, mine)
         self.edit_route({"op": "add", "path": "/spec/rules/0/filters", "value": [FOREIGN_FILTER]})
         if any(parent["kind"] == "Gateway" for parent in self.route["spec"]["parentRefs"]):
-            self.until(lambda: set(self.cluster.fetch(self.host, 3)) == {(200, "v1")})  # Envoy has heard of the host
+            first = (200, self.versions.get("v1", "v1"))
+            self.until(lambda: set(self.cluster.fetch(self.host, 3)) == {first})  # Envoy has heard of the host
 
     def edit_route(self, *operations: Object) -> Object:
         """As somebody else, by JSON Patch."""
@@ -197,19 +205,21 @@ class App:
 
     # --- traffic
     @contextmanager
-    def traffic(self, rate: int = RATE, door: tuple[str, str] | None = None) -> Iterator[Traffic]:
+    def traffic(
+        self, rate: int = RATE, door: tuple[str, str] | None = None, exposed: float = EXPOSED_SECONDS_MAX
+    ) -> Iterator[Traffic]:
         """Users, all the while, and afterwards what holds in every case (traffic.py); nobody else's field is changed.
-        door: an Envoy's address and the host to ask it for, if not the Gateway's."""
+        door: an Envoy's address and the host to ask it for, if not the Gateway's. exposed: seconds of a version that fails."""
         address, host = door or (self.cluster.session.gateway, self.host)
         before, commands = len(self.audited()), self.commands
         with watching(self.cluster, self.namespace, self.name) as sights:
-            seen = Traffic(sights)
+            seen = Traffic(sights, versions=self.versions)
             with through(address, host, rate, self.folder / f"{host}.load") as users:
                 yield seen
         seen.rows = users.rows
         self.until(lambda: sum(1 for row in self.cluster.access_log(host) if row["tag"]) >= len(seen.rows))
         assert_nobody_lost(seen, self.cluster.access_log(host))
         assert_shares(seen)
-        assert_soon_over(seen)
+        assert_soon_over(seen, exposed)
         assert_frugal(self.audited()[before:], self.commands - commands)
         self.assert_nobody_elses_fields_changed()

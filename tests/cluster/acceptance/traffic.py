@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -52,17 +52,19 @@ class Share:
 
 @dataclass(slots=True)
 class Traffic:
-    """rows: the clients' lines. sights: the route, as long as they asked. Both whole once they have ended."""
+    """rows: the clients' lines. sights: the route, as long as they asked. Both whole once they have ended. versions: what the
+    revisions call themselves, if not by the revision's name."""
 
     sights: list[Sight]
     rows: list[Object] = field(default_factory=list)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def weights(self) -> list[tuple[float, str, int]]:
         """For accounts, which forgives a second in which Envoy hears of an end; a beginning we may hear of later than Envoy."""
         late = HEARD_SECONDS_MAX - accounts.LATE_SECONDS
         return [
-            (sight.at - accounts.LATE_SECONDS if weight else sight.at + late, _version(name), weight)
+            (sight.at - accounts.LATE_SECONDS if weight else sight.at + late, self._called(name), weight)
             for sight in self.sights for name, weight in sight.weights.items()
         ]  # fmt: skip
 
@@ -85,6 +87,10 @@ class Traffic:
     def answers_between(self, since: float, until: float) -> Counter[str]:
         return Counter(row["version"] for row in self.rows if since < row["sent"] < until)
 
+    def _called(self, backend: str) -> str:
+        revision = _revision(backend)
+        return self.versions.get(revision, revision)
+
     def shares(self) -> list[Share]:
         """Of each version at each weight, as long as that was held; the first second apart, in which Envoy hears of it."""
         spans = [next(same) for _, same in groupby(self.sights, key=lambda sight: sight.weights)]
@@ -93,7 +99,7 @@ class Traffic:
         for span, end in zip(spans, ends, strict=True):
             answers = self.answers_between(span.at + accounts.LATE_SECONDS, end)
             total = answers.total()
-            shares = ((_version(name), weight) for name, weight in span.weights.items() if 0 < weight < 100)
+            shares = ((self._called(name), weight) for name, weight in span.weights.items() if 0 < weight < 100)
             found += [Share(version, weight, total, answers[version]) for version, weight in shares if total]
         return found
 
@@ -113,10 +119,10 @@ def assert_shares(seen: Traffic) -> None:
     assert not off, [str(share) for share in off]
 
 
-def assert_soon_over(seen: Traffic) -> None:
+def assert_soon_over(seen: Traffic, seconds_max: float = EXPOSED_SECONDS_MAX) -> None:
     """No version that fails was exposed for long."""
     exposed = {version: seen.exposed(version) for version, bad in seen.account.bad.items() if bad}
-    assert all(seconds < EXPOSED_SECONDS_MAX for seconds in exposed.values()), exposed
+    assert all(seconds < seconds_max for seconds in exposed.values()), exposed
 
 
 def assert_frugal(entries: Sequence[Object], commands: int) -> None:
@@ -135,9 +141,9 @@ def counted(entries: Sequence[Object]) -> Counter[str]:
     )
 
 
-def _version(backend: str) -> str:
+def _revision(backend: str) -> str:
     return backend.rsplit("-", 1)[1]
 
 
 def _weight(sight: Sight, version: str) -> int:
-    return next((weight for name, weight in sight.weights.items() if _version(name) == version), 0)
+    return next((weight for name, weight in sight.weights.items() if _revision(name) == version), 0)
