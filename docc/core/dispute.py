@@ -102,6 +102,14 @@ def intention(view: View) -> str:
     return "left as it is" if view.record.phase.at_rest else "docc holds, and judges on"
 
 
+def contested(view: View) -> Outcome | None:
+    """For a deploy that has not written yet: what others have changed since it was typed, or while it waited, is theirs."""
+    deploys = view.plan is not None and view.plan.verb == "deploy"
+    if not deploys or view.held or view.forced or not view.edits:
+        return None
+    return Outcome("refused", ExitCode.LOCKED, f"{in_words(view.edits)}; docc fights nobody over it")
+
+
 def out_of_reach(view: View) -> Outcome | None:
     """For verbs that turn back: they would write a record, and no weights."""
     if view.seen.record is None or unreachable(view) is None:

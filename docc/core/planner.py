@@ -211,6 +211,8 @@ def _at_rest(view: View, record: Record) -> Move:
     if (move := front_follows(view)) is not None:
         return move
     plan = view.plan
+    if (refused := dispute.contested(view)) is not None:
+        return Move(outcome=refused)
     if plan is not None and plan.candidate == record.stable and (move := inplace.change(view, plan)) is not None:
         return move
     outcome = _end(view, record)
