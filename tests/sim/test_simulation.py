@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from docc.model.errors import ExitCode
-from docc.model.moves import Effect
+from docc.model.errors import CredentialsError, DoccError, ExitCode, Refused
+from docc.model.moves import Effect, Outcome
 from tests.sim import play
 from tests.sim.auditor import traffic
 from tests.sim.faults import busy
@@ -69,6 +69,30 @@ def test_a_busy_server_is_left_alone_as_it_asks_but_not_for_long_while_the_candi
     assert {percent > 0 for percent, _ in waits} == {True, False}
     assert {wait for percent, wait in waits if percent == 0} == {10.0}
     assert {wait for percent, wait in waits if percent > 0} == {1.0}
+
+
+@pytest.mark.parametrize(
+    "error", [Refused("the API server refuses it"), CredentialsError("you may not")], ids=["5", "4"]
+)
+def test_a_delete_that_is_refused_touched_nothing_only_at_its_first_write(error: DoccError) -> None:
+    def ended(at: int) -> Outcome:
+        scene = SCENES["delete"]
+        stage = Stage(scene.world())
+        process = enter(stage, scene.verb)
+
+        def refuse(process: Process, effect: Effect, act: Act) -> str:
+            raise error
+
+        process.faults = {("write", at): refuse}
+        stage.play()
+        assert process.outcome is not None
+        return process.outcome
+
+    assert ended(0).exit_code is error.exit_code
+    for at in range(1, 4):
+        outcome = ended(at)
+        assert outcome.exit_code is ExitCode.FAILED_NOT_CLEAN and "left: " in outcome.reason, outcome
+        assert "HTTPRoute" not in outcome.reason
 
 
 def test_an_api_server_that_is_away_for_an_hour_is_waited_for() -> None:
