@@ -90,6 +90,8 @@ def _driven(ports: Ports, me: str, wanted: Wanted, *, moved: bool = False) -> Ou
 def tidy(ports: Ports, app: str, namespace: str, me: str) -> Outcome:
     """`docc gc`: the same, for an application on which there may be nothing to do: then nothing is written."""
     seen = see(app, ports.cluster.observe(app))
+    if seen.record is not None and seen.record.phase.undecided:
+        return Outcome("unchanged", ExitCode.DONE, "a rollout is under way")
     move = planner.advance(View(app, me, None, seen, Checks(), ports.clock.now()))
     return move.outcome or finish(ports, app, namespace, me)
 

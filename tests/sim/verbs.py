@@ -207,11 +207,7 @@ def _found(outcome: Outcome) -> Outcome:
 
 
 def _gc(process: Process, verb: Verb) -> Outcome:
-    seen = _first_look(process)
-    if seen.record is None:
-        raise NotFoundError("no app of docc")
-    if seen.record.phase.undecided:
-        return Outcome("unchanged", Code.DONE, "a rollout is under way")
+    _first_look(process)
     return back.tidy(process.ports, APP, NAMESPACE, process.me)
 
 
