@@ -4,6 +4,7 @@ Lease, the driver."""
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What the command line says of the drive. ignore: --baseline=ignore. dry_run: "", client or server. timeout, lock_wait:
-    seconds. forced: --force-conflicts."""
+    seconds. began: the command, by time.monotonic. forced: --force-conflicts."""
 
     yes: bool
     ignore: bool = False
@@ -38,6 +39,7 @@ class Choices:
     lock_wait: float = 0.0
     take_over: bool = False
     forced: bool = False
+    began: float = 0.0
 
 
 def drive(
@@ -95,7 +97,10 @@ def _driver(
 
     (plan, sampling), me = planned, wiring.my_name()
     lease = Lease(ports, plan.app, me, plan.namespace)
-    return Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan)
+    spent = time.monotonic() - chosen.began
+    return Driver(
+        ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan, spent=spent
+    )  # fmt: skip
 
 
 def _asked(chosen: Choices, signals: Signals, console: Console) -> Callable[[str], bool]:
