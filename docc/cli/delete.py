@@ -34,7 +34,7 @@ def delete(
     from docc.cli.beginning import refuse_unpermitted
     from docc.engine.ports import Ports
     from docc.engine.removal import remove
-    from docc.model.errors import NotFoundError
+    from docc.model.errors import ExitCode, NotFoundError
     from docc.ui.console import Console
     from docc.ui.lines import Lines
 
@@ -56,11 +56,14 @@ def delete(
         console.err(f"  {each}")
     certain(app, where, yes, keep_workload=keep_workload)
     lines = Lines(console)
-    with Signals(place.clock.ring) as signals:
+    with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals:
         ports = Ports(place.cluster, None, place.clock, signals, lines)
         outcome = remove(ports, app, where, wiring.my_name(), keep_workload=keep_workload)
     place.cluster.close()
     console.err(f"{app} in {where}: {outcome.result}" + (f": {outcome.reason}" if outcome.reason else ""))
+    if outcome.exit_code is ExitCode.FAILED_NOT_CLEAN:
+        again = "docc delete --keep-workload" if keep_workload else "docc delete --yes"
+        console.err(f"  go on:   {again} {app} {place.at}")
     if output == "json":
         console.out(json.dumps({"app": app, "namespace": where, "result": outcome.result, "reason": outcome.reason}))
     raise typer.Exit(int(outcome.exit_code))

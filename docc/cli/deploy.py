@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,6 +71,7 @@ def deploy(
 
     options.one_of(output, ("text", "json", "jsonl"))
     options.one_of(baseline, ("wait", "ignore"))
+    began = time.monotonic()
     options.one_of(dry_run, ("", "client", "server"), "--dry-run=")
     limit, wait = options.seconds(timeout), options.seconds(lock_wait) or 0.0
     found = wiring.read_manifest(manifest, image)
@@ -92,7 +94,7 @@ def deploy(
 
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
     again = typed_again(manifest, image or [], flags, force_new=force_new)
-    chosen = Choices(yes, baseline == "ignore", dry_run, limit, wait, take_over, force_conflicts)
+    chosen = Choices(yes, baseline == "ignore", dry_run, limit, wait, take_over, force_conflicts, began)
     outcome = drive(checks, plan_from(seen), metrics, telling, chosen, lambda now: plan_from(now)[0])
     if error_unchanged and outcome.result == "unchanged":
         outcome = replace(outcome, exit_code=ExitCode.UNCHANGED)

@@ -4,6 +4,7 @@ Lease, the driver."""
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What the command line says of the drive. ignore: --baseline=ignore. dry_run: "", client or server. timeout, lock_wait:
-    seconds. forced: --force-conflicts."""
+    seconds. began: the command, by time.monotonic. forced: --force-conflicts."""
 
     yes: bool
     ignore: bool = False
@@ -36,6 +37,7 @@ class Choices:
     lock_wait: float = 0.0
     take_over: bool = False
     forced: bool = False
+    began: float = 0.0
 
 
 def drive(
@@ -72,7 +74,10 @@ def drive(
             confirmed = _asked(chosen, signals, telling.console) if chosen.take_over else None
             me = wiring.my_name()
             lease = Lease(ports, plan.app, me, plan.namespace)
-            driver = Driver(ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan)
+            spent = time.monotonic() - chosen.began
+            driver = Driver(
+                ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan, spent=spent
+            )  # fmt: skip
             return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
 
 

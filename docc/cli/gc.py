@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 App = Annotated[str | None, typer.Argument(metavar="[APP]", help="One application; else all that docc has deployed.")]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In every namespace.")]
+_STOPPED = (130, 143)
 
 
 def gc(
@@ -42,11 +43,16 @@ def gc(
         if app
         else [(found.namespace, found.name) for found in wiring.applications(place, everywhere=everywhere)]
     )
-    done = {f"{where}/{name}": _tidy(console, wiring.elsewhere(place, where), name) for where, name in chosen}
+    done: dict[str, dict[str, str | int]] = {}
+    for where, name in chosen:
+        done[f"{where}/{name}"] = found = _tidy(console, wiring.elsewhere(place, where), name)
+        if found["exit_code"] in _STOPPED:
+            break
     if output == "json":
         console.out(json.dumps(done))
     elif not chosen:
         console.err(f"no apps of docc in {'any namespace' if everywhere else f'namespace {place.target.namespace}'}")
+    raise typer.Exit(max((int(found["exit_code"]) for found in done.values()), key=_gravity, default=0))
 
 
 def _tidy(console: Console, place: Place, app: str) -> dict[str, str | int]:
@@ -63,10 +69,6 @@ def _tidy(console: Console, place: Place, app: str) -> dict[str, str | int]:
     try:
         seen = refuse_unreadable(app, place)
         tell_others(app, seen, console)
-        if seen.record is None:
-            return _told(console, f"{name}: no app of docc", 6)
-        if seen.record.phase.undecided:
-            return _told(console, f"{name}: a rollout is under way; docc status {app} {place.at}", 0)
         with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals:
             ports = Ports(place.cluster, None, place.clock, signals, lines)
             outcome = tidy(ports, app, place.target.namespace, wiring.my_name())
@@ -74,7 +76,17 @@ def _tidy(console: Console, place: Place, app: str) -> dict[str, str | int]:
         return _told(console, neutral(f"{name}: left alone: {error.what}"), int(error.exit_code))
     finally:
         place.cluster.close()
-    return _told(console, f"{name}: {'tidied up' if lines.facts else 'nothing to take down'}", int(outcome.exit_code))
+    code = int(outcome.exit_code)
+    if outcome.result == "unchanged":
+        return _told(console, f"{name}: {outcome.reason}; docc status {app} {place.at}", code)
+    if code:
+        return _told(console, neutral(f"{name}: {outcome.reason}"), code)
+    return _told(console, f"{name}: {'tidied up' if lines.facts else 'nothing to take down'}", code)
+
+
+def _gravity(code: int) -> tuple[bool, int]:
+    """What needs somebody at once comes before all, also where a signal broke off the rest."""
+    return code == 11, code
 
 
 def _told(console: Console, text: str, code: int) -> dict[str, str | int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from docc.cli import options, wiring
 
 
@@ -30,6 +32,7 @@ def resume(
     from docc.ui.console import Console
 
     options.one_of(output, ("text", "json", "jsonl"))
+    began = time.monotonic()
     limit, wait = options.seconds(timeout), options.seconds(lock_wait) or 0.0
     console, place = Console(), wiring.place(kubeconfig, context, namespace, wide=True)
     telling = Telling(console, place, app, output)
@@ -40,6 +43,6 @@ def resume(
     manifest, plan, sampling = recorded(app, where, seen, unfinished(app, where, seen))
     metrics = prometheus.choose(prometheus_url, manifest.strategy.prometheus, place.cluster.connection)
     checks = Preflight(place, manifest, seen, lacking)
-    chosen = Choices(yes, timeout=limit, lock_wait=wait, take_over=take_over, forced=force_conflicts)
+    chosen = Choices(yes, timeout=limit, lock_wait=wait, take_over=take_over, forced=force_conflicts, began=began)
     outcome = drive(checks, (plan, sampling), metrics, telling, chosen)
     conclude(console, place, app, outcome, telling, output=output)

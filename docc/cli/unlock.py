@@ -22,14 +22,14 @@ def unlock(
 
     console, place = Console(), wiring.place(kubeconfig, context, namespace)
     refuse_unpermitted("unlock", place)
-    with Signals(place.clock.ring) as signals:
-        ports = Ports(place.cluster, None, place.clock, signals, Lines(console))
-        try:
-            holder = lease.unlock(ports, app)
-        except Conflict as error:
-            raise LockedError(
-                f"{app} has just been locked by somebody else", state="nothing was changed", fix=f"docc status {app}"
-            ) from error
+    # Signals do what they always do: it is one write, which there is nothing to wait for, or to put back.
+    ports = Ports(place.cluster, None, place.clock, Signals(place.clock.ring), Lines(console))
+    try:
+        holder = lease.unlock(ports, app)
+    except Conflict as error:
+        raise LockedError(
+            f"{app} has just been locked by somebody else", state="nothing was changed", fix=f"docc status {app}"
+        ) from error
     told = (
         f"{holder} had the lock of {app}, and is gone: it is free now" if holder else f"nobody holds the lock of {app}"
     )

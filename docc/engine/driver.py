@@ -39,7 +39,8 @@ LOGIN_SECONDS_MAX = 60.0
 
 @dataclass(slots=True)
 class Driver:
-    """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it. forced:
+    """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it, of which
+    the command had taken `spent` before. forced:
     docc's weights win over anybody else's (--force-conflicts). moved: this run has touched production traffic. acted: when
     its last write was answered. replan: the plan from what is there, for a manifest; None: it names its revision itself."""
 
@@ -54,6 +55,8 @@ class Driver:
     replan: Callable[[Seen], Plan] | None = None
     moved: bool = False
     acted: float = 0.0
+    spent: float = 0.0
+    _limit: float = float("inf")
     _checks: Checks = field(default=Checks())
     _held: bool = False
     _waiting: tuple[str, float] = ("", 0.0)  # the reason, and when it was told
@@ -69,9 +72,9 @@ class Driver:
 
     def run(self) -> Outcome:
         """Raises DoccError only while this driver has not written the record yet."""
-        started = self.ports.clock.now()
+        self.count()
         while True:
-            if self.timeout is not None and self.ports.clock.now() >= started + self.timeout and not self._broken:
+            if self.timeout is not None and self.ports.clock.now() >= self._limit and not self._broken:
                 waited = f"; it was waiting for: {self._waiting[0]}" if self._waiting[0] else ""
                 self._broken = f"--timeout of {self.timeout:.0f} s is over{waited}"
             try:
@@ -98,7 +101,14 @@ class Driver:
                 outcome = self._memory.ended(move.outcome)
                 return self._midway(replace(outcome, result="updated") if updated else outcome)
             if move.effect is None:
-                self._wait(move, seen, started)
+                self._wait(move, seen)
+
+    def count(self) -> float:
+        """From now on, unless it is counted already. Returns the seconds that are left."""
+        now = self.ports.clock.now()
+        if self.timeout is not None and self._limit == float("inf"):
+            self._limit = now + self.timeout - self.spent
+        return max(0.0, self._limit - now)
 
     def plan_anew(self) -> None:
         """Before the first write: what has been deployed since the plan was made may have taken its revision's number."""
@@ -205,7 +215,7 @@ class Driver:
                 for found in evidence.gather(self.ports, seen.revision(fact.candidate)):
                     self.ports.sink.emit(now, found)
 
-    def _wait(self, move: Move, seen: Seen, started: float) -> None:
+    def _wait(self, move: Move, seen: Seen) -> None:
         now = self.ports.clock.now()
         self._tell_waiting(move.waiting)
         instants = [now + HEARTBEAT_SECONDS]
@@ -213,8 +223,8 @@ class Driver:
             instants.append(move.wake_at)
         if self.lease is not None:
             instants.append(self.lease.due)
-        if self.timeout is not None and not self._broken:
-            instants.append(started + self.timeout)
+        if not self._broken:
+            instants.append(self._limit)
         record = seen.record
         if record is not None and self.sampling.wanted(self.plan, record, self.me) and self.ports.metrics is not None:
             instants.append(self.sampling.due(self._checks, record))
@@ -325,7 +335,7 @@ def drive(
     if lease is None:
         return driver.run()
     try:
-        lease.acquire(patience, confirmed)
+        lease.acquire(min(patience, driver.count()), confirmed)
     except Stopped as stopped:
         return stopped.outcome
     try:

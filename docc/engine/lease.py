@@ -36,7 +36,7 @@ class Stopped(Exception):
     def __init__(self, signal: str) -> None:
         super().__init__(signal)
         code = ExitCode.INTERRUPTED if signal == "SIGINT" else ExitCode.TERMINATED
-        self.outcome = Outcome("stopped", code, f"by {signal}, while it waited for the lock; nothing was touched")
+        self.outcome = Outcome("stopped", code, f"by {signal}, before it had the lock; nothing was touched")
 
 
 @dataclass(slots=True)
@@ -63,8 +63,15 @@ class Lease:
     def acquire(self, patience: float = 0.0, confirmed: Callable[[str], bool] | None = None) -> None:
         """Takes the Lease; without a look, if it was given back. A holder who stands still for one full duration, by our own
         clock, is gone. One who renews it is alive: then `patience` seconds are waited for the end of it, or, if `confirmed`
-        says yes to the holder's name, it is taken over at once. Raises LockedError; Stopped when the wait was broken off by
-        a signal."""
+        says yes to the holder's name, it is taken over at once. Raises LockedError; Stopped when a signal broke it off."""
+        try:
+            self._acquire(patience, confirmed)
+        except LookAgain as error:
+            if (signal := self.ports.stop.asked()) not in (None, HOLD, ROLL_BACK):
+                raise Stopped(signal) from error
+            raise
+
+    def _acquire(self, patience: float, confirmed: Callable[[str], bool] | None) -> None:
         clock, seen, since, alive, taking = self.ports.clock, "", self.ports.clock.now(), False, False
         began = since
         with contextlib.suppress(Conflict):

@@ -2,54 +2,107 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass
+
 from docc.core.home import home_of
 from docc.core.names import history_name
 from docc.core.removal import lock_of, next_removal
-from docc.engine.driver import perform, words
+from docc.engine.driver import pause_after, perform, words
 from docc.engine.lease import Lease, LeaseLost, Stopped, shown
 from docc.engine.ports import Ports
-from docc.model.errors import ExitCode, LookAgain
+from docc.model.errors import DoccError, ExitCode, LookAgain, Unreachable
 from docc.model.facts import Deleted, Updated
 from docc.model.moves import Delete, Effect, Outcome, Ref
+from docc.model.world import Home, Objects
 
-TRIES_MAX = 20
+TRY_SECONDS = 30.0
+"""How long one effect is tried."""
 
 
 def remove(ports: Ports, app: str, namespace: str, me: str, *, keep_workload: bool) -> Outcome:
-    """Raises LockedError if somebody drives the application; DoccError when an object is refused: what is gone is gone then,
-    and the same command goes on."""
+    """Raises LockedError if somebody drives the application; DoccError only while certainly nothing was written."""
     lease = Lease(ports, app, me, namespace)
     try:
         lease.acquire()
     except Stopped as stopped:
         return stopped.outcome
-    home = home_of(app, ports.cluster.observe(app).deployments)  # which go before it does
-    why, failures, touched = "", 0, False
     try:
-        while failures < TRIES_MAX:
-            if ports.stop.asked() is not None:
-                return Outcome("stopped", ExitCode.INTERRUPTED, "what is gone is gone; the same command goes on")
-            try:
-                lease.keep()
-                effect = next_removal(app, ports.cluster.observe(app), home, keep_workload=keep_workload)
-                effect = effect or lock_of(app, ports.cluster.read(Ref("Lease", history_name(app))))
-                if effect is None:
-                    return Outcome("forgotten" if keep_workload else "deleted", ExitCode.DONE, "")
-                touched = True
-                perform(ports, effect)
-                _tell(ports, effect)
-                failures = 0
-            except LeaseLost as lost:
-                why = f"{shown(lost.holder)} took the lock over"
-                if not touched:
-                    return Outcome("superseded", ExitCode.LOCKED, why)
-                break
-            except LookAgain as error:
-                why, failures = words(error), failures + 1
-                ports.clock.sleep_until(ports.clock.now() + 0.1)
+        return _Removal(ports, app, lease, keep_workload).run()
     finally:
         lease.release()
-    return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"not all of it could be deleted: {why}")
+
+
+@dataclass(slots=True)
+class _Removal:
+    """touched: something is gone, or may be: the answer is missing."""
+
+    ports: Ports
+    app: str
+    lease: Lease
+    keep_workload: bool
+    touched: bool = False
+
+    def run(self) -> Outcome:
+        """What is gone stays gone, and the same command goes on."""
+        home: Home | None = None
+        failures, limit = 0, self.ports.clock.now() + TRY_SECONDS
+        while True:
+            if (signal := self.ports.stop.asked()) is not None:
+                return self._stopped(signal)
+            try:
+                self.lease.keep()
+                objects = self.ports.cluster.observe(self.app)
+                home = home or home_of(self.app, objects.deployments)  # which go before it does
+                if (effect := self._next(objects, home)) is None:
+                    return Outcome("forgotten" if self.keep_workload else "deleted", ExitCode.DONE, "")
+                self._perform(effect)
+                failures, limit = 0, self.ports.clock.now() + TRY_SECONDS
+            except LeaseLost as lost:
+                why = f"{shown(lost.holder)} took the lock over"
+                return self._stuck(why) if self.touched else Outcome("superseded", ExitCode.LOCKED, why)
+            except LookAgain as error:
+                if self.ports.clock.now() >= limit:
+                    return self._given_up(error)
+                self.ports.clock.sleep_until(self.ports.clock.now() + pause_after(failures))
+                failures += 1
+            except DoccError as error:
+                return self._given_up(error)
+
+    def _next(self, objects: Objects, home: Home) -> Effect | None:
+        effect = next_removal(self.app, objects, home, keep_workload=self.keep_workload)
+        return effect or lock_of(self.app, self.ports.cluster.read(Ref("Lease", history_name(self.app))))
+
+    def _perform(self, effect: Effect) -> None:
+        try:
+            perform(self.ports, effect)
+        except Unreachable:
+            self.touched = True
+            raise
+        self.touched = True
+        _tell(self.ports, effect)
+
+    def _stopped(self, signal: str) -> Outcome:
+        code = ExitCode.TERMINATED if signal == "SIGTERM" else ExitCode.INTERRUPTED
+        gone = "what is gone is gone; the same command goes on" if self.touched else "nothing was touched"
+        return Outcome("stopped", code, f"by {signal}; {gone}")
+
+    def _given_up(self, error: DoccError) -> Outcome:
+        if self.touched:
+            return self._stuck(words(error))
+        error.state = error.state or "nothing was touched"
+        raise error
+
+    def _stuck(self, why: str) -> Outcome:
+        """With what stands, as far as that is known."""
+        left = ""
+        with contextlib.suppress(DoccError):
+            objects = self.ports.cluster.observe(self.app)
+            names = [*(("HTTPRoute",) if objects.route else ())]
+            names += [*(f"Service {name}" for name in objects.services)]
+            names += [*(f"Deployment {name}" for name in objects.deployments)]
+            left = f"; left: {', '.join(names) or 'what docc knows of it'}"
+        return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, f"not all of it could be deleted: {why}{left}")
 
 
 def _tell(ports: Ports, effect: Effect) -> None:

@@ -36,6 +36,7 @@ class Wanted:
     namespace: str
     plan: Plan | None = None
     timeout: float | None = None
+    began: float = 0.0
 
 
 def turn_back(ports: Ports, app: str, namespace: str, me: str, reason: str, target: int | None) -> Outcome:
@@ -52,10 +53,11 @@ def give_up(ports: Ports, app: str, namespace: str, me: str, reason: str) -> Out
 def bring_back(ports: Ports, plan: Plan, me: str, timeout: float | None) -> Outcome:
     """To a cold revision: traffic leaves a rollout that is under way at once, then the revision's pods come up, then it gets
     everything. Raises LockedError if somebody else drives the application."""
+    began = ports.clock.now()
     gone = _write(ports, plan.app, me, lambda view: planner.give_up(view, plan.verb, plan.reason))
     if gone is not None and (gone.result in ("stopped", "superseded") or gone.exit_code is ExitCode.FAILED_NOT_CLEAN):
         return gone
-    wanted = Wanted(plan.app, plan.namespace, plan, timeout)
+    wanted = Wanted(plan.app, plan.namespace, plan, timeout, began)
     try:
         return _driven(ports, me, wanted, moved=gone is None)
     except DoccError as error:
@@ -78,7 +80,7 @@ def _driven(ports: Ports, me: str, wanted: Wanted, *, moved: bool = False) -> Ou
         try:
             driver = Driver(
                 ports, wanted.app, me, wanted.plan, UNJUDGED, lease,
-                timeout=wanted.timeout, moved=moved, acted=acted,
+                timeout=wanted.timeout, spent=ports.clock.now() - wanted.began, moved=moved, acted=acted,
             )  # fmt: skip
             return drive(driver)
         except LookAgain:  # once the traffic has moved, what follows from it is not given up at the first silence
@@ -90,6 +92,8 @@ def _driven(ports: Ports, me: str, wanted: Wanted, *, moved: bool = False) -> Ou
 def tidy(ports: Ports, app: str, namespace: str, me: str) -> Outcome:
     """`docc gc`: the same, for an application on which there may be nothing to do: then nothing is written."""
     seen = see(app, ports.cluster.observe(app))
+    if seen.record is not None and seen.record.phase.undecided:
+        return Outcome("unchanged", ExitCode.DONE, "a rollout is under way")
     move = planner.advance(View(app, me, None, seen, Checks(), ports.clock.now()))
     return move.outcome or finish(ports, app, namespace, me)
 

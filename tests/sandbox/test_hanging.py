@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from docc.sandbox import session
+from tests.sandbox.hanging import hanging
 from tests.sandbox.live import App, counted, until
 
 pytestmark = pytest.mark.timeout(300)
@@ -148,3 +149,56 @@ def test_a_hanging_prometheus_keeps_nobody_from_parking(
         assert document["serving"] == {"v1": 100} and document["reason"] == f"stopped by {by.name}"
         assert app.ask() == "v1"
     assert counted(load).failed == 0
+
+
+VERBS = {
+    "abort": (("abort",), ("PATCH", "/httproutes/"), 11, "whether it arrived is not known"),
+    "rollback": (("rollback",), ("PATCH", "/httproutes/"), 11, "whether it arrived is not known"),
+    "delete": (("delete", "--yes"), ("DELETE", "/services/"), None, "what is gone is gone"),
+    "delete, locking": (("delete", "--yes"), ("PATCH", "/leases/"), None, "nothing was touched"),
+    "gc": (("gc",), ("PATCH", "/leases/"), None, "nothing was touched"),
+}
+"""What is typed, at which request the server hangs, how it ends (None: as the signal says), and what is said."""
+
+
+@SIGNALS
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_ends_in_time_while_the_api_server_hangs(
+    world: session.Session, tmp_path: Path, by: signal.Signals, code: int, verb: str
+) -> None:
+    words, (method, where), expected, told = VERBS[verb]
+    app = App(world, tmp_path, f"{verb.replace(', ', '-')}-{code}")
+    assert app.deploy("demo:v1").returncode == 0
+    if verb == "gc":
+        app.write(interval=1, keep_warm=2, bake=0, failure_conditions=[], canary={"increment": 100, "interval": 1})
+        assert app.deploy("demo:v2").returncode == 0
+        time.sleep(2)  # its warm time
+    elif words[0] != "delete":
+        driver = half_way(app, world.prometheus)
+        driver.kill()
+        driver.communicate()
+    with hanging(world, tmp_path, lambda kind, path: kind == method and where in path) as (server, kubeconfig):
+        command = [*app.command(words[0], app.name, *words[1:]), "--kubeconfig", str(kubeconfig)]
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert server.asked.wait(60)
+        began = time.monotonic()
+        running.send_signal(by)
+        _, err = running.communicate(timeout=60)
+    assert time.monotonic() - began < END_SECONDS_MAX and "Traceback" not in err, err
+    assert running.returncode == (code if expected is None else expected) and told in err, err
+
+
+@SIGNALS
+def test_unlock_ends_in_time_while_the_api_server_hangs(
+    world: session.Session, tmp_path: Path, by: signal.Signals, code: int
+) -> None:
+    app = App(world, tmp_path, f"unlock-{code}")
+    with hanging(world, tmp_path, lambda kind, path: "/leases/" in path) as (server, kubeconfig):
+        command = [*app.command("unlock", app.name), "--kubeconfig", str(kubeconfig)]
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert server.asked.wait(60)
+        began = time.monotonic()
+        running.send_signal(by)
+        _, err = running.communicate(timeout=60)
+    assert time.monotonic() - began < END_SECONDS_MAX and "Traceback" not in err, err
+    assert running.returncode == (code if by == signal.SIGINT else -by)

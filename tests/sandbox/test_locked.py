@@ -101,6 +101,12 @@ def test_who_comes_second_is_told_who_drives_what_and_how_far_it_is(driven: App,
     assert bool(waited) == bool("wait" in more) and (waited is None or 3 <= int(waited[1]) < 30), told
 
 
+def test_a_wait_for_the_lock_is_part_of_the_timeout(driven: App) -> None:
+    second = begin(driven, "deploy", "--image", "demo:v3", "--lock-wait", "5m", "--timeout", "20s")
+    assert second.ended(90) == 7 and "is being deployed by" in second.told, second.told
+    assert "nothing was touched" in second.told
+
+
 @pytest.mark.parametrize(
     ("env", "place"),
     [(GITHUB, "https://github.example/acme/shop/actions/runs/42"), (GITLAB, GITLAB["CI_JOB_URL"])],

@@ -3,13 +3,16 @@ must not pass. A failure tells who did and saw what, and what repeats it: python
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from docc.model.errors import ExitCode
-from docc.model.moves import Effect
+from docc.model.errors import CredentialsError, DoccError, ExitCode, Refused
+from docc.model.moves import Effect, Outcome, Patch
 from tests.sim import play
 from tests.sim.auditor import traffic
 from tests.sim.faults import busy
@@ -18,6 +21,7 @@ from tests.sim.mutants import MUTANTS
 from tests.sim.scenes import SCENES
 from tests.sim.stage import Act, Process, Stage, Written
 from tests.sim.verbs import enter
+from tests.sim.world import World
 
 SEEDS, BATCH, PARTS = 300, 20, 4
 
@@ -88,6 +92,60 @@ def test_after_a_refused_write_traffic_is_taken_back_and_where_that_is_refused_t
         refused = play.Play(f"{scene}, {kind} at write {at}", SCENES[scene], {("write", at): kind})
         refused.run()
         assert refused.codes[0] == code, refused.name
+
+
+@pytest.mark.parametrize(
+    "error", [Refused("the API server refuses it"), CredentialsError("you may not")], ids=["5", "4"]
+)
+def test_a_delete_that_is_refused_touched_nothing_only_at_its_first_write(error: DoccError) -> None:
+    def ended(at: int) -> Outcome:
+        scene = SCENES["delete"]
+        stage = Stage(scene.world())
+        process = enter(stage, scene.verb)
+
+        def refuse(process: Process, effect: Effect, act: Act) -> str:
+            raise error
+
+        process.faults = {("write", at): refuse}
+        stage.play()
+        assert process.outcome is not None
+        return process.outcome
+
+    assert ended(0).exit_code is error.exit_code
+    for at in range(1, 4):
+        outcome = ended(at)
+        assert outcome.exit_code is ExitCode.FAILED_NOT_CLEAN and "left: " in outcome.reason, outcome
+        assert "HTTPRoute" not in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "step"),
+    [("good canary", 14, "shifting"), ("good canary", 2, "preparing"), ("cold rollback", 2, "")],
+)
+def test_a_timeout_takes_the_traffic_back_and_says_what_was_waited_for(name: str, seconds: int, step: str) -> None:
+    scene = SCENES[name]
+    world = scene.world()
+    before = traffic(world)
+    stage = Stage(world)
+    process = enter(stage, replace(scene.verb, timeout=seconds))
+    stage.play()
+    assert process.outcome is not None and process.outcome.exit_code is ExitCode.FAILED_SAFE, process.outcome
+    assert process.outcome.reason.startswith(f"--timeout of {seconds} s is over")
+    assert ("it was waiting for: " in process.outcome.reason) == (
+        step != "shifting"
+    )  # a step's time is nothing to name
+    served = {revision: weight for revision, weight in traffic(world).items() if weight}
+    assert served == {revision: weight for revision, weight in before.items() if weight}
+    phases = [json.loads(text)["phase"] for text in _records(world)]
+    assert phases[-1] == "reverted" and (not step or phases[phases.index("reverting") - 1] == step), phases
+
+
+def _records(world: World) -> Iterator[str]:
+    """As they were written by the last process."""
+    for _, _, what in world.trace:
+        for operation in what.effect.operations if isinstance(what, Written) and isinstance(what.effect, Patch) else ():
+            if operation["op"] == "add" and operation["path"].endswith("docc.dev~1rollout"):
+                yield operation["value"]
 
 
 def test_an_api_server_that_is_away_for_an_hour_is_waited_for() -> None:

@@ -92,6 +92,7 @@ class Verb:
     want: Want | None = None
     to: int | None = None
     option: str = ""
+    timeout: float | None = None
 
     def __str__(self) -> str:
         what = f" image {self.want.tag}" if self.want else ""
@@ -143,7 +144,8 @@ def _drive(process: Process, plan: Plan, sampling: Sampling, verb: Verb) -> Outc
     lease = Lease(process.ports, APP, process.me, NAMESPACE)
     lease.acquire()
     try:
-        driver = Driver(process.ports, APP, process.me, plan, sampling, lease, forced=verb.option == FORCED)
+        forced = verb.option == FORCED
+        driver = Driver(process.ports, APP, process.me, plan, sampling, lease, verb.timeout, forced)
         return driver.run()
     finally:
         lease.release()
@@ -182,7 +184,7 @@ def _rollback(process: Process, verb: Verb) -> Outcome:
         return Outcome("unchanged", Code.DONE, "it serves already")
     if way.way is Way.COLD and way.target is not None:
         plan, _ = _kept(seen, way.target)
-        return back.bring_back(process.ports, straight(plan, seen, "rollback", why), process.me, None)
+        return back.bring_back(process.ports, straight(plan, seen, "rollback", why), process.me, verb.timeout)
     return _found(back.turn_back(process.ports, APP, NAMESPACE, process.me, why, way.target))
 
 
@@ -207,11 +209,7 @@ def _found(outcome: Outcome) -> Outcome:
 
 
 def _gc(process: Process, verb: Verb) -> Outcome:
-    seen = _first_look(process)
-    if seen.record is None:
-        raise NotFoundError("no app of docc")
-    if seen.record.phase.undecided:
-        return Outcome("unchanged", Code.DONE, "a rollout is under way")
+    _first_look(process)
     return back.tidy(process.ports, APP, NAMESPACE, process.me)
 
 

@@ -1,0 +1,67 @@
+"""`docc gc -A`, as a cron job has it: several namespaces, several applications, one exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docc.adapters.kube_connection import Connection, Request
+from docc.sandbox import session
+from tests.sandbox.live import App, until
+
+pytestmark = pytest.mark.timeout(300)
+ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes/{}"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments/{}"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
+    folder = tmp_path_factory.mktemp("sandbox") / "s"
+    running = session.up(folder)
+    body = {"metadata": {"name": "other"}}
+    Connection(kubeconfig=running.kubeconfig).send(Request("create", "/api/v1/namespaces", body=body))
+    yield running
+    session.down(folder)
+
+
+def gc(app: App) -> tuple[int, dict[str, dict[str, Any]], str]:
+    ended = subprocess.run(app.command("gc", "-A", "-o", "json"), capture_output=True, text=True, timeout=90)
+    return ended.returncode, json.loads(ended.stdout), ended.stderr
+
+
+def test_gc_of_all_namespaces_tidies_each_and_ends_with_the_gravest(world: session.Session, tmp_path: Path) -> None:
+    """Two whose warm time is over, in two namespaces; and one between them whose record nobody can read."""
+    api = Connection(kubeconfig=world.kubeconfig)
+    apps = {"default": App(world, tmp_path, "alpha"), "other": App(world, tmp_path, "omega", namespace="other")}
+    for app in apps.values():
+        app.write(interval=1, keep_warm=0, bake=0, failure_conditions=[], canary={"increment": 100, "interval": 1})
+        assert [app.deploy(f"demo:v{number}").returncode for number in (1, 2)] == [0, 0]
+    assert gc(apps["default"])[0] == 0
+
+    def replicas(namespace: str) -> int:
+        found = api.send(Request("get", DEPLOYMENTS.format(namespace, f"{apps[namespace].name}-v1")))
+        return int(found["spec"]["replicas"])
+
+    assert [replicas(namespace) for namespace in apps] == [0, 0]
+    damaged = App(world, tmp_path, "mended")
+    damaged.write(interval=1, bake=0, failure_conditions=[])
+    assert damaged.deploy("demo:v1").returncode == 0
+    newer: list[Any] = [{"op": "add", "path": "/metadata/annotations/docc.dev~1rollout", "value": '{"v": 2}'}]
+    api.send(Request("patch", ROUTES.format("default", "mended"), {}, newer, "json-patch+json"))
+    for app in apps.values():
+        app.write(interval=1, keep_warm=1, bake=0, failure_conditions=[], canary={"increment": 100, "interval": 1})
+        assert app.deploy("demo:v3").returncode == 0
+    until(lambda: gc(apps["default"])[1]["other/omega"]["result"] != "tidied up")
+    code, told, err = gc(apps["default"])
+    assert code == 7 and "cannot read" in told["default/mended"]["result"], err
+    assert {name: found["exit_code"] for name, found in told.items()} == {
+        "default/alpha": 0, "default/mended": 7, "other/omega": 0,
+    }  # fmt: skip
+    for namespace, app in apps.items():
+        found = api.send(Request("get", DEPLOYMENTS.format(namespace, f"{app.name}-v2")))
+        assert found["spec"]["replicas"] == 0, "the one that could not be read has not kept gc from the others"
