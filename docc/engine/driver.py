@@ -118,7 +118,7 @@ class Driver:
 
     def _tick(self) -> tuple[Move, Seen]:
         if self.lease is not None:
-            self.lease.keep()
+            self._keep(self.lease)
             if self.lease.lapsed:
                 self._memory.forget()
                 look_anew(self)
@@ -132,6 +132,16 @@ class Driver:
         if move.effect is not None:
             self._act(move, seen)
         return move, seen
+
+    def _keep(self, lease: Lease) -> None:
+        """A Lease that is refused ends the rollout; taking traffic back needs none."""
+        try:
+            lease.keep()
+        except LookAgain:
+            raise
+        except DoccError:
+            if not self._broken:
+                raise
 
     def _look(self) -> Seen:
         self._seen = None

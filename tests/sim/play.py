@@ -174,6 +174,7 @@ REMEMBERED = (
 DYING = "sleeps through a deploy that dies"
 AT_THE_LEASE = (
     "crash after", "answer lost", "unreachable", "written late", "stands still 20 s", DYING,
+    "refused from here on",
 )  # fmt: skip
 ANYWHERE = ("crash before", "crash after", "answer lost", "written late", "SIGTERM")
 

@@ -212,6 +212,11 @@ def _dead(tag: int, after: float) -> Callable[[World], None]:
     return lambda world: world.weather.down.update({tag: (world.now + after, FOREVER)})
 
 
+def _told(what: str, since: float, until: float) -> Callable[[World], None]:
+    """Prometheus answers so, whatever it is asked."""
+    return lambda world: world.weather.metrics.append((world.now + since, world.now + until, what))
+
+
 def _approved(seconds: float) -> Callable[[World], None]:
     """`docc promote`: a request in the record, which the driver obeys."""
 
@@ -256,6 +261,11 @@ SCENES: dict[str, Scene] = {
         Scene("pods die at 50 %", serving, _V2, 10, _dies(2, 50)),
         Scene("a container is OOM-killed", serving, _V2, 10, _crashes(2, 15, "OOMKilled")),
         Scene("a container crashes before it has traffic", serving, _V2, 0, _crashes(2, 5, "Error")),
+        Scene("a condition fails already, and clears", serving, _V2, 0, _told("bad", -60, 9)),
+        Scene("a condition fails already, and stays", serving, _V2, 5, _told("bad", -60, FOREVER)),
+        Scene("a condition fails already, and is ignored", serving, verbs.ignoring(_V2), 0, _told("bad", -60, FOREVER)),
+        Scene("a condition cannot be judged at first", serving, _V2, 0, _told("error", 1, 20)),
+        Scene("a condition cannot be judged", serving, _V2, 5, _told("error", 1, FOREVER)),
         Scene("stable dies and then the candidate", serving, _V2, 11, _both(_dead(1, 14), _dead(2, 15))),
         Scene("stable is down", serving, _V2, 0, _dead(1, -1)),
         Scene("no strategy", serving, deploy(want(2, CALM))),

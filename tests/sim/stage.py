@@ -167,7 +167,7 @@ class Process:
                 raise refusal(effect)
             body = act()
         except DoccError as error:
-            self.refusals += isinstance(error, Refused)
+            self.refusals += isinstance(error, Refused) and effect.ref.kind != "Lease"
             world.say(self.name, Written(effect, f"{type(error).__name__}: {error}"))
             raise
         if effect.ref.kind != "Lease":
