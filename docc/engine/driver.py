@@ -63,6 +63,7 @@ class Driver:
     _locked_out: float | None = None  # since when the login is lost
     _parking: bool = False
     _updated: bool = False
+    _freed: float = 0.0  # when somebody at the terminal last held it
     _seen: Seen | None = None  # None: what is there is in doubt
     _stable: int | None = None  # who served when this began
     _memory: Memory = field(default_factory=Memory)
@@ -157,10 +158,11 @@ class Driver:
         return seen
 
     def _view(self, seen: Seen) -> View:
-        now, memory = self.ports.clock.now(), self._memory
+        now, memory, on_hold = self.ports.clock.now(), self._memory, self.ports.stop.asked() == HOLD
+        self._freed = now if on_hold else self._freed
         view = View(
             self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy,
-            on_hold=self.ports.stop.asked() == HOLD, acted=self.acted, lost=memory.lost, forced=self.forced,
+            on_hold=on_hold, acted=self.acted, lost=memory.lost, forced=self.forced, freed=self._freed,
         )  # fmt: skip
         return replace(view, dispute=memory.followed(view))
 

@@ -75,7 +75,7 @@ def _locked_out(process: Process, code: int, told: str, before: dict[str, int], 
     """A driver waits a minute for its login, and calls users safe only if they are where they were."""
     record = record_of(process.world)
     finished = record.get("by") == process.me and record.get("phase") in ("succeeded", "reverted")
-    if code not in (10, 11) or process.verb not in ("deploy", "resume") or finished:
+    if code not in (10, 11) or process.verb not in ("deploy", "resume") or finished or "stopped by" in told:
         return
     waited = process.world.now - process.locked[0]
     require(waited >= LOGIN_SECONDS, f"{told}, {waited:.0f} s after its login was refused")
@@ -87,7 +87,12 @@ def _refused(process: Process, code: int, told: str) -> None:
     before that was refused, too."""
     times, phase = process.refusals, record_of(process.world).get("phase")
     require(times <= REFUSALS_MAX, f"{told} after {times} refusals")
-    blamed = process.verb in ("deploy", "resume") and code == 11 and "refuses the object" in str(process.outcome)
+    blamed = (
+        process.verb in ("deploy", "resume")
+        and code == 11
+        and "stopped by" not in told
+        and "refuses the object" in str(process.outcome)
+    )
     require(not blamed or times > 1 or phase == "promoting", f"{told} after {times} refusal, in phase {phase}")
 
 

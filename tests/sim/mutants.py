@@ -226,6 +226,13 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
             "        except LookAgain:\n            return\n",
         ),
     ),
+    "a park leaves the traffic where it is": (
+        Edit(
+            "docc.core.writes",
+            "    return write(view, parked, _all_on_stable(view), (Parked",
+            "    return write(view, parked, None, (Parked",
+        ),
+    ),
     "no door: the route names the front Service before it is there": (
         Edit("docc.core.pods", "    if not plan.meshed or (front", "    if plan.meshed or (front"),
     ),

@@ -174,13 +174,14 @@ def _later(world: World, seconds: float) -> World:
 @dataclass(frozen=True)
 class Scene:
     """setting: where it begins. verb: what is typed. codes: what it may end with, undisturbed. weather: what happens by
-    itself. approved: seconds until somebody approves."""
+    itself. stopped: after how many seconds the process gets SIGTERM."""
 
     name: str
     setting: Callable[[], World]
     verb: Verb
     code: int = 0
     weather: Callable[[World], None] = field(default=lambda world: None)
+    stopped: float | None = None
 
     def world(self) -> World:
         world = self.setting().fork()
@@ -259,6 +260,8 @@ SCENES: dict[str, Scene] = {
         Scene("never ready", serving, _V2, 10, _slow(2, 1e6)),
         Scene("slow pods", serving, _V2, 0, _slow(2, 20)),
         Scene("pods die at 50 %", serving, _V2, 10, _dies(2, 50)),
+        Scene("SIGTERM at 50 %", serving, _V2, 143, stopped=14),
+        Scene("SIGTERM of a trial", serving, deploy(want(2, TRIAL)), 143, _fails(2, 30), stopped=20),
         Scene("a container is OOM-killed", serving, _V2, 10, _crashes(2, 15, "OOMKilled")),
         Scene("a container crashes before it has traffic", serving, _V2, 0, _crashes(2, 5, "Error")),
         Scene("a condition fails already, and clears", serving, _V2, 0, _told("bad", -60, 9)),
