@@ -229,7 +229,7 @@ def _hold(view: View, plan: Plan, hold: Hold | Bake, at: int) -> Move:
     upcoming = next_weight(plan.steps, at)
     if upcoming is not None and (move := bring_up(view, plan, pods_needed(plan.scale, upcoming))) is not None:
         return move
-    due = view.record.since + hold.seconds
+    due = max(view.record.since + hold.seconds, view.freed)
     if view.now < due:
         return Move(wake_at=due)
     if why := view.unsure():

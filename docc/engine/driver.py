@@ -66,6 +66,7 @@ class Driver:
     _locked_out: float | None = None  # since when the login is lost
     _parking: bool = False
     _updated: bool = False
+    _freed: float = 0.0  # when somebody at the terminal last held it
     _seen: Seen | None = None  # None: what is there is in doubt
     _stable: int | None = None  # who served when this began
     _memory: Memory = field(default_factory=Memory)
@@ -128,7 +129,7 @@ class Driver:
 
     def _tick(self) -> tuple[Move, Seen]:
         if self.lease is not None:
-            self.lease.keep()
+            self._keep(self.lease)
             if self.lease.lapsed:
                 self._memory.forget()
                 look_anew(self)
@@ -142,6 +143,16 @@ class Driver:
         if move.effect is not None:
             self._act(move, seen)
         return move, seen
+
+    def _keep(self, lease: Lease) -> None:
+        """A Lease that is refused ends the rollout; taking traffic back needs none."""
+        try:
+            lease.keep()
+        except LookAgain:
+            raise
+        except DoccError:
+            if not self._broken:
+                raise
 
     def _look(self) -> Seen:
         self._seen = None
@@ -157,10 +168,11 @@ class Driver:
         return seen
 
     def _view(self, seen: Seen) -> View:
-        now, memory = self.ports.clock.now(), self._memory
+        now, memory, on_hold = self.ports.clock.now(), self._memory, self.ports.stop.asked() == HOLD
+        self._freed = now if on_hold else self._freed
         view = View(
             self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy,
-            on_hold=self.ports.stop.asked() == HOLD, acted=self.acted, lost=memory.lost, forced=self.forced,
+            on_hold=on_hold, acted=self.acted, lost=memory.lost, forced=self.forced, freed=self._freed,
         )  # fmt: skip
         return replace(view, dispute=memory.followed(view))
 

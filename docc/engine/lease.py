@@ -158,10 +158,11 @@ class Lease:
             self.renewed = now - DURATION_SECONDS / 3 + min(max(asked, _LOOK_SECONDS), DURATION_SECONDS / 3)
 
     def release(self) -> None:
-        """Gives the Lease back, if it is still ours and the server answers; it runs out by itself otherwise."""
+        """Gives the Lease back, if it is still ours and the server takes it; it runs out by itself otherwise. Never raises
+        DoccError: how the command ended, it ended before."""
         try:
             self._write({"op": "add", "path": "/spec/holderIdentity", "value": ""})
-        except LookAgain:
+        except DoccError:
             return
 
     def _write(self, operation: Operation, holder: str | None = None) -> None:

@@ -20,6 +20,7 @@ SKEW = 4.0
 """Seconds by which two people's clocks may differ; none is off by more than half of it for longer than a request takes."""
 LOOK_SECONDS = 0.05
 """Between a look and what is done by it; and between a process' last look and its end, when it gives its Lease back."""
+DOUBTS = ("bad", "error")
 ROUTE, FRONT = ("HTTPRoute", "shop"), ("Service", "shop")
 
 
@@ -316,7 +317,16 @@ class Auditor:
         require(ready >= needed, f"{name} grew to {weight} % with {ready} of {needed} pods ready")
         if record.get("candidate") == number and before is not None and world.ready(f"shop-v{before}"):
             failing = world.now >= world.weather.failing.get(tag, math.inf) + 5
-            require(not failing, f"{name} grew to {weight} % while its condition fails")
+            silent = any(
+                since <= world.now < until + 5 for since, until, what in world.weather.metrics if what == "none"
+            )
+            require(not failing or silent, f"{name} grew to {weight} % while its condition fails")
+            doubts = [
+                since for since, until, what in world.weather.metrics if since <= world.now < until and what in DOUBTS
+            ]
+            ignored = "Errors" in record.get("excused", [])
+            judged = ignored or all(world.now < since + 5 for since in doubts)
+            require(judged, f"{name} grew to {weight} % while its condition fails or cannot be judged")
             crashed, _ = world.weather.crashed.get(tag, (math.inf, ""))
             unseen = record.get("exposed") is None or not instant(record["exposed"]) <= crashed <= world.now - 5
             require(unseen, f"{name} grew to {weight} % though a container of it has crashed")

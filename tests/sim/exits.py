@@ -39,7 +39,7 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
     require(code != 1, f"{told}: a bug")
     if 2 <= code <= 7:
         overruled = outcome.result == "superseded" and record_of(world).get("by") != process.me
-        halfway = verb.name == "delete" and process.refusals > 0  # what is gone is gone
+        halfway = verb.name == "delete" and "refuses the object" in outcome.reason  # what is gone is gone
         require(not moved or (code == 7 and overruled) or halfway, f"{told}, and has touched production traffic")
     _refused(process, code, told)
     if world.now < process.locked[1]:
@@ -75,7 +75,7 @@ def _locked_out(process: Process, code: int, told: str, before: dict[str, int], 
     """A driver waits a minute for its login, and calls users safe only if they are where they were."""
     record = record_of(process.world)
     finished = record.get("by") == process.me and record.get("phase") in ("succeeded", "reverted")
-    if code not in (10, 11) or process.verb not in ("deploy", "resume") or finished:
+    if code not in (10, 11) or process.verb not in ("deploy", "resume") or finished or "stopped by" in told:
         return
     waited = process.world.now - process.locked[0]
     require(waited >= LOGIN_SECONDS, f"{told}, {waited:.0f} s after its login was refused")
@@ -87,7 +87,12 @@ def _refused(process: Process, code: int, told: str) -> None:
     before that was refused, too."""
     times, phase = process.refusals, record_of(process.world).get("phase")
     require(times <= REFUSALS_MAX, f"{told} after {times} refusals")
-    blamed = process.verb in ("deploy", "resume") and code == 11 and "refuses the object" in str(process.outcome)
+    blamed = (
+        process.verb in ("deploy", "resume")
+        and code == 11
+        and "stopped by" not in told
+        and "refuses the object" in str(process.outcome)
+    )
     require(not blamed or times > 1 or phase == "promoting", f"{told} after {times} refusal, in phase {phase}")
 
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Callable
 
+from docc.engine.ports import HOLD
 from docc.model.errors import Conflict, DoccError, LoginLost, Unreachable
 from docc.model.moves import Effect
 from tests.sim import verbs
@@ -139,6 +140,22 @@ def _signal(name: str) -> Fault:
     return fault
 
 
+def _held(seconds: float, what: str = "") -> Fault:
+    """The person at the terminal holds it, and lets it go on later; five seconds more Prometheus answers `what`."""
+
+    def fault(process: Process, effect: Effect, act: Act) -> str:
+        def free(world: World) -> None:
+            if process.stopped == HOLD:
+                process.stopped = None
+                world.say(process.name, "is let go on")
+
+        process.stage.stop(process, HOLD)
+        process.world.agenda.append((process.world.now + seconds, free))
+        return _metrics(what, seconds + 5)(process, effect, act) if what else ""
+
+    return fault
+
+
 def _metrics(what: str, seconds: float) -> Fault:
     def fault(process: Process, effect: Effect, act: Act) -> str:
         now = process.world.now
@@ -256,7 +273,8 @@ PROCESS: dict[str, Fault] = {
 }  # fmt: skip
 WORLD: dict[str, Fault] = {
     "no data 9 s": _metrics("none", 9), "no data": _metrics("none", 100), "NaN": _metrics("nan", 100),
-    "NaN 9 s": _metrics("nan", 9), "Prometheus fails 9 s": _metrics("error", 9), "old samples": _metrics("old", 12),
+    "NaN 9 s": _metrics("nan", 9), "Prometheus fails 9 s": _metrics("error", 9), "Prometheus fails": _metrics("error", 100),
+    "held 60 s": _held(60), "held 60 s without data": _held(60, "none"), "old samples": _metrics("old", 12),
     "two good series": _metrics("several good", 100), "one of two series bad": _metrics("several bad", 100),
     "candidate's pods fail 6 s": _pods("candidate", 6), "stable's pods fail 6 s": _pods("stable", 6),
     "candidate's container crashes": _crashing,

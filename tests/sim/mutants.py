@@ -221,6 +221,23 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "a refused write is sent again and again": (
         Edit("docc.engine.driver", "                self._broken = words(error)\n", ""),
     ),
+    "a Lease that is refused ends the driver where users are": (
+        Edit("docc.engine.driver", "            if not self._broken:\n                raise\n", "            raise\n"),
+    ),
+    "how a command ends is forgotten when the Lease is not taken back": (
+        Edit(
+            "docc.engine.lease",
+            "        except DoccError:\n            return\n",
+            "        except LookAgain:\n            return\n",
+        ),
+    ),
+    "a park leaves the traffic where it is": (
+        Edit(
+            "docc.core.writes",
+            "    return write(view, parked, _all_on_stable(view), (Parked",
+            "    return write(view, parked, None, (Parked",
+        ),
+    ),
     "no door: the route names the front Service before it is there": (
         Edit("docc.core.pods", "    if not plan.meshed or (front", "    if plan.meshed or (front"),
     ),
@@ -254,6 +271,12 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     ),
     "the front Service is left to lead nowhere": (
         Edit("docc.core.dispute", "    return bool(view.front_edits) and", "    return False and"),
+    ),
+    "a condition that fails already is not waited for": (
+        Edit("docc.core.rollout", "Phase.PREPARING and (move := _baseline", "Phase.STUCK and (move := _baseline"),
+    ),
+    "what failed already is judged though it was excused": (
+        Edit("docc.core.view", "if c.name not in self.record.excused)", "if c.name)"),
     ),
     "a crash is ignored": (
         Edit("docc.core.rollout", "    if candidate.crashed_at is not None and", "    if view.now < 0 and"),

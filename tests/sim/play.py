@@ -29,7 +29,8 @@ AGAIN_MAX = 8
 
 @dataclass
 class Play:
-    """One case. faults: by write of the main process. others: who else comes, and when; killed: when the main process is."""
+    """One case. faults: by write of the main process. others: who else comes, and when; killed: when the main process is.
+    stopped_at: how many writes it had made when the scene's SIGTERM came."""
 
     name: str
     scene: Scene
@@ -41,6 +42,7 @@ class Play:
     excused: set[str] = field(default_factory=lambda: {"somebody"})
     codes: list[int] = field(default_factory=list)
     writes: dict[str, int] = field(default_factory=dict)
+    stopped_at: int = 0
 
     @property
     def audit(self) -> Auditor:
@@ -60,7 +62,7 @@ class Play:
             raise Violation(told) from error
 
     def _acts(self) -> None:
-        first, *rest = self._act(self.scene.verb, self.faults, self.others, self.killed)
+        first, *rest = self._act(self.scene.verb, self.faults, self.others, self.killed, self.scene.stopped)
         self.writes = first.writes
         for _ in range(AGAIN_MAX):  # who was killed, or stopped, or has logged in anew, types the same again
             if not self._to_be_repeated(first):
@@ -84,6 +86,7 @@ class Play:
         faults: dict[tuple[str, int], str],
         others: list[tuple[float, Verb, dict[tuple[str, int], str]]],
         killed: float | None,
+        stopped: float | None = None,
     ) -> list[Process]:
         stage = _Audited(self)
         process = enter(stage, verb)
@@ -94,6 +97,8 @@ class Play:
             each.offset = offset
         if killed is not None:
             self.world.agenda.append((self.world.now + killed, lambda world: stage.kill(process)))
+        if stopped is not None:
+            self.world.agenda.append((self.world.now + stopped, lambda world: self._stop(stage, process)))
         stage.everybody = list(stage.processes)
         stage.play()
         for each in stage.everybody:
@@ -102,6 +107,10 @@ class Play:
         if process.outcome is not None:
             self.codes.append(int(process.outcome.exit_code))
         return stage.everybody
+
+    def _stop(self, stage: Stage, process: Process) -> None:
+        self.stopped_at = process.writes["write"]
+        stage.stop(process, "SIGTERM")
 
     def _tidy(self) -> None:
         """The skies clear. What is left undecided is given up, what is left over is taken down; then gc has nothing to do."""
@@ -160,7 +169,7 @@ class _Audited(Stage):
 
 CORE = (
     "good canary", "bad trial", "warm rollback", "cold rollback", "gc", "delete",
-    "without a route: deploy", "without a route: cold rollback",
+    "without a route: deploy", "without a route: cold rollback", "SIGTERM at 50 %", "SIGTERM of a trial",
 )  # fmt: skip
 REMEMBERED = (
     ("nothing kept warm", "sleeps through a rollback --to v1", 10), ("nothing kept warm", "written late", 4),
@@ -175,6 +184,7 @@ REMEMBERED = (
 DYING = "sleeps through a deploy that dies"
 AT_THE_LEASE = (
     "crash after", "answer lost", "unreachable", "written late", "stands still 20 s", DYING,
+    "refused from here on",
 )  # fmt: skip
 ANYWHERE = ("crash before", "crash after", "answer lost", "written late", "SIGTERM")
 
@@ -186,11 +196,12 @@ def singles(scene: Scene, *, all_of_them: bool, part: tuple[int, int] = (0, 1)) 
     yield clean
     if clean.codes[:1] != [scene.code]:
         raise Violation(f"{scene.name} ends with {clean.codes}, not {scene.code}\n" + "\n".join(trace(clean.world)))
-    kinds = [*ANYWHERE]
+    kinds = [*ANYWHERE, *(RIVALS if scene.name == "bad canary" else ())]
     if all_of_them:
         kinds = [*PROCESS, *RIVALS, *SLEEPER, *(WORLD if scene.verb.name in ("deploy", "resume", "rollback") else ())]
-    places = [("write", kind, at) for kind in kinds for at in range(clean.writes.get("write", 0))]
-    if all_of_them:
+        kinds = [*PROCESS, *RIVALS] if scene.stopped is not None else kinds
+    places = [("write", kind, at) for kind in kinds for at in range(clean.stopped_at, clean.writes.get("write", 0))]
+    if all_of_them and scene.stopped is None:
         places += [("lease", kind, at) for kind in AT_THE_LEASE for at in range(clean.writes.get("lease", 0))]
     for where, kind, at in places[part[0] :: part[1]]:
         yield Play(

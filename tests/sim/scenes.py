@@ -174,13 +174,14 @@ def _later(world: World, seconds: float) -> World:
 @dataclass(frozen=True)
 class Scene:
     """setting: where it begins. verb: what is typed. codes: what it may end with, undisturbed. weather: what happens by
-    itself. approved: seconds until somebody approves."""
+    itself. stopped: after how many seconds the process gets SIGTERM."""
 
     name: str
     setting: Callable[[], World]
     verb: Verb
     code: int = 0
     weather: Callable[[World], None] = field(default=lambda world: None)
+    stopped: float | None = None
 
     def world(self) -> World:
         world = self.setting().fork()
@@ -210,6 +211,11 @@ def _silent(tag: int) -> Callable[[World], None]:
 
 def _dead(tag: int, after: float) -> Callable[[World], None]:
     return lambda world: world.weather.down.update({tag: (world.now + after, FOREVER)})
+
+
+def _told(what: str, since: float, until: float) -> Callable[[World], None]:
+    """Prometheus answers so, whatever it is asked."""
+    return lambda world: world.weather.metrics.append((world.now + since, world.now + until, what))
 
 
 def _approved(seconds: float) -> Callable[[World], None]:
@@ -254,8 +260,15 @@ SCENES: dict[str, Scene] = {
         Scene("never ready", serving, _V2, 10, _slow(2, 1e6)),
         Scene("slow pods", serving, _V2, 0, _slow(2, 20)),
         Scene("pods die at 50 %", serving, _V2, 10, _dies(2, 50)),
+        Scene("SIGTERM at 50 %", serving, _V2, 143, stopped=14),
+        Scene("SIGTERM of a trial", serving, deploy(want(2, TRIAL)), 143, _fails(2, 30), stopped=20),
         Scene("a container is OOM-killed", serving, _V2, 10, _crashes(2, 15, "OOMKilled")),
         Scene("a container crashes before it has traffic", serving, _V2, 0, _crashes(2, 5, "Error")),
+        Scene("a condition fails already, and clears", serving, _V2, 0, _told("bad", -60, 9)),
+        Scene("a condition fails already, and stays", serving, _V2, 5, _told("bad", -60, FOREVER)),
+        Scene("a condition fails already, and is ignored", serving, verbs.ignoring(_V2), 0, _told("bad", -60, FOREVER)),
+        Scene("a condition cannot be judged at first", serving, _V2, 0, _told("error", 1, 20)),
+        Scene("a condition cannot be judged", serving, _V2, 5, _told("error", 1, FOREVER)),
         Scene("stable dies and then the candidate", serving, _V2, 11, _both(_dead(1, 14), _dead(2, 15))),
         Scene("stable is down", serving, _V2, 0, _dead(1, -1)),
         Scene("no strategy", serving, deploy(want(2, CALM))),

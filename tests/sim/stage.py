@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from docc.core.verdict import Answer
-from docc.engine.ports import Ports
+from docc.engine.ports import HOLD, Ports
 from docc.model.errors import DoccError, LoginLost, Refused, Unreachable
 from docc.model.facts import CheckSeen, Fact
 from docc.model.moves import Create, Delete, Effect, Outcome, Patch, Ref
@@ -169,7 +169,7 @@ class Process:
                 raise refusal(effect)
             body = act()
         except DoccError as error:
-            self.refusals += isinstance(error, Refused)
+            self.refusals += isinstance(error, Refused) and effect.ref.kind != "Lease"
             world.say(self.name, Written(effect, f"{type(error).__name__}: {error}"))
             raise
         if effect.ref.kind != "Lease":
@@ -202,8 +202,10 @@ class Process:
         return self.world.now + self.offset
 
     def sleep_until(self, instant: float) -> None:
-        if self.stopped is None or instant > self.now() + 1:
+        if self.stopped in (None, HOLD) or instant > self.now() + 1:
             self.stage.pause(self, max(instant - self.offset, self.world.now + 0.001), watching=True)
+        else:  # a signal has woken it, and time passes all the same
+            self.stage.pause(self, self.world.now + 0.01)
 
     def asked(self) -> str | None:
         return self.stopped

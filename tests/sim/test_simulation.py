@@ -4,6 +4,7 @@ must not pass. A failure tells who did and saw what, and what repeats it: python
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -146,6 +147,28 @@ def _records(world: World) -> Iterator[str]:
         for operation in what.effect.operations if isinstance(what, Written) and isinstance(what.effect, Patch) else ():
             if operation["op"] == "add" and operation["path"].endswith("docc.dev~1rollout"):
                 yield operation["value"]
+
+
+HELD = ("held 60 s", "held 60 s without data")
+
+
+@pytest.mark.parametrize(
+    ("scene", "kind", "codes"),
+    [
+        *(("good canary", kind, (0,) * 13) for kind in HELD),
+        ("bad canary", "held 60 s", (5, 5, 5, *(10,) * 7)),
+        ("good canary", "Prometheus fails", (5, 5, 5, *(10,) * 6, 0, 0, 0, 0)),
+    ],
+)
+def test_without_evidence_nothing_is_promoted_and_a_hold_has_no_limit_but_a_breach(
+    scene: str, kind: str, codes: tuple[int, ...]
+) -> None:
+    for at, code in enumerate(codes):
+        held = play.Play(f"{scene}, {kind} at write {at}", SCENES[scene], {("write", at): kind})
+        held.run()
+        assert held.codes[0] == code, held.name
+        failing = held.world.weather.failing.get(2, math.inf)
+        assert held.audit.fell.get("shop-v2", 0.0) <= failing + 5, held.name
 
 
 def test_an_api_server_that_is_away_for_an_hour_is_waited_for() -> None:

@@ -17,6 +17,7 @@ from docc.core.intent import Way, candidate_number, way_back
 from docc.core.meddling import edits
 from docc.core.observation import see
 from docc.core.plan import Plan
+from docc.core.verdict import Verdict
 from docc.engine import lease as locks
 from docc.engine import rollback as back
 from docc.engine import waiting
@@ -33,7 +34,7 @@ from docc.model.world import Revision, Routed, Seen
 from docc.spec.build import read
 from tests.sim.stage import Process, Stage
 
-APP, NAMESPACE, FORCED = "shop", "web", "--force-conflicts"
+APP, NAMESPACE, FORCED, IGNORED = "shop", "web", "--force-conflicts", "--baseline=ignore"
 CONDITION = 'sum(rate(x{code="500",deployment="$canary"}[10s])) / sum(rate(x{deployment="$canary"}[10s])) > 0.05'
 STRATEGY: dict[str, Any] = {
     "canary": {"increment": 25, "interval": 6}, "failure_conditions": [{"name": "Errors", "expression": CONDITION}],
@@ -156,7 +157,9 @@ def _deploy(process: Process, verb: Verb) -> Outcome:
     seen = _uncontested(_first_look(process), verb)
     plan, sampling = _planned(verb.want, candidate_number(seen, manifest(verb.want).spec_hash))
     if sampling.conditions:
-        conditions(process.ports, plan, sampling, seen)
+        judged, _ = conditions(process.ports, plan, sampling, seen)
+        failing = tuple(check.name for check in judged.results if check.verdict is Verdict.FAIL)
+        plan = replace(plan, excused=failing) if verb.option == IGNORED else plan
     return _drive(process, plan, sampling, verb)
 
 
@@ -258,6 +261,10 @@ KEEP = replace(DELETE, option="--keep-workload")
 
 def forced(verb: Verb) -> Verb:
     return replace(verb, option=FORCED)
+
+
+def ignoring(verb: Verb) -> Verb:
+    return replace(verb, option=IGNORED)
 
 
 def back_to(number: int) -> Verb:

@@ -46,7 +46,7 @@ class Weather:
     """Revisions are told apart by their image's tag. ready_after: seconds until a pod is ready; absent: 4. failing: from
     which instant its answers fail. down: when its pods are not ready. dies_at: the weight at which its pods die.
     crashed: when a container of one of its pods ended, and how; the others serve on.
-    metrics: (from, to, what): none, nan, error, old, or several series, the second good or bad. away: until when the API
+    metrics: (from, to, what): none, nan, error, old, bad, or several series, the second good or bad. away: until when the API
     server does not answer.
     refused: the kinds of objects whose writes are refused from now on. ending: the namespace is going away."""
 
@@ -280,7 +280,7 @@ class World:
             return Answer((Series((), float(int(now) - int(now - age))),) if age >= 1 and what != "old" else ())
         if what == "nan":
             return Answer((Series((), math.nan),))
-        share = 0.3 if now >= self.weather.failing.get(tag, FOREVER) else 0.0
+        share = 0.3 if what == "bad" or now >= self.weather.failing.get(tag, FOREVER) else 0.0
         if what.startswith("several"):
             second = 0.3 if what.endswith("bad") else 0.01
             return Answer((Series((("pod", "a"),), share), Series((("pod", "b"),), second)))
