@@ -56,6 +56,11 @@ class Driver:
     acted: float = 0.0
     _checks: Checks = field(default=Checks())
     _held: bool = False
+    _written: tuple[float | None, int] = (
+        None,
+        0,
+    )  # the write that the route was first looked at after, and its generation
+    _unread_at: float = 0.0
     _waiting: tuple[str, float] = ("", 0.0)  # the reason, and when it was told
     _broken: str = ""
     _untidy: bool = False
@@ -148,11 +153,16 @@ class Driver:
 
     def _view(self, seen: Seen) -> View:
         now, memory = self.ports.clock.now(), self._memory
+        if self._written[0] != self.acted:
+            self._written = (self.acted, seen.routed.generation)
         view = View(
             self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy,
             on_hold=self.ports.stop.asked() == HOLD, acted=self.acted, lost=memory.lost, forced=self.forced,
+            written=self._written[1],
         )  # fmt: skip
-        return replace(view, dispute=memory.followed(view))
+        if view.unread:
+            self._unread_at = now
+        return replace(view, dispute=memory.followed(view), unread_at=self._unread_at)
 
     def _tell_others(self, view: View) -> None:
         """Once for each change of theirs."""
