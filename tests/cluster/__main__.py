@@ -8,13 +8,20 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from docc.sandbox.processes import tied
 from tests.cluster.build.builder import BuildFailed, of_the_cluster
 from tests.cluster.rig import session
 
-_ALONE = "tests/cluster/test_lifetime.py"
+_ALONE = (
+    "tests/cluster/test_lifetime.py",
+    "tests/cluster/acceptance/test_talk.py",
+    "tests/cluster/acceptance/test_restarts.py",
+    "tests/cluster/acceptance/test_killed.py",
+)
+"""They begin clusters of their own."""
 _WORKERS, _TEST_SECONDS_MAX = "3", "600"
 
 
@@ -63,9 +70,13 @@ def _run(command: str, folder: Path, scrape_seconds: float) -> int:
 
 def _test(folder: Path) -> int:
     """The whole suite: what shares a cluster side by side (mostly it waits), then what begins clusters of its own."""
+    began = time.monotonic()
     with session.borrowed(folder):
-        together = _pytest("tests/cluster", f"--ignore={_ALONE}", "-n", _WORKERS, "--dist", "worksteal")
-    alone = _pytest(_ALONE)
+        together = _pytest(
+            "tests/cluster", *(f"--ignore={file}" for file in _ALONE), "-n", _WORKERS, "--dist", "worksteal"
+        )
+    alone = _pytest(*_ALONE)
+    _say(f"it took {(time.monotonic() - began) / 60:.1f} minutes")
     return together or alone
 
 
