@@ -15,13 +15,13 @@ from docc.sandbox.processes import tied
 from tests.cluster.build.builder import BuildFailed, of_the_cluster
 from tests.cluster.rig import session
 
-_ALONE = (
-    "tests/cluster/test_lifetime.py",
+_ALONE = "tests/cluster/test_lifetime.py"
+_OWN = (
     "tests/cluster/acceptance/test_talk.py",
     "tests/cluster/acceptance/test_restarts.py",
     "tests/cluster/acceptance/test_killed.py",
 )
-"""They begin clusters of their own."""
+"""Each file has a cluster of its own."""
 _WORKERS, _TEST_SECONDS_MAX = "3", "600"
 
 
@@ -73,11 +73,12 @@ def _test(folder: Path) -> int:
     began = time.monotonic()
     with session.borrowed(folder):
         together = _pytest(
-            "tests/cluster", *(f"--ignore={file}" for file in _ALONE), "-n", _WORKERS, "--dist", "worksteal"
+            "tests/cluster", *(f"--ignore={file}" for file in (_ALONE, *_OWN)), "-n", _WORKERS, "--dist", "worksteal"
         )
-    alone = _pytest(*_ALONE)
+    own = _pytest(*_OWN, "-n", "2", "--dist", "loadfile")
+    alone = _pytest(_ALONE)
     _say(f"it took {(time.monotonic() - began) / 60:.1f} minutes")
-    return together or alone
+    return together or own or alone
 
 
 def _pytest(*words: str) -> int:
