@@ -1,4 +1,4 @@
-"""Acceptance: the API server, istiod and Prometheus go away in the midst of a canary and come again. Users notice nothing:
+"""Acceptance: istiod and Prometheus go away in the midst of a canary and come again. Users notice nothing:
 what nobody can see or say meanwhile, nobody decides. On a cluster of its own, since all of it is disturbed.
 """
 
@@ -18,10 +18,6 @@ from tests.cluster.conftest import Figure
 from tests.cluster.rig import layout
 from tests.cluster.rig.cluster import Cluster
 
-AWAY_SECONDS = 5.0
-"""Of the API server; it needs some more until it answers again."""
-GOES_ON_SECONDS_MAX = 15.0
-"""docc's patience between two attempts, a step, and two scrapes."""
 ISTIOD_AWAY_SECONDS = 45.0
 """Longer than the drain and the end of the former pods together."""
 PROMETHEUS_AWAY_SECONDS = 30.0
@@ -30,33 +26,6 @@ PROMETHEUS_AWAY_SECONDS = 30.0
 @pytest.fixture(scope="module")
 def cluster(own_cluster: Cluster) -> Cluster:
     return own_cluster
-
-
-@pytest.mark.parametrize(("image", "code", "steps"), [("demo:v2", 0, [50, 100]), ("demo:v2-err30", 10, [50, 0])])
-def test_a_canary_goes_on_or_back_as_soon_as_the_api_server_is_there_again(
-    app: App, figure: Figure, image: str, code: int, steps: list[int]
-) -> None:
-    """An API server that has just begun may refuse everybody with 403 for a moment, before it knows its roles: a driver that
-    meets this takes its candidate back."""
-    app.strategy["canary"] = {"increment": 50, "interval": 4}
-    app.serves()
-    with users(app) as seen:
-        driver = app.start(image)
-        app.until_weight(2, 50)
-        began = time.time()
-        app.cluster.restart("kube-apiserver", AWAY_SECONDS)
-        back = time.time()
-        ended = app.ended(driver)
-    if ended.code == 10 and "REVERT   you may not" in ended.err:
-        steps = [50, 0]
-    else:
-        assert ended.code == code, ended
-    assert seen.steps(2) == steps, ended
-    moved = next(sight.at for sight in seen.sights if sight.weights.get("shop-v2") == steps[-1] and sight.at > began)
-    assert moved - back < GOES_ON_SECONDS_MAX
-    figure(
-        f"API away {back - began:.1f} s: {steps[-1]} % {moved - back:+.1f} s after it; {len(seen.rows)} requests, 0 lost"
-    )
 
 
 @pytest.mark.parametrize(("image", "code", "serves"), [("demo:v2", 0, "v2"), ("demo:v2-err30", 10, "v1")])
