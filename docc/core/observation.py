@@ -86,6 +86,7 @@ def _route(app: str, home: Home, body: Object | None) -> Routed:
         header_rules=home.rule is None and any(is_header_rule(app, rule) for rule in rules),
         accepted=accepted,
         refusal=refusal,
+        read=_read(body),
     )
 
 
@@ -134,12 +135,28 @@ def _accepted(route: Object) -> tuple[bool | None, str]:
             if condition.get("observedGeneration", generation) < generation:
                 continue
             if condition.get("status") == "False":
-                ref = parent.get("parentRef", {})
-                name = f"{ref.get('kind', 'Gateway')} {ref.get('name', '?')}"
+                name = _parent(parent.get("parentRef", {}))
                 return False, f"{name}: {condition.get('reason', '')}: {condition.get('message', '')}".rstrip(": ")
             if condition["type"] == "Accepted":
                 verdicts.append(condition.get("status") == "True")
     return (True if verdicts and all(verdicts) else None), ""
+
+
+def _read(route: Object) -> tuple[int, str] | None:
+    """The oldest generation that a parent's controller tells of as its newest; parents that it has no more are silent."""
+    wanted = {_parent(ref) for ref in route.get("spec", {}).get("parentRefs") or []}
+    told: list[tuple[int, str]] = []
+    for parent in route.get("status", {}).get("parents") or []:
+        name = _parent(parent.get("parentRef", {}))
+        conditions = parent.get("conditions") or []
+        generations = [condition["observedGeneration"] for condition in conditions if "observedGeneration" in condition]
+        if generations and name in wanted:
+            told.append((max(generations), name))
+    return min(told, default=None)
+
+
+def _parent(ref: Object) -> str:
+    return f"{ref.get('kind', 'Gateway')} {ref.get('name', '?')}"
 
 
 def _front(app: str, service: Object | None, objects: Objects) -> Front:

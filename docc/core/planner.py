@@ -25,6 +25,8 @@ from docc.model.moves import Move, Outcome
 from docc.model.record import Phase, Record
 
 ACCEPT_SECONDS_MAX = 30.0
+READ_SECONDS_MAX = 120.0
+"""How long a driver waits for the data plane's controller to come back, before it leaves the pods as they are."""
 DRAIN_SECONDS_MIN = 2.0
 """The data plane hears of a route's change some time after it was written (110 ms measured with istiod's debounce): what has
 just lost its traffic must not be taken down before, whatever the manifest says."""
@@ -155,7 +157,10 @@ def _promoting(view: View, record: Record) -> Move:
         if view.now >= limit:
             return Move(outcome=Outcome("refused", ExitCode.FAILED_NOT_CLEAN, why))
         return Move(wake_at=limit, waiting=why)
-    drained = _drained(view, record, record.previous is not None or len(view.seen.routed.weights) > 1)
+    exposed = record.previous is not None or len(view.seen.routed.weights) > 1
+    if exposed and (move := _unread(view, record, record.previous)) is not None:
+        return move
+    drained = _drained(view, record, exposed)
     if view.now < drained:
         return Move(wake_at=drained, waiting=f"v{record.previous} drains, and stays warm for a rollback")
     cool_after = view.now + record.keep_warm if record.previous is not None else None
@@ -168,10 +173,21 @@ def _promoting(view: View, record: Record) -> Move:
 
 def _drained(view: View, record: Record, exposed: bool) -> float:
     """When what has lost its traffic has answered its last requests. A write may have been sent long after it was decided, and
-    others may have given it traffic meanwhile."""
+    others may have given it traffic meanwhile. And a data plane whose controller comes back late, hears of it later still."""
     theirs = view.dispute.seen if view.dispute else 0.0
-    last = max(record.since, view.acted, theirs)
+    last = max(record.since, view.acted, view.unread_at, theirs)
     return last + max(record.drain, DRAIN_SECONDS_MIN) if exposed or theirs else record.since
+
+
+def _unread(view: View, record: Record, former: int | None) -> Move | None:
+    """As long as the data plane has not heard that the former revision has no traffic, it sends it some: its pods stay."""
+    if not view.unread:
+        return None
+    why = f"the controller of {view.unread} has not taken up the route's last change: v{former} may still get requests"
+    limit = max(record.since, view.acted) + READ_SECONDS_MAX
+    if view.now >= limit:
+        return Move(outcome=Outcome("refused", ExitCode.FAILED_NOT_CLEAN, why))
+    return Move(wake_at=limit, waiting=why)
 
 
 def _draining(view: View, record: Record) -> Move:
@@ -182,6 +198,8 @@ def _draining(view: View, record: Record) -> Move:
         return move
     named = record.candidate in view.seen.routed.weights
     exposed = named or record.exposed is not None  # header rules, and a Service's selector, name nobody any more
+    if exposed and (move := _unread(view, record, record.candidate)) is not None:
+        return move
     drained = _drained(view, record, exposed)
     if view.now < drained:
         return Move(wake_at=drained, waiting=f"v{record.candidate} drains")

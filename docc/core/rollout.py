@@ -265,7 +265,9 @@ def _set_weight(view: View, plan: Plan, weight: int, at: int, since: float) -> M
     if (move := bring_up(view, plan, needed) or _await_pods(view, plan, needed, since)) is not None:
         return move
     if view.seen.routed.accepted is False:
-        return _refused_route(view, plan, since)
+        return _held_up(view, plan, since, f"the route is refused by {view.seen.routed.refusal}")
+    if view.unread and view.weight > 0:
+        return _held_up(view, plan, since, f"the controller of {view.unread} has not taken up {view.weight} % yet")
     last = at == len(plan.steps) - 1
     if weight == 100 and last:
         return _promote(view, plan, weight, at)
@@ -279,8 +281,7 @@ def _set_weight(view: View, plan: Plan, weight: int, at: int, since: float) -> M
     return write(view, changed, weights, (_weighted(plan, record, weight),), header=header_at(plan.steps, at, weight))
 
 
-def _refused_route(view: View, plan: Plan, since: float) -> Move:
-    text = f"the route is refused by {view.seen.routed.refusal}"
+def _held_up(view: View, plan: Plan, since: float, text: str) -> Move:
     if view.now >= since + plan.limits.progress:
         return fail_move(view, text)
     return Move(wake_at=since + plan.limits.progress, waiting=text)

@@ -39,10 +39,10 @@ class View:
     """me: this driver's unique name. held: it has seen its own name in the record before. plan None: no manifest is at
     hand, so what is under way is finished and nothing is begun.
     broken: why this driver cannot go on (a timeout, a refused object). untidy: what can wait is left to others. on_hold: no
-    weight grows, because the one who watches says so. freed: when that was
-    last so: before, no limit runs. acted: when this driver's last write was answered. lost: this driver's
+    weight grows, because the one who watches says so. freed: when that was last so: before, no limit runs. acted: when this driver's last write was answered. lost: this driver's
     own record, as it remembers it, is not what the cluster has. forced: docc's weights win over anybody's
-    (--force-conflicts). dispute: what is remembered of others' changes."""
+    (--force-conflicts). dispute: what is remembered of others' changes. written: the route's generation when this driver had
+    written last, or first looked. unread_at: when its controllers had not read that yet."""
 
     app: str
     me: str
@@ -59,6 +59,15 @@ class View:
     forced: bool = False
     dispute: Dispute | None = None
     freed: float = 0.0
+    written: int = 0
+    unread_at: float = 0.0
+
+    @property
+    def unread(self) -> str:
+        """The parent whose controller has not read what was written last, so that the data plane still does what the route
+        said before; "" for none that would tell."""
+        read = self.seen.routed.read
+        return read[1] if read is not None and read[0] < self.written else ""
 
     @property
     def edits(self) -> tuple[Edit, ...]:

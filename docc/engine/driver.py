@@ -59,6 +59,8 @@ class Driver:
     _limit: float = float("inf")
     _checks: Checks = field(default=Checks())
     _held: bool = False
+    _written: tuple[float | None, int] = (None, 0)  # when it last wrote, and the route's generation then
+    _unread_at: float = 0.0
     _waiting: tuple[str, float] = ("", 0.0)  # the reason, and when it was told
     _broken: str = ""
     _untidy: bool = False
@@ -170,11 +172,16 @@ class Driver:
     def _view(self, seen: Seen) -> View:
         now, memory, on_hold = self.ports.clock.now(), self._memory, self.ports.stop.asked() == HOLD
         self._freed = now if on_hold else self._freed
+        if self._written[0] != self.acted:
+            self._written = (self.acted, seen.routed.generation)
         view = View(
             self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy,
             on_hold=on_hold, acted=self.acted, lost=memory.lost, forced=self.forced, freed=self._freed,
+            written=self._written[1],
         )  # fmt: skip
-        return replace(view, dispute=memory.followed(view))
+        if view.unread:
+            self._unread_at = now
+        return replace(view, dispute=memory.followed(view), unread_at=self._unread_at)
 
     def _tell_others(self, view: View) -> None:
         """Once for each change of theirs."""

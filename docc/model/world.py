@@ -39,6 +39,7 @@ class Routed:
     them sends requests to somebody else's backends too.
     weights: percent by revision, in the first rule that names one; {} before the first. agrees: all rules that name
     revisions have the same. accepted: what every parent's controller says of this generation; None: nothing (yet).
+    read: the generation that all of them have read, if they tell, and by which of them it is not a newer one.
     """
 
     kind: Literal["HTTPRoute", "Service"]
@@ -60,6 +61,7 @@ class Routed:
     header_rules: bool = False
     accepted: bool | None = None
     refusal: str = ""
+    read: tuple[int, str] | None = None
     body: Object = field(default_factory=dict)
 
     @property

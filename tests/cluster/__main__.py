@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from docc.sandbox.processes import tied
@@ -15,6 +16,12 @@ from tests.cluster.build.builder import BuildFailed, of_the_cluster
 from tests.cluster.rig import session
 
 _ALONE = "tests/cluster/test_lifetime.py"
+_OWN = (
+    "tests/cluster/acceptance/test_talk.py",
+    "tests/cluster/acceptance/test_restarts.py",
+    "tests/cluster/acceptance/test_killed.py",
+)
+"""Each file has a cluster of its own."""
 _WORKERS, _TEST_SECONDS_MAX = "3", "600"
 
 
@@ -63,10 +70,15 @@ def _run(command: str, folder: Path, scrape_seconds: float) -> int:
 
 def _test(folder: Path) -> int:
     """The whole suite: what shares a cluster side by side (mostly it waits), then what begins clusters of its own."""
+    began = time.monotonic()
     with session.borrowed(folder):
-        together = _pytest("tests/cluster", f"--ignore={_ALONE}", "-n", _WORKERS, "--dist", "worksteal")
+        together = _pytest(
+            "tests/cluster", *(f"--ignore={file}" for file in (_ALONE, *_OWN)), "-n", _WORKERS, "--dist", "worksteal"
+        )
+    own = _pytest(*_OWN, "-n", "2", "--dist", "loadfile")
     alone = _pytest(_ALONE)
-    return together or alone
+    _say(f"it took {(time.monotonic() - began) / 60:.1f} minutes")
+    return together or own or alone
 
 
 def _pytest(*words: str) -> int:

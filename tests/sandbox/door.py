@@ -1,7 +1,8 @@
 """A door between one docc and the API server, in which a write can be the last thing that docc ever sent.
 
 It hands every request on as it is, and gives the writes names. At one of them it kills: before the server gets it, before
-docc gets the answer, or some milliseconds after docc got it. It knows the API's words, not docc's reasons.
+docc gets the answer, or some milliseconds after docc got it. Or it holds the write until it is told to let it go. docc speaks
+plain HTTP to it, the API server may want TLS. It knows the API's words, not docc's reasons.
 """
 
 from __future__ import annotations
@@ -9,21 +10,25 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
 RECORD = "/metadata/annotations/docc.dev~1rollout"
-BEFORE, UNANSWERED = -1, 0
+HELD, BEFORE, UNANSWERED = -2, -1, 0
+HELD_SECONDS_MAX = 120.0
+_NOT_HANDED_ON = ("host", "connection", "accept-encoding")
 
 
 @dataclass(frozen=True)
 class Trap:
-    """write: its name, the first one of it. ms: after its answer; BEFORE, UNANSWERED."""
+    """write: its name, the first one of it. ms: after its answer; BEFORE, UNANSWERED; HELD: before the server gets it, which
+    it does when Door.release is set. kill: or whatever else is to be done to docc."""
 
     write: str
     ms: int
@@ -36,13 +41,14 @@ class Door(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, api: str) -> None:
+    def __init__(self, api: str, trust: ssl.SSLContext | None = None) -> None:
+        """api: its URL; trust: what its certificate is held against, for one with https."""
         super().__init__(("127.0.0.1", 0), Passage)
-        self.api = urlsplit(api).netloc
+        self._api, self._trust = urlsplit(api).netloc, trust
         self.phase, self.weight = "none", 0
         self.weights: list[tuple[float, str, int]] = []
         self.trap: Trap | None = None
-        self.sprung = threading.Event()
+        self.sprung, self.release = threading.Event(), threading.Event()
         self._versions: dict[
             str, str
         ] = {}  # of the image, by the revision's name: a number that came to nothing is left out
@@ -51,6 +57,22 @@ class Door(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[None]:
+        """In the network of the thread that asks for it."""
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            self.release.set()
+            self.shutdown()
+            self.server_close()
+
+    def behind(self) -> http.client.HTTPConnection:
+        if self._trust is None:
+            return http.client.HTTPConnection(self._api, timeout=400)
+        return http.client.HTTPSConnection(self._api, timeout=400, context=self._trust)
 
     def caught(self, name: str, ms: tuple[int, ...]) -> Trap | None:
         """The trap, if it is set on this write at one of these moments; it springs once."""
@@ -76,7 +98,7 @@ class Door(ThreadingHTTPServer):
         record = json.loads(found["metadata"]["annotations"]["docc.dev/rollout"])
         self.phase, self.weight = record["phase"], record["weight"]
         refs = [ref for rule in found["spec"]["rules"] for ref in rule["backendRefs"]]
-        now = {self._versions[ref["name"]]: ref.get("weight", 1) for ref in refs}
+        now = {self._versions.get(ref["name"], ref["name"]): ref.get("weight", 1) for ref in refs}
         gone = {version for _, version, _ in self.weights} - set(now)
         self.weights += [(time.time(), version, weight) for version, weight in (now | dict.fromkeys(gone, 0)).items()]
 
@@ -99,11 +121,14 @@ class Passage(BaseHTTPRequestHandler):
             self.server.spring(trap)
             self.close_connection = True
             return
+        if (trap := self.server.caught(name, (HELD,))) is not None:
+            self.server.spring(trap)
+            self.server.release.wait(HELD_SECONDS_MAX)
         self._hand_on(kind, name, body)
 
     def _hand_on(self, kind: str, name: str, body: bytes) -> None:
-        headers = {key: value for key, value in self.headers.items() if key.lower() not in ("host", "connection")}
-        behind = http.client.HTTPConnection(self.server.api, timeout=400)
+        headers = {key: value for key, value in self.headers.items() if key.lower() not in _NOT_HANDED_ON}
+        behind = self.server.behind()
         with contextlib.closing(behind), contextlib.suppress(OSError, http.client.HTTPException):
             behind.request(self.command, self.path, body or None, headers)
             with behind.getresponse() as answer:

@@ -10,12 +10,13 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 from docc.sandbox import accounts, session
 from tests.sandbox.door import BEFORE, UNANSWERED, Door, Trap
@@ -69,15 +70,43 @@ class Played:
         return f"{self.phase:<10} {self.weight:>3} %  {self.moment}: {self.wrong or 'promoted'}"
 
 
+class Subject(Protocol):
+    """An application whose docc goes through a door."""
+
+    def write(self, interval: int, **strategy: Any) -> None:
+        """The manifest that is deployed from now on."""
+
+    def deploy(self, image: str) -> subprocess.CompletedProcess[str]: ...
+
+    def start(self, image: str) -> subprocess.Popen[Any]: ...
+
+    def abort(self) -> subprocess.Popen[Any]: ...
+
+    def status(self) -> dict[str, Any]: ...
+
+    def ask(self) -> str:
+        """The version that answers a user."""
+
+    def traffic(self, folder: Path) -> AbstractContextManager[Path]:
+        """Users, who write a line for each answer (docc.sandbox.load)."""
+
+
+Make = Callable[[Door, str], Subject]
+"""Given a door that is open, and a name."""
+
+
+class Sandboxed(App):
+    def abort(self) -> subprocess.Popen[Any]:
+        command = self.command("abort", self.name)
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 class Lane:
     """One application, whose versions follow each other; nobody talks to the API server for it but through its door."""
 
-    def __init__(self, world: session.Session, folder: Path, name: str) -> None:
-        self.door = Door(world.api)
-        threading.Thread(target=self.door.serve_forever, daemon=True).start()
-        kubeconfig = folder / f"{name}.kubeconfig"
-        kubeconfig.write_text(Path(world.kubeconfig).read_text().replace(world.api, self.door.url))
-        self.app = App(replace(world, kubeconfig=str(kubeconfig)), folder, name)
+    def __init__(self, door: Door, make: Make, name: str) -> None:
+        self.door = door
+        self.app = make(door, name)
         self._write(2)
         self.version = 1
 
@@ -96,9 +125,8 @@ class Lane:
         door.sprung.clear()
         door.trap = Trap(moment.write, moment.ms, lambda: _kill(running))
         if moment.aborted:
-            until(lambda: door.weight == 50 or door.sprung.is_set(), 60)
-            abort = self.app.command("abort", self.app.name)
-            running.append(subprocess.Popen(abort, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            until(lambda: door.weight == 50 or door.sprung.is_set() or running[0].poll() is not None, 90)
+            running.append(self.app.abort())
         came = door.sprung.wait(90)
         phase, weight = door.phase, door.weight
         _kill(running)
@@ -122,33 +150,37 @@ class Lane:
         heard = [(at if weight else at + STALL_SECONDS, version, weight) for at, version, weight in self.door.weights]
         return sorted(heard)
 
-    def close(self) -> None:
-        self.door.shutdown()
-        self.door.server_close()
 
-
-def _kill(running: Sequence[subprocess.Popen[bytes]]) -> None:
+def _kill(running: Sequence[subprocess.Popen[Any]]) -> None:
     for each in running:
         each.kill()
 
 
+def in_sandbox(world: session.Session, folder: Path) -> tuple[Callable[[], Door], Make]:
+    def make(door: Door, name: str) -> Subject:
+        kubeconfig = folder / f"{name}.kubeconfig"
+        kubeconfig.write_text(Path(world.kubeconfig).read_text().replace(world.api, door.url))
+        return Sandboxed(replace(world, kubeconfig=str(kubeconfig)), folder, name)
+
+    return lambda: Door(world.api), make
+
+
 def play(
-    world: session.Session, folder: Path, moments: Sequence[Moment], lanes: int = LANES
+    world: tuple[Callable[[], Door], Make], folder: Path, moments: Sequence[Moment], lanes: int = LANES
 ) -> tuple[list[Played], list[accounts.Account]]:
     """What came of each moment, and each lane's traffic."""
     waiting, played, seen = deque(moments), list[Played](), list[accounts.Account]()
+    opened, make = world
 
     def run(number: int) -> None:
-        lane = Lane(world, folder, f"lane{number}")
-        try:
+        with (door := opened()).serving():
+            lane = Lane(door, make, f"lane{number}")
             lane.begin()
             with lane.app.traffic(folder) as load:
                 while waiting:
                     played.append(lane.play(waiting.popleft()))
             rows = [json.loads(row) for row in load.read_text().splitlines()]
             seen.append(accounts.of_load(rows, lane.weights()))
-        finally:
-            lane.close()
 
     with ThreadPoolExecutor(lanes) as pool:
         list(pool.map(run, range(lanes)))
@@ -166,13 +198,24 @@ def main(count: int, lanes: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         world = session.up(Path(folder) / "s")
         try:
-            played, seen = play(world, Path(folder), bounded(count), lanes)
+            return tell(*play(in_sandbox(world, Path(folder)), Path(folder), bounded(count), lanes))
         finally:
             session.down(Path(folder) / "s")
+
+
+def tell(played: Sequence[Played], seen: Sequence[accounts.Account]) -> int:
+    """Prints what came of all; 0 if that is what should."""
+    phases = Counter(each.phase for each in played)
     good = sum(not each.wrong for each in played)
     requests, failed = sum(each.requests for each in seen), sum(each.failed for each in seen)
     told = [words for each in seen for words in each.told]
-    rows = [*map(str, played), f"{good} of {len(played)} end right; {failed} of {requests} requests failed", *told]
+    in_phases = ", ".join(f"{phase} {count}" for phase, count in phases.items())
+    rows = [
+        *map(str, played),
+        f"killed in {in_phases}",
+        f"{good} of {len(played)} end right; {failed} of {requests} requests failed",
+        *told,
+    ]
     sys.stdout.write("\n".join(rows) + "\n")
     return 0 if good == len(played) and not failed else 1
 

@@ -17,7 +17,7 @@ MOMENTS = 12
 def test_a_killed_canary_is_promoted_by_the_same_command_and_no_request_fails(tmp_path: Path) -> None:
     world = session.up(tmp_path / "s")
     try:
-        played, seen = killing.play(world, tmp_path, killing.bounded(MOMENTS))
+        played, seen = killing.play(killing.in_sandbox(world, tmp_path), tmp_path, killing.bounded(MOMENTS))
     finally:
         session.down(tmp_path / "s")
     told = "\n".join([*map(str, played), *(words for each in seen for words in each.told)])

@@ -18,7 +18,6 @@ from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, role
 from docc.sandbox.processes import tied
 from tests.cluster.acceptance.clients import through
 from tests.cluster.acceptance.traffic import (
-    EXPOSED_SECONDS_MAX,
     Traffic,
     assert_frugal,
     assert_nobody_lost,
@@ -205,11 +204,9 @@ class App:
 
     # --- traffic
     @contextmanager
-    def traffic(
-        self, rate: int = RATE, door: tuple[str, str] | None = None, exposed: float = EXPOSED_SECONDS_MAX
-    ) -> Iterator[Traffic]:
+    def traffic(self, rate: int = RATE, door: tuple[str, str] | None = None) -> Iterator[Traffic]:
         """Users, all the while, and afterwards what holds in every case (traffic.py); nobody else's field is changed.
-        door: an Envoy's address and the host to ask it for, if not the Gateway's. exposed: seconds of a version that fails."""
+        door: an Envoy's address and the host to ask it for, if not the Gateway's."""
         address, host = door or (self.cluster.session.gateway, self.host)
         before, commands = len(self.audited()), self.commands
         with watching(self.cluster, self.namespace, self.name) as sights:
@@ -220,6 +217,6 @@ class App:
         self.until(lambda: sum(1 for row in self.cluster.access_log(host) if row["tag"]) >= len(seen.rows))
         assert_nobody_lost(seen, self.cluster.access_log(host))
         assert_shares(seen)
-        assert_soon_over(seen, exposed)
+        assert_soon_over(seen)
         assert_frugal(self.audited()[before:], self.commands - commands)
         self.assert_nobody_elses_fields_changed()

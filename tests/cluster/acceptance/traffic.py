@@ -119,10 +119,10 @@ def assert_shares(seen: Traffic) -> None:
     assert not off, [str(share) for share in off]
 
 
-def assert_soon_over(seen: Traffic, seconds_max: float = EXPOSED_SECONDS_MAX) -> None:
+def assert_soon_over(seen: Traffic) -> None:
     """No version that fails was exposed for long."""
     exposed = {version: seen.exposed(version) for version, bad in seen.account.bad.items() if bad}
-    assert all(seconds < seconds_max for seconds in exposed.values()), exposed
+    assert all(seconds < EXPOSED_SECONDS_MAX for seconds in exposed.values()), exposed
 
 
 def assert_frugal(entries: Sequence[Object], commands: int) -> None:

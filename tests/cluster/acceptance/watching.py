@@ -16,6 +16,7 @@ from tests.cluster.rig.cluster import Cluster, path
 
 Object = dict[str, Any]
 RECORD = "docc.dev/rollout"
+AGAIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class _RouteWatch:
         seen = {sight.route["metadata"]["resourceVersion"] for sight in self.sights}
         try:
             with self._http.stream("GET", self._path, params=self._query) as answer:
+                if answer.status_code >= 500:
+                    raise httpx.RemoteProtocolError(f"{answer.status_code}: it is not ready yet")
                 for line in answer.iter_lines():
                     route = json.loads(line)["object"]
                     if route["metadata"]["resourceVersion"] not in seen:
@@ -74,6 +77,10 @@ class _RouteWatch:
                         return
         except httpx.ReadTimeout:
             return
+        except httpx.TransportError:
+            self._ended.wait(
+                AGAIN_SECONDS
+            )  # the API server is away for a while; it tells the newest version when it is back
 
 
 def _sight(at: float, route: Object) -> Sight:

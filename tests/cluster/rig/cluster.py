@@ -32,6 +32,7 @@ _GROUPS = {
     "roles": "/apis/rbac.authorization.k8s.io/v1", "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
     "clusterroles": "/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }  # fmt: skip
+_READY = {"kube-apiserver": f"{layout.API_URL}/readyz", "istiod": layout.ISTIOD_READY_URL}
 _NAMES = itertools.count()
 
 
@@ -126,6 +127,18 @@ class Cluster:
             assert time.monotonic() < limit, f"not within {seconds:.0f} s: {value!r}"
             time.sleep(0.1)
         return value
+
+    # --- what may go away
+    def restart(self, component: str, down: float) -> None:
+        """kube-apiserver or istiod is killed within a tenth of a second, begins anew so many seconds later, and answers when
+        this returns."""
+        order = self.layout.restart(component)
+        written = order.with_name(f"new.{order.name}")
+        written.write_text(f"{down}", encoding="utf-8")
+        written.rename(order)  # whole at once
+        self.until(lambda: not order.exists())
+        trust = ssl.create_default_context(cafile=str(self.layout.certificate))
+        self.until(lambda: _answers(_READY[component], trust))
 
     # --- namespaces and users
     def make_namespace(self, prefix: str) -> str:
@@ -253,6 +266,13 @@ class Cluster:
         for row in rows[bool(past) : -1]:
             if all(word in row for word in wanted):
                 yield json.loads(row)
+
+
+def _answers(url: str, trust: ssl.SSLContext) -> bool:
+    try:
+        return httpx.get(url, verify=trust, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _fetch(url: str, count: int, headers: Mapping[str, str], proxy: str | None) -> Counter[tuple[int, str]]:

@@ -12,6 +12,7 @@ from tests.cluster.rig import gateway, prometheus
 from tests.cluster.rig.credentials import write_users
 from tests.cluster.rig.layout import (
     API_PORT,
+    ISTIOD_HTTP,
     ISTIOD_PORT,
     NODE_ADDRESS,
     SERVICE_ADDRESSES,
@@ -117,7 +118,7 @@ def istiod(layout: Layout) -> Component:
         (
             _executable("istiod"), "discovery", "--kubeconfig", str(layout.kubeconfig_of("istiod")),
             "--meshConfig", str(_write(layout, "mesh.json", mesh)), "--grpcAddr", f"127.0.0.1:{ISTIOD_PORT}",
-            "--httpAddr", "127.0.0.1:18080", "--httpsAddr", "", "--secureGRPCAddr", "", "--monitoringAddr", "127.0.0.1:15014",
+            "--httpAddr", ISTIOD_HTTP, "--httpsAddr", "", "--secureGRPCAddr", "", "--monitoringAddr", "127.0.0.1:15014",
         ),
         {**_ISTIO_ONLY, "POD_NAMESPACE": "istio-system", "POD_NAME": "istiod", "REVISION": "default"},
     )  # fmt: skip

@@ -14,6 +14,7 @@ API_PORT = 6443
 KUBELET_PORT = 10250
 PROMETHEUS_PORT = 9090
 ISTIOD_PORT = 15010
+ISTIOD_HTTP = "127.0.0.1:18080"
 ENVOY_ADMIN_PORT = 15000
 GATEWAY_PORT = 18888
 """Where the Gateway's Envoy listens for its listener port 80: on all addresses, so it must be nobody else's."""
@@ -22,6 +23,7 @@ MESH_PROXY_PORT = 15081
 
 API_URL = f"https://{NODE_ADDRESS}:{API_PORT}"
 PROMETHEUS_URL = f"http://{NODE_ADDRESS}:{PROMETHEUS_PORT}"
+ISTIOD_READY_URL = f"http://{ISTIOD_HTTP}/ready"
 GATEWAY = f"{NODE_ADDRESS}:{GATEWAY_PORT}"
 MESH_PROXY = f"127.0.0.1:{MESH_PROXY_PORT}"
 
@@ -73,6 +75,10 @@ class Layout:
     @property
     def volumes(self) -> Path:
         return self.folder / "volumes"
+
+    def restart(self, component: str) -> Path:
+        """Made by whoever wants the component killed: with the seconds after which it comes again. Then the file goes."""
+        return self.folder / f"restart.{component}"
 
     def log(self, component: str) -> Path:
         return self.folder / f"{component}.log"

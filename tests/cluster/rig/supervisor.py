@@ -29,6 +29,7 @@ from tests.cluster.rig.layout import Layout
 
 STEP_SECONDS_MAX = 90.0
 END_SECONDS = 3.0
+ORDER_SECONDS = 0.1
 
 
 class PartFailed(Exception):
@@ -121,15 +122,27 @@ async def _apply(where: Layout, scrape_seconds: float) -> None:
 
 
 async def _keep(where: Layout, component: Component) -> None:
-    """Runs it until cancelled. Raises PartFailed when it ends by itself."""
-    path = where.log(component.name)
+    """Runs it until cancelled, anew when that is asked for. Raises PartFailed when it ends by itself."""
+    order = where.restart(component.name)
+    while True:
+        await _run(where.log(component.name), component, order)
+        await asyncio.sleep(float(order.read_text(encoding="utf-8")))
+        order.unlink()
+
+
+async def _run(path: Path, component: Component, order: Path) -> None:
+    """Until there is an order to restart: then it is killed, as if its machine had died."""
     with path.open("ab") as log:
         process = await processes.spawn(component.command, {**os.environ, **component.env}, log)
+    ended, grace = asyncio.create_task(process.wait()), END_SECONDS
     try:
-        code = await process.wait()
-        raise PartFailed(f"{component.name} ended with {code}: {_last_words(path)}")
+        while not order.exists():
+            if (await asyncio.wait([ended], timeout=ORDER_SECONDS))[0]:
+                raise PartFailed(f"{component.name} ended with {ended.result()}: {_last_words(path)}")
+        grace = 0.0
     finally:
-        await processes.end(process, END_SECONDS)
+        ended.cancel()
+        await processes.end(process, grace)
 
 
 async def _done(command: Sequence[str]) -> None:
