@@ -143,16 +143,16 @@ def _accepted(route: Object) -> tuple[bool | None, str]:
 
 
 def _read(route: Object) -> tuple[int, str] | None:
-    """The oldest generation that a parent's controller tells of as its newest; parents that it has no more are silent."""
-    wanted = {_parent(ref) for ref in route.get("spec", {}).get("parentRefs") or []}
-    told: list[tuple[int, str]] = []
+    """The newest generation that every parent has been told of, and by which it is not a newer one. A parent that nobody
+    answers for is silent; of several controllers that answer for one, one may be gone for good."""
+    told = {_parent(ref): 0 for ref in route.get("spec", {}).get("parentRefs") or []}
     for parent in route.get("status", {}).get("parents") or []:
         name = _parent(parent.get("parentRef", {}))
         conditions = parent.get("conditions") or []
         generations = [condition["observedGeneration"] for condition in conditions if "observedGeneration" in condition]
-        if generations and name in wanted:
-            told.append((max(generations), name))
-    return min(told, default=None)
+        if generations and name in told:
+            told[name] = max(told[name], *generations)
+    return min(((generation, name) for name, generation in told.items() if generation), default=None)
 
 
 def _parent(ref: Object) -> str:

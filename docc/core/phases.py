@@ -29,7 +29,6 @@ class Signal(Enum):
 _AT_REST = tuple(phase for phase in Phase if phase.at_rest)
 _RUNNING = tuple(phase for phase in Phase if phase.running)
 _UNDECIDED = tuple(phase for phase in Phase if phase.undecided)
-_EXPOSED = tuple(phase for phase in _RUNNING if phase is not Phase.PREPARING)
 
 TRANSITIONS: dict[tuple[Phase | None, Signal], Phase] = {
     (None, Signal.BEGIN): Phase.PREPARING,
@@ -44,7 +43,7 @@ TRANSITIONS: dict[tuple[Phase | None, Signal], Phase] = {
     **{(phase, Signal.FAIL): Phase.REVERTING for phase in _UNDECIDED},
     **{(phase, Signal.RETURN): Phase.REVERTING for phase in (*_UNDECIDED, Phase.PARKED)},
     **{(phase, Signal.RETURN): Phase.PROMOTING for phase in (Phase.SUCCEEDED, Phase.REVERTED, Phase.PROMOTING)},
-    **{(phase, Signal.LOSE): Phase.STUCK for phase in _EXPOSED},
+    **{(phase, Signal.LOSE): Phase.STUCK for phase in _RUNNING},
     **{(phase, Signal.PARK): Phase.PARKED for phase in _UNDECIDED},
 }
 

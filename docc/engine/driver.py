@@ -16,11 +16,12 @@ from docc.core.observation import see
 from docc.core.plan import Plan
 from docc.core.view import Checks, View
 from docc.engine import evidence
+from docc.engine.endurance import Endurance
 from docc.engine.lease import Lease, LeaseLost, Stopped, shown
 from docc.engine.memory import Memory
 from docc.engine.ports import HOLD, ROLL_BACK, Ports
 from docc.engine.sampling import Sampling
-from docc.model.errors import DoccError, ExitCode, LoginLost, LookAgain, Unreachable
+from docc.model.errors import CredentialsError, DoccError, ExitCode, LoginLost, LookAgain, Unreachable
 from docc.model.facts import CheckSeen, LeftUndone, PutBack, Replanned, Reverted, Scaled, Updated, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch, Ref
 from docc.model.record import Phase
@@ -33,8 +34,6 @@ BUSY_SECONDS_MAX, BUSY_EXPOSED_SECONDS_MAX = 10.0, 1.0
 HEARTBEAT_SECONDS = 30.0
 FAILURES_TOLD = 3  # a conflict or a dropped connection that the next look mends is nobody's news
 PARK_SECONDS_MAX = 3.0
-LOGIN_SECONDS_MAX = 60.0
-"""How long a lost login may keep a due write from being sent, before somebody else must be told to see to the traffic."""
 
 
 @dataclass(slots=True)
@@ -65,7 +64,7 @@ class Driver:
     _broken: str = ""
     _untidy: bool = False
     _failures: int = 0
-    _locked_out: float | None = None  # since when the login is lost
+    _endurance: Endurance = field(default_factory=Endurance)
     _parking: bool = False
     _updated: bool = False
     _freed: float = 0.0  # when somebody at the terminal last held it
@@ -86,25 +85,32 @@ class Driver:
                 move, seen = self._tick()
             except LeaseLost as lost:
                 return self._overtaken(lost.holder)
-            except LookAgain as error:
-                if isinstance(error, LoginLost) and self._is_locked_out():
-                    return self._give_up(error)
-                if self._failures >= FAILURES_TOLD:
-                    self._tell_waiting(words(error))
-                self._back_off(error)
-                continue
             except DoccError as error:
-                if not self._held or self._broken:
-                    return self._give_up(error)
-                self._broken = words(error)
+                if (outcome := self._failed(error)) is not None:
+                    return outcome
                 continue
-            self._failures, self._locked_out = 0, None
+            self._failures, self._endurance = 0, Endurance()
             if move.outcome is not None:
                 updated = self._updated and move.outcome.result == "unchanged"
                 outcome = self._memory.ended(move.outcome)
                 return self._midway(replace(outcome, result="updated") if updated else outcome)
             if move.effect is None:
                 self._wait(move, seen)
+
+    def _failed(self, error: DoccError) -> Outcome | None:
+        """The end, or None: to be looked at again. Raises the error if this driver has not written yet."""
+        over = self._endurance.over(error, self.ports.clock.now())
+        if isinstance(error, LoginLost) and over:
+            return self._give_up(error)
+        if isinstance(error, LookAgain) or (isinstance(error, CredentialsError) and self._held and not over):
+            if self._failures >= FAILURES_TOLD:
+                self._tell_waiting(words(error))
+            self._back_off(error)
+            return None
+        if not self._held or self._broken:
+            return self._give_up(error)
+        self._broken = words(error)
+        return None
 
     def count(self) -> float:
         """From now on, unless it is counted already. Returns the seconds that are left."""
@@ -312,11 +318,6 @@ class Driver:
         if clean or outcome.result != "superseded":
             return replace(outcome, exit_code=ExitCode.FAILED_SAFE if clean else ExitCode.FAILED_NOT_CLEAN)
         return outcome
-
-    def _is_locked_out(self) -> bool:
-        now = self.ports.clock.now()
-        self._locked_out = now if self._locked_out is None else self._locked_out
-        return now >= self._locked_out + LOGIN_SECONDS_MAX
 
     def _park(self, signal: str) -> Outcome:
         """One write, tried until it is done or the time for it is over."""

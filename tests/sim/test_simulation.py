@@ -199,3 +199,22 @@ def test_planted_bug_is_caught(bug: str) -> None:
     run = subprocess.run([sys.executable, "-m", "tests.sim.mutants", bug], capture_output=True, text=True, timeout=400)
     sys.stdout.write(f"{bug}: {run.stdout}")
     assert run.returncode == 1 and "caught after" in run.stdout, run.stdout + run.stderr
+
+
+def test_a_right_that_is_missing_for_a_moment_in_mid_rollout_is_waited_for() -> None:
+    """An API server that has just begun refuses everybody with 403 until it has read its roles."""
+
+    def ended(at: int) -> ExitCode:
+        scene = SCENES["good canary"]
+        stage = Stage(scene.world())
+        process = enter(stage, scene.verb)
+
+        def forbid(process: Process, effect: Effect, act: Act) -> str:
+            raise CredentialsError("you may not patch this object")
+
+        process.faults = {("write", at): forbid}
+        stage.play()
+        assert process.outcome is not None
+        return process.outcome.exit_code
+
+    assert [ended(at) for at in range(10)] == [ExitCode.CREDENTIALS, *[ExitCode.DONE] * 9]
