@@ -39,8 +39,7 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
     require(code != 1, f"{told}: a bug")
     if 2 <= code <= 7:
         overruled = outcome.result == "superseded" and record_of(world).get("by") != process.me
-        halfway = verb.name == "delete" and "refuses the object" in outcome.reason  # what is gone is gone
-        require(not moved or (code == 7 and overruled) or halfway, f"{told}, and has touched production traffic")
+        require(not moved or (code == 7 and overruled), f"{told}, and has touched production traffic")
     _refused(process, code, told)
     if world.now < process.locked[1]:
         _locked_out(process, code, told, before, now=positive(traffic(world)))
