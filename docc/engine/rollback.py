@@ -20,6 +20,7 @@ from docc.engine.sampling import Sampling
 from docc.model.errors import Conflict, DoccError, ExitCode, LockedError, LookAgain, Unreachable
 from docc.model.facts import Waiting
 from docc.model.moves import Move, Outcome
+from docc.model.world import Seen
 
 TRIES_MAX = 20
 TRY_SECONDS = 30.0
@@ -63,7 +64,22 @@ def bring_back(ports: Ports, plan: Plan, me: str, timeout: float | None) -> Outc
     except DoccError as error:
         if gone is not None:
             raise
-        return Outcome("abandoned", ExitCode.FAILED_SAFE, words(error))
+        return _abandoned(ports, plan.app, error)
+
+
+def _abandoned(ports: Ports, app: str, error: DoccError) -> Outcome:
+    """The traffic was moved back, and others may have moved it since."""
+    with contextlib.suppress(DoccError):
+        if _is_back(see(app, ports.cluster.observe(app))):
+            return Outcome("abandoned", ExitCode.FAILED_SAFE, words(error))
+    driven = isinstance(error, LockedError)  # whoever has the lock sees to it
+    return Outcome("superseded", ExitCode.LOCKED if driven else ExitCode.FAILED_NOT_CLEAN, words(error))
+
+
+def _is_back(seen: Seen) -> bool:
+    """All traffic is on the stable revision."""
+    served = {number for number, weight in seen.routed.weights.items() if weight}
+    return seen.record is not None and served == {seen.record.stable} and not seen.routed.header_rules
 
 
 def finish(ports: Ports, app: str, namespace: str, me: str) -> Outcome:
@@ -193,10 +209,7 @@ class _Attempt:
         """By somebody who wrote since: 2 to 7 would say that this command touched nothing."""
         if outcome is None or outcome.exit_code not in UNTOUCHED:
             return outcome
-        routed = view.seen.routed
-        served = {number for number, weight in routed.weights.items() if weight}
-        clean = view.seen.record is not None and served == {view.record.stable} and not routed.header_rules
-        code = ExitCode.FAILED_SAFE if clean else ExitCode.FAILED_NOT_CLEAN
+        code = ExitCode.FAILED_SAFE if _is_back(view.seen) else ExitCode.FAILED_NOT_CLEAN
         return Outcome("superseded", code, f"{outcome.reason}; the answer to its own write was lost")
 
 

@@ -30,7 +30,7 @@ SEEDS, BATCH, PARTS = 300, 20, 4
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("scene", play.CORE)
 def test_every_fault_at_every_write_breaks_nothing(scene: str, part: int) -> None:
-    assert play.all_of(play.singles(SCENES[scene], all_of_them=True, part=(part, PARTS))) > 20
+    assert play.all_of(play.singles(SCENES[scene], all_of_them=True, part=(part, PARTS))) >= 20
 
 
 @pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in play.CORE])
