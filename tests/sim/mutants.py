@@ -91,10 +91,10 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "422 not retried: a failed guard ends the driver": (
         Edit(
             "docc.engine.driver",
-            "            except LookAgain as error:\n                if isinstance(error, LoginLost)",
-            "            except LookAgain as error:\n"
-            "                return Outcome('stuck', ExitCode.FAILED_NOT_CLEAN, str(error))\n"
-            "                if isinstance(error, LoginLost)",
+            "        if isinstance(error, LoginLost) and over:\n",
+            "        if isinstance(error, LookAgain):\n"
+            "            return Outcome('stuck', ExitCode.FAILED_NOT_CLEAN, str(error))\n"
+            "        if isinstance(error, LoginLost) and over:\n",
         ),
     ),
     "no fence: a revision is brought back without the new epoch on its Deployment": (
@@ -199,7 +199,7 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         Edit("docc.engine.driver", "        if not self.moved or outcome", "        if outcome is not None or outcome"),
     ),
     "no patience: a lost login ends the driver at once": (
-        Edit("docc.engine.driver", " and self._is_locked_out():\n", ":\n"),
+        Edit("docc.engine.driver", "isinstance(error, LoginLost) and over:\n", "isinstance(error, LoginLost):\n"),
     ),
     "all is well: a driver that gave up calls any traffic safe": (
         Edit(
@@ -214,12 +214,12 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "a refused write ends the driver where users are": (
         Edit(
             "docc.engine.driver",
-            "                if not self._held or self._broken:\n",
-            "                if self.app:\n",
+            "        if not self._held or self._broken:\n",
+            "        if self.app:\n",
         ),
     ),
     "a refused write is sent again and again": (
-        Edit("docc.engine.driver", "                self._broken = words(error)\n", ""),
+        Edit("docc.engine.driver", "        self._broken = words(error)\n", ""),
     ),
     "a Lease that is refused ends the driver where users are": (
         Edit("docc.engine.driver", "            if not self._broken:\n                raise\n", "            raise\n"),
