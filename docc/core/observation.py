@@ -26,7 +26,7 @@ from docc.core.route import (
 )  # fmt: skip
 from docc.model.errors import Unreachable
 from docc.model.moves import Object
-from docc.model.record import ANNOTATION, Record, RecordError
+from docc.model.record import ANNOTATION, Record, RecordError, from_rfc3339
 from docc.model.world import Front, Home, Noted, Objects, Revision, Routed, Seen
 
 SPEC_HASH = "docc.dev/spec-hash"
@@ -215,6 +215,7 @@ def _revision(app: str, number: int, objects: Objects) -> Revision:
         available=available,
         ready=ready,
         has_service=service is not None,
+        service_born=_born(service),
         service_uid=str((service or {}).get("metadata", {}).get("uid", "")),
         service_version=str((service or {}).get("metadata", {}).get("resourceVersion", "")),
         service_epoch=_annotations(service or {"metadata": {}}).get(EPOCH),
@@ -223,6 +224,13 @@ def _revision(app: str, number: int, objects: Objects) -> Revision:
         trouble=diagnose(deployment, pods) if deployment else None,
         squatter=squatter,
     )
+
+
+def _born(service: Object | None) -> float | None:
+    try:
+        return from_rfc3339(str((service or {"metadata": {}})["metadata"].get("creationTimestamp")))
+    except ValueError:
+        return None
 
 
 def _images(deployment: Object) -> Mapping[str, str]:

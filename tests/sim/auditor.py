@@ -16,6 +16,8 @@ from tests.sim.world import Key, Object, Violation, World, weights_in
 
 SCALE = 3
 DRAIN_SECONDS_MIN = 2.0
+KNOWN_SECONDS = 0.5
+"""Until the data plane's controller has heard of a Service."""
 SKEW = 4.0
 """Seconds by which two people's clocks may differ; none is off by more than half of it for longer than a request takes."""
 LOOK_SECONDS = 0.05
@@ -315,6 +317,8 @@ class Auditor:
         warmly = stable == number and self.record.get("previous") == number
         ready = world.ready(name) if warmly else world.ready(name, settled=2.0)
         require(ready >= needed, f"{name} grew to {weight} % with {ready} of {needed} pods ready")
+        known = world.now - world.served.get(name, -math.inf)
+        require(warmly or known >= KNOWN_SECONDS, f"{name} grew to {weight} % {known:.1f} s after its Service was made")
         if record.get("candidate") == number and before is not None and world.ready(f"shop-v{before}"):
             failing = world.now >= world.weather.failing.get(tag, math.inf) + 5
             silent = any(

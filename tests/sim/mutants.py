@@ -52,6 +52,9 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "readiness ignored: weight grows at once": (
         Edit("docc.core.rollout", "    if candidate.available >= needed:\n", "    if needed >= 0:\n"),
     ),
+    "unknown Service: weight grows before the data plane has heard of it": (
+        Edit("docc.core.rollout", "        return _await_service(candidate, view.now)\n", "        return None\n"),
+    ),
     "in haste: weight grows onto pods that have only just become ready": (
         Edit("docc.core.rollout", "    if candidate.available >= needed:\n", "    if candidate.ready >= needed:\n"),
     ),

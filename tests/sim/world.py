@@ -112,7 +112,9 @@ class World:
         if key in self.objects:
             raise Conflict(f"{ref} exists")
         uid = f"uid-{self.serial + 1}"
-        return self.store(key, {**body, "metadata": {**body["metadata"], "uid": uid, "generation": 1}})
+        born = datetime.fromtimestamp(self.now, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        meta = {**body["metadata"], "uid": uid, "generation": 1, "creationTimestamp": born}
+        return self.store(key, {**body, "metadata": meta})
 
     def patch(self, ref: Ref, operations: Sequence[Object]) -> Object:
         before = self.objects.get((ref.kind, ref.name))
