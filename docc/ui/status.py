@@ -64,7 +64,8 @@ class StatusView:
     """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
     seconds since the living driver's last renewal. cool_after: unix seconds until which a rollback is one write, `overdue`
     when it has passed. refusal: what the Gateway's controller has against the route. retries: which of docc's rules have
-    one. others: what somebody else has changed of what docc wrote. conditions: those of the candidate, else of stable. next: commands, with what they do."""
+    one. others: what somebody else has changed of what docc wrote. conditions: those of the candidate, else of stable. next:
+    commands, with what they do."""
 
     app: str
     namespace: str
