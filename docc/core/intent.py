@@ -35,9 +35,12 @@ def candidate_number(seen: Seen, spec_hash: str) -> int:
 
 def another_number(seen: Seen, spec_hash: str) -> int:
     """A new revision although one has this pod template (--force-new); unless that is what is being rolled out, or was last."""
-    candidate = seen.record.candidate if seen.record else None
-    if candidate is not None and seen.revision(candidate).spec_hash == spec_hash:
-        return candidate
+    record = seen.record
+    under_way = record.candidate if record else None
+    if record is not None and record.phase is Phase.PROMOTING and record.verb == "deploy":
+        under_way = record.stable
+    if under_way is not None and seen.revision(under_way).spec_hash == spec_hash:
+        return under_way
     return next_number(seen)
 
 

@@ -20,6 +20,7 @@ from docc.core.names import APP_LABEL, REVISION_LABEL, deployment_name, labels, 
 from docc.core.observation import is_docc_s
 from docc.core.plan import Plan
 from docc.core.quota import exceeded
+from docc.core.route import retried, rules_of
 from docc.core.steps import Hold, MatchHeaders
 from docc.model.errors import DoccError, ExitCode, Obstacle, PreflightError
 from docc.model.foreign import Foreign
@@ -61,6 +62,8 @@ def obstacles(plan: Plan, seen: Seen, foreign: Foreign) -> tuple[Obstacle, ...]:
         found += [*_names(plan, seen, foreign), *_doors(plan, seen, foreign.of("Service"))]
         found += exceeded(plan, seen, foreign.of("ResourceQuota"))
         found += _followers(plan, seen, foreign)
+    if what in ROLLS or what is Intent.RESUME:
+        found += _retries(plan, seen)
     if what in ROLLS or what is Intent.IN_PLACE:
         found += _autoscalers(plan, seen, foreign.of("HorizontalPodAutoscaler"), rolls=what in ROLLS)
     return tuple(sorted(found, key=lambda obstacle: obstacle.exit_code is None))
@@ -131,6 +134,21 @@ def _doors(plan: Plan, seen: Seen, services: Sequence[Object]) -> Iterator[Obsta
             f'have it select one revision too ("{REVISION_LABEL}": "v..."), or accept it: '
             f"kubectl -n {plan.namespace} annotate service {meta['name']} {UNWEIGHTED}=accepted",
             ExitCode.LOCKED if grave else None,
+        )
+
+
+def _retries(plan: Plan, seen: Seen) -> Iterator[Obstacle]:
+    """docc renders none. With one, users see fewer failures, and the proxy's plain counters tell of none."""
+    routed = seen.routed
+    at = retried(plan.app, rules_of(routed.body), routed.rule) if routed.kind == "HTTPRoute" else ()
+    if at and plan.judged:
+        rules = ", ".join(f"rules[{number}]" for number in at)
+        yield Obstacle(
+            f"{rules} of HTTPRoute {routed.name or plan.app} {'has' if len(at) == 1 else 'have'} a retry: "
+            "it hides failing answers from Envoy's counters",
+            f"HTTPRoute {plan.namespace}/{routed.name or plan.app}",
+            "upstream_rq_5xx leaves out each answer that was retried (retry.upstream_rq_5xx has it)",
+            "take the retry out, or judge by what the application itself counts",
         )
 
 

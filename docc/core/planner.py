@@ -139,7 +139,14 @@ def _claim(view: View, record: Record) -> Move:
     if record.phase.running:  # nobody has watched or waited meanwhile: the step's hold and its deadlines begin anew
         claimed = replace(claimed, since=view.now)
     if plan and record.phase.undecided and plan.candidate == record.candidate and record.plan != plan.digest:
-        claimed = replace(claimed, plan=plan.digest, step=resume_after(plan.steps, record.weight))
+        reached = (
+            resume_after(plan.steps, record.weight) if record.step >= 0 else -1
+        )  # an approval is not to be skipped
+        claimed = replace(claimed, plan=plan.digest, step=reached)
+    if (
+        plan and plan.candidate == record.candidate and record.phase is Phase.PREPARING
+    ):  # what fails now is not its doing
+        claimed = replace(claimed, excused=tuple(dict.fromkeys((*record.excused, *plan.excused))))
     if plan:
         claimed = replace(claimed, drain=plan.limits.drain, keep_warm=plan.limits.keep_warm)
     facts = (Began(record.candidate or record.stable or 0, record.stable, "resume"),)

@@ -233,9 +233,9 @@ def _walk(view: View, plan: Plan) -> Move:
     upcoming = plan.steps[at] if at < len(plan.steps) else None
     if isinstance(upcoming, Hold | Bake):
         return _hold(view, plan, upcoming, at)
-    if view.record.phase is Phase.AWAITING and view.record.request != "promote":
+    if view.record.unapproved:
         return Move(waiting=f"approval: docc promote {view.app}")
-    return _enter(view, plan, at, view.record.since)
+    return _enter(view, plan, at, max(view.record.since, view.freed))
 
 
 def _hold(view: View, plan: Plan, hold: Hold | Bake, at: int) -> Move:

@@ -140,6 +140,11 @@ def own_rules(app: str, rules: list[Object], rule: str | None = None) -> tuple[i
     return weighted or tuple(at for at, one in enumerate(rules) if _waits(one))
 
 
+def retried(app: str, rules: list[Object], rule: str | None = None) -> tuple[int, ...]:
+    """Where docc's rules have a `retry`, which only others put there: an answer that it hides is in no plain counter."""
+    return tuple(at for at in own_rules(app, rules, rule) if rules[at].get("retry"))
+
+
 def revisions_of(app: str, rule: Object) -> dict[int, int]:
     """The weights by revision. An absent weight means 1 (Gateway API v1, HTTPBackendRef)."""
     return {

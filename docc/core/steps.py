@@ -84,12 +84,13 @@ def digest(steps: tuple[Step, ...]) -> str:
 
 
 def resume_after(steps: tuple[Step, ...], weight: int) -> int:
-    """The index after which a rollout under a changed strategy goes on: its first step above the present weight comes next."""
+    """The index after which a rollout under a changed strategy goes on: the present weight's hold comes next, then the first
+    weight above it."""
     index = -1
     for at, step in enumerate(steps):
         if isinstance(step, SetWeight) and step.weight > weight:
             break
-        if not isinstance(step, Bake):
+        if not isinstance(step, Hold | Bake):
             index = at
     return index
 

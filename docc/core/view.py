@@ -37,12 +37,13 @@ class Dispute:
 @dataclass(frozen=True, slots=True)
 class View:
     """me: this driver's unique name. held: it has seen its own name in the record before. plan None: no manifest is at
-    hand, so what is under way is finished and nothing is begun. broken: why this driver cannot go on (a timeout, a refused
-    object). untidy: what can wait is left to others. on_hold: no weight grows, because the one who watches says so. freed:
-    when that was last so: before, no limit runs. acted: when this driver's last write was answered. lost: this driver's own
-    record, as it remembers it, is not what the cluster has. forced: docc's weights win over anybody's (--force-conflicts).
-    dispute: what is remembered of others' changes. written: the route's generation when this driver had written last, or
-    first looked. unread_at: when its controllers had not read that yet."""
+    hand, so what is under way is finished and nothing is begun. broken: why this driver cannot go on (a timeout, a
+    refused object). untidy: what can wait is left to others. on_hold: no weight grows, because the one who watches
+    says so. freed: when it last waited for people, so or for their approval: before, no limit runs. acted: when this
+    driver's last write was answered. lost: this driver's own record, as it remembers it, is not what the cluster has.
+    forced: docc's weights win over anybody's (--force-conflicts). dispute: what is remembered of others' changes.
+    written: the route's generation when this driver had written last, or first looked. unread_at: when its controllers
+    had not read that yet."""
 
     app: str
     me: str

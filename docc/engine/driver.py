@@ -67,7 +67,8 @@ class Driver:
     _endurance: Endurance = field(default_factory=Endurance)
     _parking: bool = False
     _updated: bool = False
-    _freed: float = 0.0  # when somebody at the terminal last held it
+    _waits: bool = False  # for people: somebody at the terminal holds it, or it is to be approved
+    _freed: float = 0.0  # when that was last so
     _seen: Seen | None = None  # None: what is there is in doubt
     _stable: int | None = None  # who served when this began
     _memory: Memory = field(default_factory=Memory)
@@ -177,7 +178,9 @@ class Driver:
 
     def _view(self, seen: Seen) -> View:
         now, memory, on_hold = self.ports.clock.now(), self._memory, self.ports.stop.asked() == HOLD
-        self._freed = now if on_hold else self._freed
+        waits = on_hold or (seen.record is not None and seen.record.unapproved)
+        self._freed = now if waits or self._waits else self._freed
+        self._waits = waits
         if self._written[0] != self.acted:
             self._written = (self.acted, seen.routed.generation)
         view = View(

@@ -87,6 +87,11 @@ class Record:
     keep_warm: float = 600.0
 
     @property
+    def unapproved(self) -> bool:
+        """It is for people to say whether it goes on, and nobody has."""
+        return self.phase is Phase.AWAITING and self.request != "promote"
+
+    @property
     def serving(self) -> dict[int, int]:
         """The weights that this record says are in force, by revision."""
         if self.stable is None:

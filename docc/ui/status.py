@@ -12,6 +12,7 @@ from typing import Any
 
 from docc.core.cooling import overdue, reachable, warm
 from docc.core.meddling import edits
+from docc.core.route import retried, rules_of
 from docc.engine.lease import DURATION_SECONDS, age_of, holder_of, shown
 from docc.model.facts import Edit
 from docc.model.moves import Object
@@ -62,8 +63,9 @@ class Condition:
 class StatusView:
     """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
     seconds since the living driver's last renewal. cool_after: unix seconds until which a rollback is one write, `overdue`
-    when it has passed. refusal: what the Gateway's controller has against the route. others: what somebody else has changed of
-    what docc wrote. conditions: those of the candidate, else of stable. next: commands, with what they do."""
+    when it has passed. refusal: what the Gateway's controller has against the route. retries: which of docc's rules have
+    one. others: what somebody else has changed of what docc wrote. conditions: those of the candidate, else of stable. next:
+    commands, with what they do."""
 
     app: str
     namespace: str
@@ -77,6 +79,7 @@ class StatusView:
     revisions: tuple[RevisionView, ...]
     accepted: bool | None
     refusal: str
+    retries: tuple[int, ...]
     others: tuple[Edit, ...]
     conditions: tuple[Condition, ...]
     excused: tuple[str, ...]
@@ -111,6 +114,7 @@ def status_view(
         revisions=tuple(_revisions(seen, record)),
         accepted=seen.routed.accepted,
         refusal=seen.routed.refusal if seen.routed.accepted is False else "",
+        retries=retried(app, rules_of(seen.routed.body), seen.routed.rule) if seen.routed.kind == "HTTPRoute" else (),
         others=edits(app, seen, record),
         conditions=_conditions(seen.revision(record.candidate if record.candidate is not None else record.stable)),
         excused=record.excused,
@@ -139,8 +143,7 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
         yield f"  {_row(revision, view)}".rstrip()
         if revision.trouble:
             yield neutral(f"           {one_line(revision.trouble)}")
-    if view.refusal:
-        yield neutral(f"  route    refused by {one_line(view.refusal)}")
+    yield from _route(view)
     for condition in view.conditions if view.phase.undecided else ():
         row = neutral(f"  judged   {condition.name}: {one_line(condition.expression)}")
         yield row if len(row) <= COLUMNS else f"{row[: COLUMNS - 3]}..."  # -o json has it whole
@@ -154,6 +157,13 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
     yield f"  driver   {neutral(_driver(view))}"
     for command in view.next:
         yield f"  next     {command}"
+
+
+def _route(view: StatusView) -> Iterator[str]:
+    if view.refusal:
+        yield neutral(f"  route    refused by {one_line(view.refusal)}")
+    for rule in view.retries:
+        yield f"  route    rules[{rule}] has a retry: it hides failing answers from Envoy's counters"
 
 
 def document(app: str, namespace: str, seen: Seen, lease: Object | None, now: float, at: str = "") -> dict[str, Any]:

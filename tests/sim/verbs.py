@@ -13,7 +13,7 @@ from typing import Any
 
 from docc.cli.planning import planned, recorded, straight, unfinished
 from docc.core.history import history as entries
-from docc.core.intent import Way, candidate_number, way_back
+from docc.core.intent import Way, another_number, candidate_number, way_back
 from docc.core.meddling import edits
 from docc.core.observation import see
 from docc.core.plan import Plan
@@ -35,6 +35,7 @@ from docc.spec.build import read
 from tests.sim.stage import Process, Stage
 
 APP, NAMESPACE, FORCED, IGNORED = "shop", "web", "--force-conflicts", "--baseline=ignore"
+NEW = "--force-new"
 CONDITION = 'sum(rate(x{code="500",deployment="$canary"}[10s])) / sum(rate(x{deployment="$canary"}[10s])) > 0.05'
 STRATEGY: dict[str, Any] = {
     "canary": {"increment": 25, "interval": 6}, "failure_conditions": [{"name": "Errors", "expression": CONDITION}],
@@ -155,7 +156,8 @@ def _drive(process: Process, plan: Plan, sampling: Sampling, verb: Verb) -> Outc
 def _deploy(process: Process, verb: Verb) -> Outcome:
     assert verb.want is not None
     seen = _uncontested(_first_look(process), verb)
-    plan, sampling = _planned(verb.want, candidate_number(seen, manifest(verb.want).spec_hash))
+    number = (another_number if verb.option == NEW else candidate_number)(seen, manifest(verb.want).spec_hash)
+    plan, sampling = _planned(verb.want, number)
     if sampling.conditions:
         judged, _ = conditions(process.ports, plan, sampling, seen)
         failing = tuple(check.name for check in judged.results if check.verdict is Verdict.FAIL)
@@ -265,6 +267,10 @@ def forced(verb: Verb) -> Verb:
 
 def ignoring(verb: Verb) -> Verb:
     return replace(verb, option=IGNORED)
+
+
+def anew(verb: Verb) -> Verb:
+    return replace(verb, option=NEW)
 
 
 def back_to(number: int) -> Verb:

@@ -26,6 +26,8 @@ LIVE = seen(Phase.SUCCEEDED, stable=2, previous=1)
 MIDWAY = seen(Phase.SHIFTING, stable=2, candidate=3, weight=40)
 REVERTED = seen(Phase.REVERTED, stable=2, candidate=3)
 REVERTING = seen(Phase.REVERTING, stable=2, candidate=3)
+PROMOTING = seen(Phase.PROMOTING, stable=2, previous=1)
+ROLLED_BACK = seen(Phase.PROMOTING, stable=2, previous=3, verb="rollback")
 PARKED = seen(Phase.PARKED, stable=2, candidate=3)
 
 
@@ -59,6 +61,7 @@ def test_a_row_of_the_table(there: Seen, wanted: str, number: int, meant: Intent
     [
         (LIVE, "two", 4), (LIVE, "one", 4), (LIVE, "new", 4),
         (MIDWAY, "three", 3), (MIDWAY, "two", 4),  # the same command again, after docc was killed, goes on
+        (PROMOTING, "two", 2), (PROMOTING, "one", 4), (ROLLED_BACK, "two", 4),
         (REVERTED, "three", 3), (PARKED, "three", 3), (seen(None), "one", 1),
     ],
 )  # fmt: skip

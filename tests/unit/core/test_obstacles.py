@@ -269,6 +269,33 @@ def test_a_destination_rule_holds_for_its_host_alone(host: str, left_behind: boo
     assert [o.exit_code for o in told] == ([None] if left_behind else [])
 
 
+# --- retries
+RETRY, SHARED = {"attempts": 2, "codes": [500]}, {"backendRefs": [{"name": "shop-v1", "port": 8080}]}
+OTHERS = {"backendRefs": [{"name": "other", "port": 80}], "retry": RETRY}
+JUDGED: Object = {"failure_conditions": [{"name": "E", "expression": "sum(errors) > 5"}]}
+
+
+@pytest.mark.parametrize(
+    ("rules", "strategy", "words"),
+    [
+        ([SHARED], JUDGED, []),
+        ([{**SHARED, "retry": RETRY}], JUDGED, ["rules[0] of HTTPRoute shop has a retry"]),
+        ([OTHERS, {**SHARED, "retry": RETRY}], JUDGED, ["rules[1] of HTTPRoute shop has a retry"]),
+        ([{**SHARED, "retry": RETRY}] * 2, JUDGED, ["rules[0], rules[1] of HTTPRoute shop have a retry"]),
+        ([OTHERS, SHARED], JUDGED, []),
+        ([{**SHARED, "retry": RETRY}], {}, []),
+    ],
+    ids=["none", "one", "beside another's", "each", "another's only", "nothing is judged"],
+)
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.SHIFTING])
+def test_a_retry_in_an_own_rule_is_told_and_refuses_nothing(
+    phase: Phase, rules: list[Object], strategy: Object, words: list[str]
+) -> None:
+    told = found(Foreign(), live(phase, rules=rules), strategy)
+    assert [o.what.partition(":")[0] for o in told] == words
+    assert all(o.exit_code is None and "retry.upstream_rq_5xx" in o.why for o in told)
+
+
 # --- when it is looked at
 NUISANCES = Foreign(
     {

@@ -53,18 +53,61 @@ def test_the_table_begins_with_the_talks_expression_on_a_healthy_app() -> None:
     assert rows()[0][0] == "an app that never answered 500" and rows()[0][4] == "OK" and len(rows()) >= 16
 
 
-def test_compound_fails_only_if_the_whole_holds_and_else_tells_the_worst_side() -> None:
-    questions = bind(parse(f"{A} > 5 and {B} > 1"), BINDING)
-    good = {text: Answer((Series((), SINCE + 1),)) for text in (*questions.samples, *questions.values)}
+# What the whole answers, what each side answers, how fresh each side's samples are -> the verdict, whose words, fresh
+COMPOUND = [
+    ("a series", ("9", "2"), ("fresh", "fresh"), "FAIL", "the whole expression holds", True),
+    ("a series", ("9", "0"), ("fresh", "fresh"), "FAIL", "the whole expression holds", True),  # or, unless
+    ("a series", ("1", "0"), ("old", "nothing"), "FAIL", "the whole expression holds", False),  # whatever its sides say
+    ("a series", ("error", "2"), ("fresh", "fresh"), "FAIL", "the whole expression holds", True),
+    ("a series", ("9", "2"), ("old", "old"), "FAIL", "the whole expression holds", False),
+    ("nothing", ("1", "0"), ("fresh", "fresh"), "OK", "the whole expression does not hold", True),
+    ("nothing", ("9", "0"), ("fresh", "fresh"), "OK", "the whole expression does not hold", True),  # one side of an and
+    ("nothing", ("9", "2"), ("fresh", "fresh"), "OK", "the whole expression does not hold", True),  # unless: both hold
+    ("nothing", ("1", "0"), ("fresh", "old"), "OK", "the whole expression does not hold", False),  # no step by it
+    ("nothing", ("1", "nothing"), ("fresh", "nothing"), "NO-DATA", "no series for", False),
+    ("nothing", ("nothing", "0"), ("nothing", "fresh"), "NO-DATA", "no series for", False),
+    ("nothing", ("1", "nothing"), ("fresh", "old"), "NO-DATA", "no sample newer", False),
+    ("nothing", ("1", "NaN"), ("fresh", "fresh"), "NO-DATA", "live series, but", True),
+    ("nothing", ("1", "error"), ("fresh", "fresh"), "ERROR", "HTTP 503", True),
+    ("nothing", ("nothing", "error"), ("nothing", "fresh"), "ERROR", "HTTP 503", False),  # the graver one
+    ("nothing", ("error", "nothing"), ("fresh", "nothing"), "ERROR", "HTTP 503", False),
+    ("nothing", ("1", "nothing"), ("fresh", "error"), "ERROR", "HTTP 503", False),
+    ("error", ("9", "2"), ("fresh", "fresh"), "ERROR", "HTTP 503", True),
+    ("error", ("1", "nothing"), ("fresh", "nothing"), "ERROR", "HTTP 503", False),
+]
+
+
+@pytest.mark.parametrize("join", ["and", "or", "unless"])
+@pytest.mark.parametrize("row", COMPOUND)
+def test_compound_is_judged_as_a_whole_and_by_its_worst_side_where_the_whole_is_silent(
+    row: tuple[str, tuple[str, str], tuple[str, str], str, str, bool], join: str
+) -> None:
+    whole, sides, samples, verdict, words, fresh = row
+    questions = bind(parse(f"sum(errors) > 5 {join} sum(queue) > 1"), BINDING)
+    assert questions.whole is not None and f" {join} " in questions.whole and len(questions.sides) == 2
+    answers = {questions.whole: values("1" if whole == "a series" else whole)}
+    for side, answered, newest in zip(questions.sides, sides, samples, strict=True):
+        answers |= {side.value: values(answered), **{asked: presence(newest) for asked in side.presence}}
+    check = judge("C", questions, answers, since=SINCE)
+    assert check.verdict is Verdict(verdict) and words in check.reason, check
+    assert check.fresh is fresh and check.query == questions.whole
+
+
+def test_of_a_compound_that_holds_the_side_that_breaches_is_told() -> None:
+    questions = bind(parse("sum(errors) > 5 or sum(queue) > 1"), BINDING)
     assert questions.whole is not None
-    assert (
-        judge("C", questions, {**good, questions.whole: Answer((Series((), 1.0),))}, since=SINCE).verdict
-        is Verdict.FAIL
-    )
-    assert judge("C", questions, {**good, questions.whole: Answer()}, since=SINCE).verdict is not Verdict.NO_DATA
-    side = questions.sides[0].value
-    broken = {**good, questions.whole: Answer(), side: Answer(error="boom")}
-    assert judge("C", questions, broken, since=SINCE).verdict is Verdict.ERROR
+    answers = {
+        questions.whole: values("1"),
+        questions.sides[0].value: values("1"),
+        questions.sides[1].value: values("3"),
+    }
+    check = judge("C", questions, answers, since=SINCE)
+    assert (check.verdict, check.value, check.threshold) == (Verdict.FAIL, 3.0, 1.0)
+
+
+def test_what_was_not_answered_is_an_error_and_never_ok() -> None:
+    for text in ("sum(errors) > 5", "sum(errors) > 5 and sum(queue) > 1"):
+        assert judge("C", bind(parse(text), BINDING), {}, since=SINCE).verdict is Verdict.ERROR
 
 
 def _judged(text: str, answered: dict[str, Answer], samples: str = "fresh") -> Check:

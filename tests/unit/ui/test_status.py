@@ -34,9 +34,14 @@ def pods(number: int, ready: int = 2, replicas: int = 2, trouble: str = "") -> R
     return Revision(number, exists=True, replicas=replicas, available=ready, ready=ready, trouble=why)
 
 
-def seen(found: Record, weights: dict[int, int], *revisions: Revision, **routed: Any) -> Seen:
+def seen(
+    found: Record, weights: dict[int, int], *revisions: Revision, retry: Object | None = None, **routed: Any
+) -> Seen:
     backends = [{"name": f"shop-v{number}", "weight": weight} for number, weight in weights.items()]
-    route = {"spec": {"rules": [{"backendRefs": backends}]}, "metadata": {"managedFields": MANAGED}}
+    route = {
+        "spec": {"rules": [{"backendRefs": backends, **({"retry": retry} if retry else {})}]},
+        "metadata": {"managedFields": MANAGED},
+    }
     fields = {"accepted": True, "body": route, **routed}
     body = Routed("HTTPRoute", exists=True, record=found, weights=weights, **fields)
     return Seen(body, {revision.number: revision for revision in revisions})
@@ -80,6 +85,7 @@ STATES: dict[str, tuple[Seen, Object | None]] = {
     "parked": (
         seen(record(Phase.PARKED, stable=1, candidate=2, reason="parked by SIGTERM"), {1: 100, 2: 0}, pods(1), pods(2)), None
     ),
+    "retried": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2), retry={"attempts": 2, "codes": [503]}), lease(2)),
     "stuck": (
         seen(record(Phase.STUCK, stable=1, candidate=2, weight=30, reason=REASON), {1: 70, 2: 30}, pods(1, 0), pods(2)),
         lease(3),
