@@ -4,8 +4,8 @@ As the peers were measured: 100 requests/s, a canary at 10 %, Prometheus scrapin
 are 500; each run begins at a random phase of the scrape, application and scrape are left alone. For each bad run: from the
 first answer of Prometheus that shows the breach (asked ten times a second by an observer of its own) to the last request
 that the bad version got (goal: POLL + 0.5 s); exposure, beside the part of it that nobody could have known (its floor); what
-it cost. One healthy canary of five steps: API requests by verb (goal 30 without renewals of the Lease), seconds beyond the
-intervals and the drain (goal 3).
+it cost, with preflight's look at what others have there. One healthy canary of five steps: API requests by verb (goal 30
+without renewals of the Lease), seconds beyond the intervals and the drain (goal 3).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 import httpx
 
+from docc.core.permissions import DRIVE, EXPLAIN, PREFLIGHT
 from tests.cluster.acceptance.app import App
 from tests.cluster.acceptance.traffic import Traffic, counted
 from tests.cluster.rig import session
@@ -166,7 +167,8 @@ def main(runs: int, poll: float) -> None:
         with session.inside(running), tempfile.TemporaryDirectory() as scratch:
             cluster = Cluster(running)
             namespace = cluster.make_namespace("bench")
-            found: Any = measured(App(cluster, namespace, Path(scratch)), runs, poll)
+            rights = (*DRIVE, *EXPLAIN, *PREFLIGHT)
+            found: Any = measured(App(cluster, namespace, Path(scratch), rights=rights), runs, poll)
             cluster.close()
         sys.stdout.write(table(*found, poll=poll) + "\n")
     except subprocess.SubprocessError as error:

@@ -20,8 +20,9 @@ _OWN = (
     "tests/cluster/acceptance/test_talk.py",
     "tests/cluster/acceptance/test_restarts.py",
     "tests/cluster/acceptance/test_killed.py",
+    "tests/cluster/test_promql.py",
 )
-"""Each file has a cluster of its own."""
+"""Each file has a cluster of its own; the last one a Prometheus, at a port that it has to itself."""
 _WORKERS, _TEST_SECONDS_MAX = "3", "600"
 
 

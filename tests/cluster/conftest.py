@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,10 +64,21 @@ def figure(request: pytest.FixtureRequest) -> Figure:
     return lambda text: request.node.user_properties.append(("figure", f"{request.node.name}: {text}"))
 
 
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
+    """Keeps a number for the end, which tells the sum over all tests."""
+    return lambda what, count: request.node.user_properties.append(("tally", (what, count)))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = (report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome))
-    texts = [text for report in reports for name, text in report.user_properties if name == "figure"]
-    if texts:
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    kept = [each for report in reports for each in report.user_properties]
+    texts, sums = [text for name, text in kept if name == "figure"], Counter[str]()
+    for what, count in (value for name, value in kept if name == "tally"):
+        sums[what] += count
+    if texts or sums:
         terminalreporter.section("figures")
     for text in texts:
         terminalreporter.line(text)
+    if sums:
+        terminalreporter.line(", ".join(f"{what}: {count}" for what, count in sums.items()))

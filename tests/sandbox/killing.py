@@ -70,6 +70,11 @@ class Played:
         return f"{self.phase:<10} {self.weight:>3} %  {self.moment}: {self.wrong or 'promoted'}"
 
 
+PHASES = ("preparing", "shifting", "baking", "promoting", "succeeded", "reverting")
+"""Of the record, that a canary passes through, and one that is taken back."""
+KILLS_MIN, NEAR_MS_MAX = 3, 5
+
+
 class Subject(Protocol):
     """An application whose docc goes through a door."""
 
@@ -166,9 +171,13 @@ def in_sandbox(world: session.Session, folder: Path) -> tuple[Callable[[], Door]
 
 
 def play(
-    world: tuple[Callable[[], Door], Make], folder: Path, moments: Sequence[Moment], lanes: int = LANES
+    world: tuple[Callable[[], Door], Make],
+    folder: Path,
+    moments: Sequence[Moment],
+    lanes: int = LANES,
+    heard: Callable[[Played], None] = lambda _: None,
 ) -> tuple[list[Played], list[accounts.Account]]:
-    """What came of each moment, and each lane's traffic."""
+    """What came of each moment, which is heard of as soon as it is known; and each lane's traffic."""
     waiting, played, seen = deque(moments), list[Played](), list[accounts.Account]()
     opened, make = world
 
@@ -179,6 +188,7 @@ def play(
             with lane.app.traffic(folder) as load:
                 while waiting:
                     played.append(lane.play(waiting.popleft()))
+                    heard(played[-1])
             rows = [json.loads(row) for row in load.read_text().splitlines()]
             seen.append(accounts.of_load(rows, lane.weights()))
 
@@ -198,26 +208,47 @@ def main(count: int, lanes: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         world = session.up(Path(folder) / "s")
         try:
-            return tell(*play(in_sandbox(world, Path(folder)), Path(folder), bounded(count), lanes))
+            return tell(*play(in_sandbox(world, Path(folder)), Path(folder), bounded(count), lanes, say))
         finally:
             session.down(Path(folder) / "s")
 
 
+def say(what: object) -> None:
+    """Two lanes' lines never mix."""
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
 def tell(played: Sequence[Played], seen: Sequence[accounts.Account]) -> int:
-    """Prints what came of all; 0 if that is what should."""
-    phases = Counter(each.phase for each in played)
+    """Prints what came of all; 0 if that is what should. All the moments must have been where they were to be, too."""
     good = sum(not each.wrong for each in played)
     requests, failed = sum(each.requests for each in seen), sum(each.failed for each in seen)
-    told = [words for each in seen for words in each.told]
-    in_phases = ", ".join(f"{phase} {count}" for phase, count in phases.items())
-    rows = [
-        *map(str, played),
-        f"killed in {in_phases}",
-        f"{good} of {len(played)} end right; {failed} of {requests} requests failed",
-        *told,
+    phases, near = in_phases(played), near_writes(played)
+    say("killed in " + ", ".join(f"{phase} {count}" for phase, count in phases.items()))
+    say(f"within {NEAR_MS_MAX} ms around: " + ", ".join(f"{write} {count}" for write, count in near.items()))
+    say(f"{good} of {len(played)} end right; {failed} of {requests} requests failed")
+    missing = gaps(played) if len(played) == len(MOMENTS) else []
+    for words in [*missing, *(words for each in seen for words in each.told)]:
+        say(words)
+    return 0 if good == len(played) and not failed and not missing else 1
+
+
+def in_phases(played: Sequence[Played]) -> Counter[str]:
+    return Counter(each.phase for each in played)
+
+
+def near_writes(played: Sequence[Played]) -> Counter[str]:
+    """Before it, while it is answered, or right afterwards."""
+    return Counter(each.moment.write for each in played if each.moment.ms < NEAR_MS_MAX)
+
+
+def gaps(played: Sequence[Played]) -> list[str]:
+    """The phases and the kinds of writes in which too few kills fell."""
+    phases, near = in_phases(played), near_writes(played)
+    return [
+        *(f"only {phases[phase]} kills while {phase}" for phase in PHASES if phases[phase] < KILLS_MIN),
+        *(f"only {near[write]} kills near {write}" for write in WRITES if near[write] < KILLS_MIN),
     ]
-    sys.stdout.write("\n".join(rows) + "\n")
-    return 0 if good == len(played) and not failed else 1
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from docc.sandbox.query_api import routes
 from docc.sandbox.tsdb import Tsdb, labels_of
+from tests.sandbox.promql.alike import same
 from tests.sandbox.promql.cases import DATA_SETS
 
 FILES = sorted((Path(__file__).parent / "promql").glob("*.json"))
@@ -46,36 +46,6 @@ def filled(series: list[dict[str, Any]]) -> Tsdb:
     return tsdb
 
 
-def same_number(ours: str, theirs: str) -> bool:
-    a, b = float(ours), float(theirs)
-    if math.isnan(b) or math.isinf(b) or b == 0:
-        return ours == theirs
-    return math.isclose(a, b, rel_tol=1e-9, abs_tol=0)
-
-
-def same_data(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    """The order of a vector's samples is open: Prometheus does not promise one."""
-    if ours["resultType"] != theirs["resultType"]:
-        return False
-    if ours["resultType"] == "scalar":
-        (our_time, our_value), (their_time, their_value) = ours["result"], theirs["result"]
-        return bool(our_time == their_time and same_number(our_value, their_value))
-    ours_sorted, theirs_sorted = (
-        sorted(d["result"], key=lambda s: sorted(s["metric"].items())) for d in (ours, theirs)
-    )
-    return len(ours_sorted) == len(theirs_sorted) and all(
-        a["metric"] == b["metric"] and a["value"][0] == b["value"][0] and same_number(a["value"][1], b["value"][1])
-        for a, b in zip(ours_sorted, theirs_sorted, strict=True)
-    )
-
-
-def same_refusal(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    """A parse error's words are the parser's own; an execution error's are Prometheus', but for the pair it happens to name."""
-    if ours["errorType"] != theirs["errorType"]:
-        return False
-    return bool(theirs["errorType"] == "bad_data" or ours["error"].split("[")[0] == theirs["error"].split("[")[0])
-
-
 async def answers(file: Path) -> list[str]:
     """Queries that are answered otherwise than by Prometheus, with both answers."""
     recorded = json.loads(file.read_text(encoding="utf-8"))
@@ -86,14 +56,9 @@ async def answers(file: Path) -> list[str]:
         for asked in recorded["queries"]:
             form = {"query": asked["query"], "time": asked["time"]}
             async with client.post("/api/v1/query", data=form) as response:
-                ours, theirs = await response.json(), asked["answer"]
-                same = response.status == asked["code"] and ours["status"] == theirs["status"]
-                if same and ours["status"] == "success":
-                    same = same_data(ours["data"], theirs["data"])
-                elif same:
-                    same = same_refusal(ours, theirs)
-                if not same:
-                    wrong.append(f"{asked['query']} at {asked['time']}: {ours}, but Prometheus: {theirs}")
+                ours = await response.json()
+                if not same(response.status, ours, asked):
+                    wrong.append(f"{asked['query']} at {asked['time']}: {ours}, but Prometheus: {asked['answer']}")
     return wrong
 
 

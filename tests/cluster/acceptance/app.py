@@ -8,16 +8,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, role
+from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, Permission, role
 from docc.sandbox.processes import tied
 from tests.cluster.acceptance.clients import through
 from tests.cluster.acceptance.traffic import (
+    FEW_COUNT_MIN,
     Traffic,
     assert_frugal,
     assert_nobody_lost,
@@ -29,6 +30,7 @@ from tests.cluster.rig.cluster import UNTIL_SECONDS, Cluster, path
 from tests.cluster.rig.session import ROOT
 
 Object = dict[str, Any]
+Tally = Callable[[str, int], None]
 RATE = 100
 ENDED_SECONDS_MAX = 300.0
 ERRORS = (
@@ -59,13 +61,18 @@ class Ended:
 
 
 class App:
-    def __init__(self, cluster: Cluster, namespace: str, folder: Path, name: str = "shop") -> None:
-        self.cluster, self.namespace, self.folder, self.name = cluster, namespace, folder, name
+    """rights: of docc's login. tally: takes what all cases add to, by its name (conftest)."""
+
+    def __init__(
+        self, cluster: Cluster, namespace: str, folder: Path, name: str = "shop", *,
+        rights: Sequence[Permission] = (*DRIVE, *EXPLAIN), tally: Tally = lambda *_: None,
+    ) -> None:  # fmt: skip
+        self.cluster, self.namespace, self.folder, self.name, self._tally = cluster, namespace, folder, name, tally
         self.commands = 0
         self.versions: dict[str, str] = {}
         """What each revision's image calls itself, where that is not the revision's name."""
         self._begun: list[subprocess.Popen[str]] = []
-        rules, found = role("docc", namespace, (*DRIVE, *EXPLAIN))["rules"], role("docc", None, DISCOVER)["rules"]
+        rules, found = role("docc", namespace, tuple(rights))["rules"], role("docc", None, DISCOVER)["rules"]
         self.kubeconfig = cluster.service_account(namespace, f"docc-{name}", rules, found)
         self.host = f"{name}.{namespace}.test"
         container = {"image": "demo:v1", "ports": [{"port": 8080}], "readiness": {"path": "/"}}
@@ -214,6 +221,9 @@ class App:
             with through(address, host, rate, self.folder / f"{host}.load") as users:
                 yield seen
         seen.rows = users.rows
+        shares = sum(share.count >= FEW_COUNT_MIN for share in seen.shares())
+        for what, count in (("requests", len(seen.rows)), ("late answers", seen.late), ("shares", shares)):
+            self._tally(what, count)
         self.until(lambda: sum(1 for row in self.cluster.access_log(host) if row["tag"]) >= len(seen.rows))
         assert_nobody_lost(seen, self.cluster.access_log(host))
         assert_shares(seen)

@@ -97,7 +97,7 @@ def main(count: int, lanes: int) -> int:
         contextlib.closing(Cluster(running)) as cluster,
     ):
         with contextlib.redirect_stderr(io.StringIO()), in_cluster(cluster, Path(folder)) as world:
-            played, seen = killing.play(world, Path(folder), killing.bounded(count), lanes)
+            played, seen = killing.play(world, Path(folder), killing.bounded(count), lanes, killing.say)
         return killing.tell(played, seen)
 
 

@@ -6,25 +6,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.cluster.acceptance.app import App, Ended
-from tests.cluster.acceptance.killing import behind, door_of
+from tests.cluster.acceptance.killing import behind
 from tests.cluster.conftest import Figure
 from tests.sandbox.door import HELD, Door, Trap
 
 ASLEEP_SECONDS = 20.0
 """Longer than the Lease lives without its holder."""
-
-
-@pytest.fixture
-def door(app: App) -> Iterator[Door]:
-    """Between the app's docc and the API server, for those who are begun while `app.kubeconfig` leads there."""
-    opened = door_of(app.cluster)
-    with opened.serving():
-        yield opened
 
 
 @pytest.mark.parametrize("taken", ["when its Lease has run out", "at once"])

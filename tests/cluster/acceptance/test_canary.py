@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from docc.sandbox.accounts import LATE_SECONDS
 from tests.cluster.acceptance.app import App
 from tests.cluster.acceptance.traffic import SHARE_COUNT_MIN, SHARE_ERRORS_MAX, counted
 from tests.cluster.conftest import Figure
@@ -13,9 +14,14 @@ from tests.cluster.rig.cluster import Cluster
 
 
 def test_case_01_a_first_deploy_serves_at_once_and_nothing_is_judged(app: App, cluster: Cluster) -> None:
-    ended = app.deploy("demo:v1")
-    assert ended.code == 0, ended
+    """Who asks too early is told by Envoy that it knows no such host, and nothing else; whoever is led to v1 is answered."""
+    with app.traffic() as seen:
+        seen.excused = lambda row: row["status"] == 404 and row["sent"] < seen.since_weight(1, 100) + LATE_SECONDS
+        ended = app.deploy("demo:v1")
+        assert ended.code == 0, ended
+        app.others_come()
     assert ended.document["result"] == "promoted" and ended.document["checks"] == []
+    assert set(seen.account.answers) == {"v1"} and set(seen.account.bad) == set()
     assert [step["weight"] for step in ended.document["weights"]] == [100]
     assert app.weights == {"v1": 100} and app.front_selects() == "v1" and app.record["phase"] == "succeeded"
     assert {condition["status"] for condition in _conditions(app)} == {"True"}
@@ -38,7 +44,7 @@ def test_case_02_a_healthy_image_takes_every_step_in_one_write_each(app: App, fi
     asked = counted(app.audited()[before:])
     figure(f"API requests: {dict(asked)}")
     assert asked["patch"] > 5 and asked.total() - asked["renew"] <= 30
-    assert seen.steps(2) == [20, 40, 60, 80, 100]
+    assert seen.writes(2) == [20, 40, 60, 80, 100]
     assert all(sum(sight.weights.values()) == 100 for sight in seen.sights)
     record = app.record
     assert (record["phase"], record["stable"], record["previous"]) == ("succeeded", 2, 1)
@@ -53,7 +59,7 @@ def test_case_03_a_breach_takes_all_traffic_back_in_one_write(app: App, figure: 
         ended = app.deploy("demo:v2-err30")
         app.until(lambda: app.pods(2) == [])
     assert ended.code == 10, ended
-    assert seen.steps(2) == [50, 0] and app.weights == {"v1": 100}
+    assert seen.writes(2) == [50, 0, 0] and app.weights == {"v1": 100}  # the last one takes its name out
     (check,) = ended.document["checks"]
     assert check["verdict"] == "FAIL" and check["value"] > 0.05 and check["weight"] == 50
     assert "Errors is 0." in ended.err and "> 0.05 at 50 %" in ended.err and "v1 serves 100 %" in ended.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import threading
@@ -9,7 +10,9 @@ import time
 from typing import Any
 
 from tests.cluster.acceptance.app import FOREIGN_FILTER, App
+from tests.cluster.acceptance.killing import behind
 from tests.cluster.conftest import Figure
+from tests.sandbox.door import HELD, Door, Trap
 
 ROBOT: dict[str, Any] = {
     "matches": [{"path": {"type": "Exact", "value": "/robots.txt"}}],
@@ -36,23 +39,23 @@ def test_case_25_what_others_write_onto_the_route_in_mid_rollout_stays(app: App)
     assert robots["filters"] == ROBOT["filters"] and not robots.get("backendRefs")
 
 
-def test_case_26_conflicts_are_looked_at_again_and_end_nothing(app: App, figure: Figure) -> None:
-    """Somebody edits the route all the time; each of docc's writes may meet a conflict."""
+def test_case_26_conflicts_are_looked_at_again_and_end_nothing(app: App, door: Door, figure: Figure) -> None:
+    """Somebody edits the route all the time, and once more when docc's first weights are on their way."""
     app.serves()
-    ended = threading.Event()
+    behind(app, door)
+    ended, count = threading.Event(), itertools.count()
+
+    def edit() -> None:
+        names = [{"name": "x-team", "value": "blue"}, {"name": "x-n", "value": str(next(count))}]
+        value = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": names}}
+        app.edit_route({"op": "replace", "path": "/spec/rules/0/filters/0", "value": value})
 
     def disturb() -> None:
-        count = 0
-        while not ended.wait(0.05):
-            count += 1
-            change = {
-                "requestHeaderModifier": {
-                    "set": [{"name": "x-team", "value": "blue"}, {"name": "x-n", "value": str(count)}]
-                }
-            }
-            value = {"type": "RequestHeaderModifier", **change}
-            app.edit_route({"op": "replace", "path": "/spec/rules/0/filters/0", "value": value})
+        while not ended.wait(0.25):  # istiod hands nothing on before it has been left in peace for a tenth of a second
+            edit()
 
+    door.trap = Trap("record shifting", HELD, edit)
+    door.release.set()  # as soon as the edit is done
     with app.traffic() as seen:
         rival = threading.Thread(target=disturb)
         rival.start()
@@ -61,18 +64,11 @@ def test_case_26_conflicts_are_looked_at_again_and_end_nothing(app: App, figure:
         finally:
             ended.set()
             rival.join()
-        plain = {
-            "type": "RequestHeaderModifier",
-            "requestHeaderModifier": {"set": [{"name": "x-team", "value": "blue"}]},
-        }
-        app.edit_route({"op": "replace", "path": "/spec/rules/0/filters/0", "value": plain})
+        app.edit_route({"op": "replace", "path": "/spec/rules/0/filters/0", "value": FOREIGN_FILTER})
     assert good.code == 0, good
     assert seen.steps(2) == [50, 100]
-    refused = [
-        e
-        for e in app.cluster.audit(agent="docc/", namespace=app.namespace)
-        if e["responseStatus"]["code"] in (409, 422)
-    ]
+    refused = [e for e in app.audited() if e["responseStatus"]["code"] in (409, 422)]
+    assert door.sprung.is_set() and refused
     figure(f"{len(refused)} of docc's writes met a conflict")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, PREFLIGHT, Permissio
 from tests.cluster.acceptance.app import App, Ended
 from tests.cluster.conftest import Figure
 from tests.cluster.rig import layout
+from tests.cluster.rig.cluster import Cluster
 
 Object = dict[str, Any]
 WHERE = {
@@ -26,13 +29,11 @@ REQUESTS_MAX = 30
 
 
 @pytest.fixture
-def seeing(app: App) -> App:
+def seeing(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[App]:
     """Its login may also look at what others have around it."""
-    rules = role("docc", app.namespace, (*DRIVE, *EXPLAIN, *PREFLIGHT))["rules"]
-    app.kubeconfig = app.cluster.service_account(
-        app.namespace, f"docc-{app.name}-sees", rules, role("docc", None, DISCOVER)["rules"]
-    )
-    return app
+    made = App(cluster, namespace, tmp_path, rights=(*DRIVE, *EXPLAIN, *PREFLIGHT))
+    yield made
+    made.close()
 
 
 def make(app: App, kind: str, name: str, spec: Object) -> None:
@@ -161,7 +162,5 @@ def test_a_canary_of_five_steps_with_all_of_it_stays_within_its_requests(seeing:
 
 def requests(app: App) -> list[str]:
     """docc's, each once, renewals of the Lease apart."""
-    entries = app.cluster.audit(agent="docc/")
-    mine = {e["auditID"]: e for e in entries if e["user"].get("username", "").endswith(f":docc-{app.name}-sees")}
-    cells = [f"{e['verb']} {e.get('objectRef', {}).get('resource', e['requestURI'])}" for e in mine.values()]
+    cells = [f"{e['verb']} {e.get('objectRef', {}).get('resource', e['requestURI'])}" for e in app.audited()]
     return [cell for cell in cells if cell != "patch leases"]

@@ -1,4 +1,4 @@
-"""Acceptance: istiod and Prometheus go away in the midst of a canary and come again. Users notice nothing:
+"""Acceptance: the API server, istiod and Prometheus go away in the midst of a canary and come again. Users notice nothing:
 what nobody can see or say meanwhile, nobody decides. On a cluster of its own, since all of it is disturbed.
 """
 
@@ -18,6 +18,10 @@ from tests.cluster.conftest import Figure
 from tests.cluster.rig import layout
 from tests.cluster.rig.cluster import Cluster
 
+API_AWAY_SECONDS = 5.0
+"""Then it begins; it needs some more until it answers, and until it knows who may what."""
+GOES_ON_SECONDS_MAX = 20.0
+"""From its first answer: the patience between two attempts, one that is refused with 403, a step, two scrapes."""
 ISTIOD_AWAY_SECONDS = 45.0
 """Longer than the drain and the end of the former pods together."""
 PROMETHEUS_AWAY_SECONDS = 30.0
@@ -26,6 +30,34 @@ PROMETHEUS_AWAY_SECONDS = 30.0
 @pytest.fixture(scope="module")
 def cluster(own_cluster: Cluster) -> Cluster:
     return own_cluster
+
+
+@pytest.mark.parametrize(("image", "code", "steps"), [("demo:v2", 0, [50, 100]), ("demo:v2-err30", 10, [50, 0])])
+def test_a_canary_goes_on_or_back_as_soon_as_the_api_server_is_there_again(
+    app: App, figure: Figure, image: str, code: int, steps: list[int]
+) -> None:
+    """Nobody can move traffic meanwhile. The bad version is judged all the same, and its end waits to be written; and then for
+    istiod, whose own watches come back within a minute: its pods stay as long."""
+    app.strategy["canary"] = {"increment": 50, "interval": 4}
+    app.serves()
+    with users(app) as seen:
+        driver = app.start(image)
+        app.until_weight(2, 50)
+        app.until(lambda: len(app.cluster.fetch(app.host, 5)) > 1)
+        began = time.time()
+        app.cluster.restart("kube-apiserver", API_AWAY_SECONDS)
+        back = time.time()
+        ended = app.ended(driver)
+    assert ended.code == code, ended
+    assert seen.steps(2) == steps, ended
+    moved = next(sight.at for sight in seen.sights if sight.at > began and sight.weights["shop-v2"] == steps[-1])
+    assert moved - back < GOES_ON_SECONDS_MAX, ended
+    other = {100: "v1", 0: "v2"}[steps[-1]]
+    last = max(row["sent"] for row in seen.rows if row["version"] == other)
+    figure(
+        f"{image}, API away {back - began:.1f} s: {steps[-1]} % {moved - back:+.1f} s after its first answer, the last request "
+        f"of {other} {last - moved:+.1f} s after that; {len(seen.rows)} requests, 0 lost"
+    )
 
 
 @pytest.mark.parametrize(("image", "code", "serves"), [("demo:v2", 0, "v2"), ("demo:v2-err30", 10, "v1")])
