@@ -27,6 +27,15 @@ EXITS: dict[str, tuple[ExitCode, ...]] = {
     "status": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, ExitCode.IN_PROGRESS),
     "rollback": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, *_DRIVEN),
     "abort": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, *_DRIVEN),
+    "promote": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, *_DRIVEN),
+    "pause": (
+        *_CLUSTER,
+        ExitCode.NOT_FOUND,
+        ExitCode.LOCKED,
+        ExitCode.FAILED_NOT_CLEAN,
+        ExitCode.INTERRUPTED,
+        ExitCode.TERMINATED,
+    ),
     "resume": (*_CLUSTER, ExitCode.NOT_FOUND, ExitCode.LOCKED, *_DRIVEN),
     "wait": (
         *_CLUSTER,

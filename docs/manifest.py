@@ -69,6 +69,26 @@ RULES: tuple[tuple[str, dict[str, Any]], ...] = (
         {"deployment_strategy.failure_conditions": [{"name": "Up", "expression": "up{deployment='$canry'} < 1"}]},
     ),
     ("Names, images and the like hold no control characters.", {"maintainer": "a\r\nb"}),
+    (
+        "Who is on trial is said for a trial.",
+        {"deployment_strategy.ab_testing.headers": [{"name": "x-beta", "value": "yes"}]},
+    ),
+    (
+        "Regular expressions are RE2's.",
+        {
+            "deployment_strategy.ab_testing.enable_headers": True,
+            "deployment_strategy.ab_testing.headers": [{"name": "x-beta", "value": "(?=a)", "type": "regex"}],
+        },
+    ),
+    (
+        "Gateway API allows 64 matches in a rule: paths times headers and cookies.",
+        {
+            "application.paths": [f"/{at}" for at in range(13)],
+            "deployment_strategy.ab_testing.enable_headers": True,
+            "deployment_strategy.ab_testing.headers": [{"name": f"x-{at}", "value": "1"} for at in range(5)],
+        },
+    ),
+    ("Nobody stays on a version where nobody gets both.", {"deployment_strategy.sticky": True}),
 )
 
 

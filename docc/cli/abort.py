@@ -70,6 +70,8 @@ def _left_alone(ports: Ports, app: str, seen: Seen) -> Outcome | None:
 
     if seen.record is None or not seen.record.phase.undecided:
         return Outcome("unchanged", ExitCode.DONE, "no rollout is under way")
+    if seen.record.left:
+        return Outcome("unchanged", ExitCode.DONE, "its driver has left it waiting, as it was told to")
     try:
         driver = watcher_of(ports, app)
     except Stopped as stopped:

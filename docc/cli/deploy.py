@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from docc.cli import options, wiring
-from docc.cli.render import refuse_trial
 
 if TYPE_CHECKING:
     from docc.core.plan import Plan
@@ -25,6 +24,13 @@ ErrorUnchanged = Annotated[bool, typer.Option("--error-unchanged", help="End wit
 ForceNew = Annotated[
     bool,
     typer.Option("--force-new", help="A new revision, with all its steps, also of a manifest that serves already."),
+]
+Preview = Annotated[
+    bool,
+    typer.Option(
+        "--preview",
+        help="The new version comes up at 0 %, for requests with the header x-docc-preview, and waits for docc promote.",
+    ),
 ]
 DryRun = Annotated[
     str,
@@ -43,6 +49,8 @@ def deploy(
     dry_run: DryRun = "",
     error_unchanged: ErrorUnchanged = False,
     force_new: ForceNew = False,
+    preview: Preview = False,
+    wait: options.Wait = None,
     timeout: options.Timeout = None,
     baseline: Baseline = "wait",
     lock_wait: options.LockWait = None,
@@ -73,9 +81,8 @@ def deploy(
     options.one_of(baseline, ("wait", "ignore"))
     began = time.monotonic()
     options.one_of(dry_run, ("", "client", "server"), "--dry-run=")
-    limit, wait = options.seconds(timeout), options.seconds(lock_wait) or 0.0
-    found = wiring.read_manifest(manifest, image)
-    refuse_trial(found)
+    until, limit, patience = options.until(wait), options.seconds(timeout), options.seconds(lock_wait) or 0.0
+    found = wiring.read_manifest(manifest, image, preview=preview)
     app = found.application.name
     console = Console()
     place = wiring.place(kubeconfig, context, namespace, found.application.namespace, wide=True)
@@ -93,16 +100,18 @@ def deploy(
         return planned(found, place.target.namespace, now, gateway, number)
 
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
-    again = typed_again(manifest, image or [], flags, force_new=force_new)
-    chosen = Choices(yes, baseline == "ignore", dry_run, limit, wait, take_over, force_conflicts, began)
+    again = typed_again(manifest, image or [], flags, force_new=force_new, preview=preview)
+    chosen = Choices(yes, baseline == "ignore", dry_run, limit, patience, take_over, force_conflicts, began, until)
     outcome = drive(checks, plan_from(seen), metrics, telling, chosen, lambda now: plan_from(now)[0])
     if error_unchanged and outcome.result == "unchanged":
         outcome = replace(outcome, exit_code=ExitCode.UNCHANGED)
     conclude(console, place, app, outcome, telling, source=again, output=output)
 
 
-def typed_again(manifest: str, images: Sequence[str], flags: Mapping[str, str | None], *, force_new: bool) -> str:
-    """What to type behind `docc deploy` to do the same once more. A URL with a password in it is left to the reader."""
+def typed_again(manifest: str, images: Sequence[str], flags: Mapping[str, str | None], **switches: bool) -> str:
+    """What to type behind `docc deploy` to do the same once more. switches: options without a value. A URL with a
+    password in it is left to the reader."""
     words = [manifest, *(word for image in images for word in ("--image", image))]
     words += [word for flag, value in flags.items() if value and "@" not in value for word in (flag, value)]
-    return shlex.join([*words, *(["--force-new"] if force_new else [])])
+    words += [f"--{name.replace('_', '-')}" for name, given in switches.items() if given]
+    return shlex.join(words)

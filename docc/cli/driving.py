@@ -1,11 +1,11 @@
-"""What deploy and resume do alike once they have a manifest and its plan: preflight, the plan on the screen, the question, the
-Lease, the driver."""
+"""What deploy, resume and promote do alike once they have a manifest and its plan: preflight, the plan on the screen, the
+question, the Lease, the driver."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from docc.adapters.signals import Signals
     from docc.cli.preflight import Preflight
     from docc.cli.telling import Telling
+    from docc.cli.wiring import Place
+    from docc.core.permissions import Permission
     from docc.core.plan import Plan
+    from docc.core.view import Until
     from docc.engine.sampling import Sampling
     from docc.model.moves import Outcome
     from docc.model.world import Seen
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What the command line says of the drive. ignore: --baseline=ignore. dry_run: "", client or server. timeout, lock_wait:
-    seconds. began: the command, by time.monotonic. forced: --force-conflicts."""
+    seconds. began: the command, by time.monotonic. forced: --force-conflicts. until: what it stays for."""
 
     yes: bool
     ignore: bool = False
@@ -38,6 +41,28 @@ class Choices:
     take_over: bool = False
     forced: bool = False
     began: float = 0.0
+    until: Until = "done"
+
+
+def go_on(
+    place: Place,
+    telling: Telling,
+    app: str,
+    seen: Seen,
+    chosen: Choices,
+    lacking: Sequence[Permission],
+    url: str | None,
+) -> Outcome:
+    """The unfinished rollout from the cluster's records alone. lacking: rights that it can do without. url: --prometheus-url.
+    Raises as drive() does, and NotFoundError where there is none."""
+    from docc.adapters import prometheus
+    from docc.cli.planning import recorded, unfinished
+    from docc.cli.preflight import Preflight
+
+    where = place.target.namespace
+    manifest, plan, sampling = recorded(app, where, seen, unfinished(app, where, seen))
+    metrics = prometheus.choose(url, manifest.strategy.prometheus, place.cluster.connection)
+    return drive(Preflight(place, manifest, seen, tuple(lacking)), (plan, sampling), metrics, telling, chosen)
 
 
 def drive(
@@ -76,7 +101,8 @@ def drive(
             lease = Lease(ports, plan.app, me, plan.namespace)
             spent = time.monotonic() - chosen.began
             driver = Driver(
-                ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan, spent=spent
+                ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan, spent=spent,
+                until=chosen.until,
             )  # fmt: skip
             return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
 

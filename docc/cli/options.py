@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from docc.core.view import Until
 
 T = TypeVar("T")
 Manifest = Annotated[str, typer.Argument(metavar="MANIFEST", help='The manifest, or "-" for standard input.')]
@@ -33,6 +36,15 @@ Reason = Annotated[str, typer.Option("--reason", help="Kept in the record and th
 Timeout = Annotated[str | None, typer.Option("--timeout", help='For all of it, e.g. "30m"; then traffic goes back.')]
 Patience = Annotated[
     str | None, typer.Option("--timeout", help='How long to wait, e.g. "30m"; else as long as it takes.')
+]
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        "--wait",
+        metavar="ready|paused|done",
+        help="What to stay for: the new version's first requests, the pause for docc promote, or the end (default at a "
+        "terminal; elsewhere the pause).",
+    ),
 ]
 LockWait = Annotated[
     str | None,
@@ -188,3 +200,11 @@ def one_of(value: str, allowed: tuple[str, ...], option: str = "-o ") -> str:
             state="nothing was touched",
         )
     return value
+
+
+def until(wait: str | None) -> Until:
+    """What a command that drives stays for. Raises UsageError."""
+    if wait is None:
+        return "done" if can_ask() else "paused"
+    one_of(wait, ("ready", "paused", "done"), "--wait=")
+    return "ready" if wait == "ready" else "paused" if wait == "paused" else "done"

@@ -30,6 +30,7 @@ def planned(
         for condition in strategy.failure_conditions
     )
     reach = max((longest_range(condition, window) for _, condition in conditions), default=0.0)
+    pause = strategy.ab_testing.pause_timeout if strategy.ab_testing else None
     candidate = candidate_number(seen, manifest.spec_hash) if number is None else number
     plan = Plan(
         app=application.name,
@@ -39,11 +40,14 @@ def planned(
         scale=application.scale,
         steps=compile_steps(strategy, longest_range=reach),
         rendered=render(manifest, namespace, candidate, gateway),
-        limits=Limits(strategy.progress_deadline, strategy.no_data_limit, reach, strategy.drain, strategy.keep_warm),
+        limits=Limits(
+            strategy.progress_deadline, strategy.no_data_limit, reach, strategy.drain, strategy.keep_warm, pause
+        ),
         judged=bool(conditions),
         port=application.http_port or 0,
         manifest=kept(manifest, gateway),
         home=home_in(manifest) if application.route else None,
+        sticky=strategy.sticky,
     )
     return plan, Sampling(conditions, strategy.poll, window)
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from docc.cli import options, wiring
-from docc.model.errors import UsageError
-
-if TYPE_CHECKING:
-    from docc.model.manifest import Manifest
 
 Output = Annotated[str, typer.Option("--output", "-o", help="json is all there is.")]
 
@@ -35,7 +31,6 @@ def render(
 
     options.one_of(output, ("json",))
     found = wiring.read_manifest(manifest, image)
-    refuse_trial(found)
     application = found.application
     where = choose_namespace(namespace, application.namespace, None)
     gateway = None if application.route else application.gateway or GatewayName("gateway")
@@ -43,13 +38,3 @@ def render(
     items = [rendered.deployment, rendered.service, rendered.front, rendered.route]
     listing = {"apiVersion": "v1", "kind": "List", "items": [item for item in items if item is not None]}
     Console().out(json.dumps(listing, indent=2))
-
-
-def refuse_trial(manifest: Manifest) -> None:
-    """ab_testing validates already; carrying it out comes with its own release."""
-    if manifest.strategy.ab_testing is not None:
-        raise UsageError(
-            "this release of docc does not carry out ab_testing yet",
-            state="nothing was touched",
-            fix="remove ab_testing from the manifest; canary and failure_conditions work",
-        )

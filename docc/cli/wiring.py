@@ -41,7 +41,7 @@ class Place:
         return f"→ {app}  ctx {self.target.context}  ns {self.target.namespace}"
 
 
-def read_manifest(path: str, images: list[str] | None) -> Manifest:
+def read_manifest(path: str, images: list[str] | None, *, preview: bool = False) -> Manifest:
     """From a file, or standard input for "-". Raises ManifestError, UsageError."""
     from docc.spec.build import read
 
@@ -51,7 +51,7 @@ def read_manifest(path: str, images: list[str] | None) -> Manifest:
         raise UsageError(
             f"{path} cannot be read", why=error.strerror or str(error), state="nothing was touched"
         ) from error
-    found = read(raw, "stdin" if path == "-" else path, tuple(images or ()))
+    found = read(raw, "stdin" if path == "-" else path, tuple(images or ()), preview=preview)
     _hide_secrets(found)
     return found
 

@@ -70,7 +70,7 @@ def recorded_again(view: View) -> Move | None:
 def stopped_by_hand(view: View) -> str:
     """Who took all of the candidate's traffic and gave it to stable, in words; "" if nobody did. Not if docc is to win."""
     record = view.record
-    if view.forced or record.stable is None or record.weight == 0 or view.seen.routed.header_rules:
+    if view.forced or record.stable is None or record.weight == 0 or view.seen.routed.above:
         return ""
     if not view.edits or shares(view.seen.routed.weights) != {record.stable: 100} or not view.seen.routed.agrees:
         return ""
@@ -152,7 +152,7 @@ def _written_again(view: View) -> Move | None:
     epoch = record.epoch + (record.by != view.me)
     again = replace(record, phase=following(record.phase, Signal.TAKE_OVER), since=since, epoch=epoch)
     weights = {**dict.fromkeys(view.seen.routed.weights, 0), **record.serving}
-    return write(view, again, weights, (PutBack(view.edits, "its weights"),), header=view.header)
+    return write(view, again, weights, (PutBack(view.edits, "its weights"),), above=view.above)
 
 
 def _hold(view: View) -> Move:

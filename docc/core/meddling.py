@@ -21,17 +21,17 @@ from docc.model.world import Routed, Seen
 MANAGER = "docc"
 
 
-def edits(app: str, seen: Seen, record: Record, *, header: bool | None = None) -> tuple[Edit, ...]:
-    """header: whether docc's header rule should be there; None: that is not known."""
-    return (*of_route(app, seen.routed, record, header), *of_front(app, seen, record))
+def edits(app: str, seen: Seen, record: Record, *, above: bool | None = None) -> tuple[Edit, ...]:
+    """above: whether docc's rules above the weighted one should be there; None: that is not known."""
+    return (*of_route(app, seen.routed, record, above), *of_front(app, seen, record))
 
 
-def of_route(app: str, routed: Routed, record: Record, header: bool | None = None) -> tuple[Edit, ...]:
+def of_route(app: str, routed: Routed, record: Record, above: bool | None = None) -> tuple[Edit, ...]:
     """Of the carrier, which is the front Service itself where there is no route."""
     where = f"{routed.kind} {routed.name or app}"
     if not routed.exists:
         return (Edit(where, "", "there", "gone"),)
-    found = tuple(_of_route(app, routed, record, header) if routed.kind == "HTTPRoute" else _of_service(routed, record))
+    found = tuple(_of_route(app, routed, record, above) if routed.kind == "HTTPRoute" else _of_service(routed, record))
     if not found:
         return ()
     manager, at = manager_of(routed.body, ("spec", "rules" if routed.kind == "HTTPRoute" else "selector"))
@@ -78,7 +78,7 @@ def manager_of(body: Object, path: tuple[str, ...]) -> tuple[str, float | None]:
         return manager, None
 
 
-def _of_route(app: str, routed: Routed, record: Record, header: bool | None) -> Iterator[tuple[str, str, str]]:
+def _of_route(app: str, routed: Routed, record: Record, above: bool | None) -> Iterator[tuple[str, str, str]]:
     rules, wanted = rules_of(routed.body), record.serving
     own = own_rules(app, rules, routed.rule)
     named = {revision for rule in rules for revision in revisions_of(app, rule)}
@@ -89,9 +89,9 @@ def _of_route(app: str, routed: Routed, record: Record, header: bool | None) -> 
         weights = revisions_of(app, rules[at])
         if wanted and shares(weights) != wanted:  # a record that has just begun anew tells of none
             yield f"weights of rules[{at}]", _told(app, wanted), _told(app, weights)
-    if header is not None and header != routed.header_rules:
+    if above is not None and above != routed.above:
         words = ("none", "there")
-        yield "header rule", words[header], words[routed.header_rules]
+        yield "header rule", words[above], words[routed.above]
 
 
 def _of_service(routed: Routed, record: Record) -> Iterator[tuple[str, str, str]]:

@@ -93,6 +93,8 @@ DELETE = (
 NEEDED: Mapping[str, tuple[Permission, ...]] = {
     "deploy": DRIVE,
     "resume": DRIVE,
+    "promote": DRIVE,
+    "pause": TURN_BACK,
     "rollback": TURN_BACK,
     "rollback to a cold revision": REVIVE,
     "abort": TURN_BACK,

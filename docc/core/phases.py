@@ -36,7 +36,7 @@ TRANSITIONS: dict[tuple[Phase | None, Signal], Phase] = {
     **{(phase, Signal.TAKE_OVER): phase for phase in Phase},
     **{(phase, Signal.STEP): Phase.SHIFTING for phase in _RUNNING},
     **{(phase, Signal.FULL): Phase.BAKING for phase in _RUNNING},
-    **{(phase, Signal.ASK): Phase.AWAITING for phase in (Phase.PREPARING, Phase.SHIFTING)},
+    **{(phase, Signal.ASK): Phase.AWAITING for phase in (Phase.PREPARING, Phase.SHIFTING, Phase.AWAITING)},
     **{(phase, Signal.PROMOTE): Phase.PROMOTING for phase in _RUNNING},
     (Phase.PROMOTING, Signal.SETTLE): Phase.SUCCEEDED,
     (Phase.REVERTING, Signal.SETTLE): Phase.REVERTED,

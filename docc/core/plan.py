@@ -29,6 +29,7 @@ class Limits:
     baseline: float
     drain: float
     keep_warm: float
+    pause: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,11 @@ class Plan:
     verb: str = "deploy"
     reason: str = ""
     home: Home | None = None
+    sticky: bool = False
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "digest", digest(self.steps))
+        object.__setattr__(self, "digest", digest(self.steps, sticky=self.sticky))
 
     @property
     def routed(self) -> bool:

@@ -67,7 +67,7 @@ def park(view: View, signal: str) -> Move:
     if view.weight > 0 and not view.can_return:
         why = f"stopped by {signal}, and stable has no ready endpoint to return to"
         return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
-    return park_move(view, signal)
+    return park_move(view, f"parked by {signal}")
 
 
 def give_up(view: View, verb: str, reason: str) -> Move:
@@ -135,22 +135,23 @@ def _claim(view: View, record: Record) -> Move:
     if plan is None and record.phase.undecided:  # who only tidies up does not decide about it, even if nobody drives it
         return Move(outcome=Outcome("returned", ExitCode.DONE, "a rollout is under way"))
     phase = following(record.phase, Signal.TAKE_OVER)
-    claimed = replace(record, phase=phase, epoch=record.epoch + 1, by=view.me)
+    claimed = replace(record, phase=phase, epoch=record.epoch + 1, by=view.me, left=False)
     if record.phase.running:  # nobody has watched or waited meanwhile: the step's hold and its deadlines begin anew
         claimed = replace(claimed, since=view.now)
+    weights: dict[int, int] | None = None
     if plan and record.phase.undecided and plan.candidate == record.candidate and record.plan != plan.digest:
-        reached = (
-            resume_after(plan.steps, record.weight) if record.step >= 0 else -1
-        )  # an approval is not to be skipped
+        on_trial, reached = view.seen.routed.above, -1
+        if record.step >= 0:  # an approval is not to be skipped
+            reached = resume_after(plan.steps, record.weight, on_trial=on_trial)
         claimed = replace(claimed, plan=plan.digest, step=reached)
-    if (
-        plan and plan.candidate == record.candidate and record.phase is Phase.PREPARING
-    ):  # what fails now is not its doing
-        claimed = replace(claimed, excused=tuple(dict.fromkeys((*record.excused, *plan.excused))))
+        weights = None if view.edits else {**view.seen.routed.weights}
+    if plan and plan.candidate == record.candidate and record.phase is Phase.PREPARING:
+        excused = dict.fromkeys((*record.excused, *plan.excused))  # what fails now is not its doing
+        claimed = replace(claimed, excused=tuple(excused))
     if plan:
         claimed = replace(claimed, drain=plan.limits.drain, keep_warm=plan.limits.keep_warm)
     facts = (Began(record.candidate or record.stable or 0, record.stable, "resume"),)
-    return write(view, claimed, None, facts)
+    return write(view, claimed, weights, facts, above=view.above_after(claimed.step, claimed))
 
 
 def _promoting(view: View, record: Record) -> Move:
@@ -265,5 +266,6 @@ def _end(view: View, record: Record) -> Outcome | None:
         return Outcome("returned" if mine else "unchanged", ExitCode.DONE, "")
     if mine and record.candidate == plan.candidate:
         unusable = record.request == "baseline"
-        return Outcome("reverted", ExitCode.UNUSABLE if unusable else ExitCode.FAILED_SAFE, record.reason)
+        result = "parked" if record.phase is Phase.PARKED else "reverted"
+        return Outcome(result, ExitCode.UNUSABLE if unusable else ExitCode.FAILED_SAFE, record.reason)
     return None

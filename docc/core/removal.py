@@ -42,7 +42,7 @@ def _deleted(kind: str, body: Object | None) -> Delete | None:
 
 def _left(app: str, routed: Routed) -> Patch | None:
     """Somebody else's route without this application; its generation says that the rule is still where it was."""
-    spec = traffic(app, routed, {}, port=0, header=None, candidate=None)
+    spec = traffic(app, routed, {}, port=0, candidate=None)
     forget = _unrecorded(routed.record_text, routed.annotation)
     if not spec and not forget:
         return None

@@ -15,14 +15,15 @@ from docc.core.phases import Signal, following
 from docc.core.plan import Plan
 from docc.core.pods import bring_up, front_first, front_follows
 from docc.core.route import commit
-from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, header_at, next_weight
+from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, next_weight
+from docc.core.trial import in_words
 from docc.core.verdict import measured
 from docc.core.view import View, pods_needed
-from docc.core.writes import fail_move, write
+from docc.core.writes import fail_move, park_move, write
 from docc.model.errors import ExitCode
-from docc.model.facts import ApprovalAwaited, Began, Created, Fact, HeadersRouted, Promoted, Weighted
+from docc.model.facts import ApprovalAwaited, Began, Created, Fact, HeadersRouted, Left, Promoted, Weighted
 from docc.model.moves import Create, Move, Outcome, Ref
-from docc.model.record import ANNOTATION, Phase, Record
+from docc.model.record import ANNOTATION, FULL, Phase, Record
 from docc.model.world import Revision
 
 KNOWN_SECONDS = 2.0
@@ -134,6 +135,8 @@ def step(view: View, plan: Plan) -> Move:
     record = view.record
     if record.phase is Phase.PREPARING and (move := _get_ready(view, plan)) is not None:
         return move
+    if record.paused:
+        return Move(waiting=f"paused at {view.weight} % by {record.asker}; docc resume {view.app} goes on")
     if view.on_hold:
         return Move(waiting=f"held at {view.weight} % from the terminal; Ctrl-C asks again")
     if not view.can_return:
@@ -150,7 +153,7 @@ def _evidence(view: View) -> str:
         return view.broken
     if stopped := dispute.stopped_by_hand(view):
         return stopped
-    if view.weight == 0 and not view.seen.routed.header_rules:
+    if view.weight == 0 and not view.seen.routed.above:
         if candidate.trouble is not None and candidate.trouble.fatal:
             return candidate.trouble.why
         return ""
@@ -229,13 +232,41 @@ def _straight(view: View, plan: Plan) -> Move:
 
 def _walk(view: View, plan: Plan) -> Move:
     """The step behind the record's: a hold is waited out, anything else is entered."""
+    if view.until == "ready" and view.record.phase is not Phase.PREPARING:
+        return _leave(view, "ready", f"v{plan.candidate} is up")
+    if view.record.request == FULL and view.record.weight < 100:
+        last = max(at for at, step in enumerate(plan.steps) if isinstance(step, SetWeight))
+        return _set_weight(
+            view, plan, 100, last, max([view.record.since, view.freed, *(asked.at for asked in view.record.asked)])
+        )
     at = view.record.step + 1
     upcoming = plan.steps[at] if at < len(plan.steps) else None
     if isinstance(upcoming, Hold | Bake):
         return _hold(view, plan, upcoming, at)
-    if view.record.unapproved:
-        return Move(waiting=f"approval: docc promote {view.app}")
+    # A strategy that has changed since may not ask for it any more, or ask once more.
+    if view.record.unapproved and at > 0 and isinstance(plan.steps[at - 1], AwaitApproval):
+        return _unapproved(view, plan)
     return _enter(view, plan, at, max(view.record.since, view.freed))
+
+
+def _unapproved(view: View, plan: Plan) -> Move:
+    """It is people's to say when it goes on; the conditions are judged all the while."""
+    if view.until == "paused":
+        return _leave(view, "paused", f"v{plan.candidate} waits for docc promote {view.app}")
+    waiting = f"approval: docc promote {view.app}"
+    if plan.limits.pause is None:
+        return Move(waiting=waiting)
+    limit = view.record.since + plan.limits.pause
+    if view.now >= limit:
+        return park_move(view, f"parked: nobody approved it in {plan.limits.pause:.0f} s (pause_timeout)")
+    return Move(wake_at=limit, waiting=waiting)
+
+
+def _leave(view: View, result: str, why: str) -> Move:
+    """The record says first that this was meant: what nobody watches any more is otherwise taken for a driver's death."""
+    if not view.record.left:
+        return write(view, replace(view.record, left=True), None, (Left(view.record.candidate or 0),))
+    return Move(outcome=Outcome(result, ExitCode.DONE, why))
 
 
 def _hold(view: View, plan: Plan, hold: Hold | Bake, at: int) -> Move:
@@ -262,11 +293,11 @@ def _enter(view: View, plan: Plan, at: int, since: float) -> Move:
     match upcoming:
         case SetWeight(weight):
             return _set_weight(view, plan, weight, at, since)
-        case MatchHeaders(name=name):
+        case MatchHeaders(trial):
             phase = following(record.phase, Signal.STEP)
             changed = record.becoming(phase, view.now, step=at, exposed=record.exposed or view.now)
-            weights = {**view.seen.routed.weights}
-            return write(view, changed, weights, (HeadersRouted(plan.candidate, name),), header=upcoming)
+            facts = (HeadersRouted(plan.candidate, in_words(trial)),)
+            return write(view, changed, {**view.seen.routed.weights}, facts, above=view.above_after(at, changed))
         case AwaitApproval():
             asked = record.becoming(following(record.phase, Signal.ASK), view.now, step=at)
             return write(view, asked, None, (ApprovalAwaited(plan.candidate),))
@@ -292,7 +323,7 @@ def _set_weight(view: View, plan: Plan, weight: int, at: int, since: float) -> M
     )  # fmt: skip
     stable = record.stable or 0
     weights = {**dict.fromkeys(view.seen.routed.weights, 0), stable: 100 - weight, plan.candidate: weight}
-    return write(view, changed, weights, (_weighted(plan, record, weight),), header=header_at(plan.steps, at, weight))
+    return write(view, changed, weights, (_weighted(plan, record, weight),), above=view.above_after(at, changed))
 
 
 def _held_up(view: View, plan: Plan, since: float, text: str) -> Move:

@@ -12,11 +12,11 @@ Foreign rules, filters, matches and backends stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from docc.core.names import deployment_name, parse_revision, selector
-from docc.core.steps import DEFAULT_HEADER, MatchHeaders
+from docc.core.trial import NOTHING, Above, is_marked, rules_above, with_cookie
 from docc.model.moves import Object, Operation, Patch, Ref
 from docc.model.record import Record
 from docc.model.world import Routed
@@ -75,22 +75,23 @@ def traffic(
     weights: Mapping[int, int],
     *,
     port: int,
-    header: MatchHeaders | None,
     candidate: int | None,
+    above: Above = NOTHING,
 ) -> tuple[Operation, ...]:
-    """The operations on spec that put `weights` (percent by revision, 0 for warm ones) in force; () if they are already.
-
-    header: the requests with it go to `candidate` by rules of their own; None removes such rules.
-    """
+    """The operations on spec that put `weights` (percent by revision, 0 for warm ones) in force, with `above` above them; ()
+    if they are already."""
     if routed.kind == "Service":
         selected = next((revision for revision, weight in weights.items() if weight == 100), None)
         return () if selected is None else select(app, routed.body, selected)
     rules = rules_of(routed.body)
     if routed.rule is not None:
         return _of_one_rule(app, rules, weights, port=port, rule=routed.rule)
-    edited = edit_rules(app, rules, weights, port=port)
-    if header is not None and candidate is not None:
-        edited = [*_header_rules(app, edited, header, candidate, port), *edited]
+    edited = edit_rules(app, rules, weights, port=port, pinned=above.pinned)
+    if above:
+        own = [edited[at] for at in own_rules(app, edited)]
+        named = {*above.pinned, *([candidate] if candidate is not None else [])}
+        backends = {revision: _backend(app, revision, port) for revision in named}
+        edited = [*rules_above(app, own, above, candidate, backends), *edited]
     return () if edited == rules else ({"op": "add", "path": "/spec/rules", "value": edited},)
 
 
@@ -100,7 +101,7 @@ def _of_one_rule(
     """The backendRefs of a rule in somebody else's route, and nothing else of it. Its place holds by metadata.generation."""
     operations: list[Operation] = []
     for at in own_rules(app, rules, rule):
-        backends = _weighted(app, rules[at], weights, port)["backendRefs"]
+        backends = _weighted(app, rules[at], weights, port, ())["backendRefs"]
         if backends != (rules[at].get("backendRefs") or []):
             operations.append({"op": "add", "path": f"/spec/rules/{at}/backendRefs", "value": backends})
     return tuple(operations)
@@ -114,13 +115,16 @@ def select(app: str, service: Object, revision: int) -> tuple[Operation, ...]:
     return ({"op": "add", "path": "/spec/selector", "value": wanted},)
 
 
-def edit_rules(app: str, rules: list[Object], weights: Mapping[int, int], *, port: int) -> list[Object]:
-    """The rules of docc's route with `weights` in each of its own, and without its header rules."""
+def edit_rules(
+    app: str, rules: list[Object], weights: Mapping[int, int], *, port: int, pinned: Sequence[int] = ()
+) -> list[Object]:
+    """The rules of docc's route with `weights` in each of its own, and without those above them. pinned: the revisions that
+    give their users a cookie."""
     own = own_rules(app, rules)
     return [
-        _weighted(app, rule, weights, port) if at in own else rule
+        _weighted(app, rule, weights, port, pinned) if at in own else rule
         for at, rule in enumerate(rules)
-        if not is_header_rule(app, rule)
+        if not is_above(app, rule)
     ]
 
 
@@ -136,7 +140,7 @@ def own_rules(app: str, rules: list[Object], rule: str | None = None) -> tuple[i
     if rule is not None:
         named = [at for at, one in enumerate(rules) if one.get("name") == rule or (rule == "" and len(rules) == 1)]
         return tuple(named)
-    weighted = tuple(at for at, one in enumerate(rules) if revisions_of(app, one) and not is_header_rule(app, one))
+    weighted = tuple(at for at, one in enumerate(rules) if revisions_of(app, one) and not is_above(app, one))
     return weighted or tuple(at for at, one in enumerate(rules) if _waits(one))
 
 
@@ -172,12 +176,9 @@ def _waits(rule: Object) -> bool:
     )
 
 
-def is_header_rule(app: str, rule: Object) -> bool:
-    """A rule that docc put above the weighted one: every match of it asks for docc's header, one revision answers."""
-    backends, matches = rule.get("backendRefs") or [], rule.get("matches") or []
-    if len(backends) != 1 or _revision(app, backends[0]) is None or not matches:
-        return False
-    return all(any(h.get("name") == DEFAULT_HEADER[0] for h in match.get("headers") or []) for match in matches)
+def is_above(app: str, rule: Object) -> bool:
+    """A rule that docc put above the weighted ones: for who is on trial, or stays where they are (core/trial.py)."""
+    return is_marked(rule) and _revision(app, rule["backendRefs"][0]) is not None
 
 
 def weights_of(app: str, rules: list[Object], rule: str | None = None) -> tuple[dict[int, int], bool]:
@@ -186,25 +187,15 @@ def weights_of(app: str, rules: list[Object], rule: str | None = None) -> tuple[
     return (found[0] if found else {}), all(weights == found[0] for weights in found)
 
 
-def _weighted(app: str, rule: Object, weights: Mapping[int, int], port: int) -> Object:
+def _weighted(app: str, rule: Object, weights: Mapping[int, int], port: int, pinned: Sequence[int]) -> Object:
     backends = rule.get("backendRefs") or []
     known = {revision: backend for backend in backends if (revision := _revision(app, backend)) is not None}
     foreign = [backend for backend in backends if _revision(app, backend) is None]
-    ours = [
-        {**known.get(revision, _backend(app, revision, port)), "weight": weight}
-        for revision, weight in sorted(weights.items())
-    ]
+    ours = []
+    for revision, weight in sorted(weights.items()):
+        backend = {**known.get(revision, _backend(app, revision, port)), "weight": weight}
+        ours.append(with_cookie(app, backend, revision if revision in pinned and weight else None))
     return {**rule, "backendRefs": [*ours, *foreign]}
-
-
-def _header_rules(app: str, rules: list[Object], header: MatchHeaders, candidate: int, port: int) -> list[Object]:
-    wanted = {"type": "Exact", "name": header.name, "value": header.value}
-    above = []
-    for rule in (rules[at] for at in own_rules(app, rules)):
-        matches = rule.get("matches") or [{"path": {"type": "PathPrefix", "value": "/"}}]
-        asked = [{**match, "headers": [*(match.get("headers") or []), wanted]} for match in matches]
-        above.append({**rule, "matches": asked, "backendRefs": [{**_backend(app, candidate, port), "weight": 100}]})
-    return above
 
 
 def _backend(app: str, revision: int, port: int) -> dict[str, Any]:

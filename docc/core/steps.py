@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from docc.core.trial import NOTHING, Above, trial_of
 from docc.model.manifest import Strategy
+from docc.model.record import Record
+from docc.model.trial import Trial
 
 BAKE_SECONDS_MIN = 60.0
-DEFAULT_HEADER = ("x-docc-release", "canary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,9 @@ class SetWeight:
 
 @dataclass(frozen=True, slots=True)
 class MatchHeaders:
-    """Requests with this header go to the candidate, whatever its weight."""
+    """Who is on trial goes to the candidate, whatever its weight."""
 
-    name: str
-    value: str
+    trial: Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ Step = SetWeight | MatchHeaders | Hold | AwaitApproval | Bake
 def compile_steps(strategy: Strategy, *, longest_range: float = 0.0) -> tuple[Step, ...]:
     """The steps of a rollout. longest_range: seconds of the longest range in the failure conditions."""
     steps: list[Step] = []
-    if strategy.ab_testing and strategy.ab_testing.enable_headers:
-        steps.append(MatchHeaders(*DEFAULT_HEADER))
+    if trial := trial_of(strategy.ab_testing):
+        steps.append(MatchHeaders(trial))
     if strategy.ab_testing and strategy.ab_testing.pause_before_rollout:
         steps.append(AwaitApproval())
     for weight in weights(strategy):
@@ -78,14 +79,16 @@ def bake_seconds(strategy: Strategy, longest_range: float) -> float:
     return max(interval, longest_range, BAKE_SECONDS_MIN)
 
 
-def digest(steps: tuple[Step, ...]) -> str:
+def digest(steps: tuple[Step, ...], *, sticky: bool = False) -> str:
     """Names the plan that a record's `step` counts in, so that a changed strategy is noticed on resuming."""
-    return hashlib.sha256(repr(steps).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr((steps, sticky)).encode()).hexdigest()[:12]
 
 
-def resume_after(steps: tuple[Step, ...], weight: int) -> int:
+def resume_after(steps: tuple[Step, ...], weight: int, *, on_trial: bool = False) -> int:
     """The index after which a rollout under a changed strategy goes on: the present weight's hold comes next, then the first
-    weight above it."""
+    weight above it. Without any weight it begins with the first step; who is on trial already, stays so meanwhile."""
+    if weight == 0:
+        return next((at for at, step in enumerate(steps) if isinstance(step, MatchHeaders) and on_trial), -1)
     index = -1
     for at, step in enumerate(steps):
         if isinstance(step, SetWeight) and step.weight > weight:
@@ -95,11 +98,16 @@ def resume_after(steps: tuple[Step, ...], weight: int) -> int:
     return index
 
 
-def header_at(steps: tuple[Step, ...], at: int, weight: int) -> MatchHeaders | None:
-    """The header rule stays above the weighted one at every weight below 100. at: index of the last step carried out."""
-    if weight == 100:
-        return None
-    return next((step for step in steps[: at + 1] if isinstance(step, MatchHeaders)), None)
+def above_at(steps: tuple[Step, ...], at: int, record: Record, *, sticky: bool) -> Above:
+    """What stands above the weighted rule after the step with index `at`, with the weights of this record. With all traffic on
+    one revision nothing does: a bake is of everybody's requests. Users of stable stay there only when there are weights."""
+    weight, candidate, stable = record.weight, record.candidate, record.stable
+    if weight == 100 or stable is None or candidate is None or not record.phase.running:
+        return NOTHING
+    trial = next((step.trial for step in steps[: at + 1] if isinstance(step, MatchHeaders)), ())
+    if not sticky or not (trial or weight):
+        return Above(trial)
+    return Above(trial, (candidate, stable) if weight else (candidate,))
 
 
 def next_weight(steps: tuple[Step, ...], after: int) -> int | None:

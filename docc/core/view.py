@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from docc.core.meddling import edits, of_front
 from docc.core.plan import Plan
 from docc.core.route import shares
-from docc.core.steps import MatchHeaders, header_at
+from docc.core.steps import above_at
+from docc.core.trial import NOTHING, Above
 from docc.core.verdict import Check, Verdict
 from docc.model.facts import Edit
 from docc.model.record import Record
@@ -34,6 +36,9 @@ class Dispute:
     put_back: float | None = None
 
 
+Until = Literal["done", "paused", "ready"]
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """me: this driver's unique name. held: it has seen its own name in the record before. plan None: no manifest is at
@@ -43,7 +48,8 @@ class View:
     driver's last write was answered. lost: this driver's own record, as it remembers it, is not what the cluster has.
     forced: docc's weights win over anybody's (--force-conflicts). dispute: what is remembered of others' changes.
     written: the route's generation when this driver had written last, or first looked. unread_at: when its controllers
-    had not read that yet."""
+    had not read that yet. until: what the driver stays for: the end, the approval, or that the candidate has its first
+    requests."""
 
     app: str
     me: str
@@ -62,6 +68,7 @@ class View:
     freed: float = 0.0
     written: int = 0
     unread_at: float = 0.0
+    until: Until = "done"
 
     @property
     def unread(self) -> str:
@@ -76,8 +83,7 @@ class View:
         if self.seen.record is None:
             return ()
         stepped = self.plan is not None and self.plan.digest == self.record.plan and self.record.phase.running
-        header = self.header is not None if stepped else None
-        return edits(self.app, self.seen, self.record, header=header)
+        return edits(self.app, self.seen, self.record, above=bool(self.above) if stepped else None)
 
     @property
     def front_edits(self) -> tuple[Edit, ...]:
@@ -85,9 +91,13 @@ class View:
         return () if self.seen.record is None else of_front(self.app, self.seen, self.record)
 
     @property
-    def header(self) -> MatchHeaders | None:
-        """The header rule that belongs above the weighted one at the record's step."""
-        return header_at(self.plan.steps, self.record.step, self.record.weight) if self.plan else None
+    def above(self) -> Above:
+        """What belongs above the weighted rule at the record's step."""
+        return self.above_after(self.record.step, self.record)
+
+    def above_after(self, step: int, record: Record) -> Above:
+        plan = self.plan
+        return above_at(plan.steps, step, record, sticky=plan.sticky) if plan else NOTHING
 
     @property
     def record(self) -> Record:

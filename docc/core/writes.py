@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from docc.core.phases import Signal, following
 from docc.core.route import commit, traffic
-from docc.core.steps import MatchHeaders
+from docc.core.trial import NOTHING, Above
 from docc.core.view import View
 from docc.model.facts import Fact, Parked, Reverted, StableLost
 from docc.model.moves import Move, Operation
@@ -19,14 +19,15 @@ def write(
     weights: Mapping[int, int] | None,
     facts: tuple[Fact, ...],
     *,
-    header: MatchHeaders | None = None,
+    above: Above = NOTHING,
     extra: tuple[Operation, ...] = (),
 ) -> Move:
-    """The one write. weights None: traffic stays as it is; header None with weights: no header rule (any more)."""
+    """The one write. weights None: traffic stays as it is; with weights: `above` stands above the weighted rule, and
+    nothing else does."""
     spec: tuple[Operation, ...] = ()
     if weights:
         port = view.plan.port if view.plan else _port(view)
-        spec = traffic(view.app, view.seen.routed, weights, port=port, header=header, candidate=record.candidate)
+        spec = traffic(view.app, view.seen.routed, weights, port=port, candidate=record.candidate, above=above)
     return Move(commit(view.app, view.seen.routed, record, *spec, *extra), facts)
 
 
@@ -56,10 +57,11 @@ def return_move(
     return write(view, back, _all_on_stable(view), (Reverted(record.candidate or 0, record.stable, reason, exposed),))
 
 
-def park_move(view: View, signal: str) -> Move:
+def park_move(view: View, reason: str) -> Move:
     record = view.record
-    reason = f"parked by {signal}"
-    parked = record.becoming(following(record.phase, Signal.PARK), view.now, weight=0, step=-1, reason=reason)
+    parked = record.becoming(
+        following(record.phase, Signal.PARK), view.now, weight=0, step=-1, reason=reason, request=""
+    )
     return write(view, parked, _all_on_stable(view), (Parked(record.candidate, record.stable, reason),))
 
 

@@ -14,7 +14,7 @@ from docc.core.history import note
 from docc.core.invariants import check
 from docc.core.observation import see
 from docc.core.plan import Plan
-from docc.core.view import Checks, View
+from docc.core.view import Checks, Until, View
 from docc.engine import evidence
 from docc.engine.endurance import Endurance
 from docc.engine.lease import Lease, LeaseLost, Stopped, shown
@@ -22,7 +22,7 @@ from docc.engine.memory import Memory
 from docc.engine.ports import HOLD, ROLL_BACK, Ports
 from docc.engine.sampling import Sampling
 from docc.model.errors import CredentialsError, DoccError, ExitCode, LoginLost, LookAgain, Unreachable
-from docc.model.facts import CheckSeen, LeftUndone, PutBack, Replanned, Reverted, Scaled, Updated, Waiting
+from docc.model.facts import CheckSeen, LeftUndone, PutBack, Replanned, Requested, Reverted, Scaled, Updated, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch, Ref
 from docc.model.record import Phase
 from docc.model.world import Home, Seen
@@ -55,6 +55,7 @@ class Driver:
     moved: bool = False
     acted: float = 0.0
     spent: float = 0.0
+    until: Until = "done"
     _limit: float = float("inf")
     _checks: Checks = field(default=Checks())
     _held: bool = False
@@ -178,7 +179,7 @@ class Driver:
 
     def _view(self, seen: Seen) -> View:
         now, memory, on_hold = self.ports.clock.now(), self._memory, self.ports.stop.asked() == HOLD
-        waits = on_hold or (seen.record is not None and seen.record.unapproved)
+        waits = on_hold or (seen.record is not None and (seen.record.unapproved or seen.record.paused))
         self._freed = now if waits or self._waits else self._freed
         self._waits = waits
         if self._written[0] != self.acted:
@@ -186,14 +187,16 @@ class Driver:
         view = View(
             self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy,
             on_hold=on_hold, acted=self.acted, lost=memory.lost, forced=self.forced, freed=self._freed,
-            written=self._written[1],
+            written=self._written[1], until=self.until,
         )  # fmt: skip
         if view.unread:
             self._unread_at = now
         return replace(view, dispute=memory.followed(view), unread_at=self._unread_at)
 
     def _tell_others(self, view: View) -> None:
-        """Once for each change of theirs."""
+        """Once for each change of theirs, and for each thing that they ask for."""
+        for asked in self._memory.asked(view.seen.record, self.me):
+            self.ports.sink.emit(view.now, Requested(asked.verb, asked.who, asked.reason))
         if (fact := self._memory.news(view)) is not None:
             self.ports.sink.emit(view.now, fact)
 
@@ -284,9 +287,7 @@ class Driver:
     def _unexposed(self) -> bool:
         """The candidate certainly has no traffic, neither by weight nor by header; in doubt it has."""
         seen = self._seen
-        return seen is not None and (
-            seen.record is None or self._view(seen).weight == 0 and not seen.routed.header_rules
-        )
+        return seen is not None and (seen.record is None or self._view(seen).weight == 0 and not seen.routed.above)
 
     def _give_up(self, error: DoccError) -> Outcome:
         """A failure that cannot be recovered from: before the first write it is the caller's, afterwards it is 11; or 10, if
@@ -317,7 +318,7 @@ class Driver:
         stable = (
             self._stable if self.plan is not None else self._seen and self._seen.record and self._seen.record.stable
         )
-        clean = routed is not None and served == {stable} and not routed.header_rules
+        clean = routed is not None and served == {stable} and not routed.above
         if clean or outcome.result != "superseded":
             return replace(outcome, exit_code=ExitCode.FAILED_SAFE if clean else ExitCode.FAILED_NOT_CLEAN)
         return outcome

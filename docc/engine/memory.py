@@ -13,7 +13,7 @@ from docc.core.route import record_path
 from docc.core.view import Dispute, View
 from docc.model.facts import Edit, Fact, Meddled, TakenBack
 from docc.model.moves import Create, Effect, Outcome, Patch
-from docc.model.record import ANNOTATION, Record, writer_of
+from docc.model.record import ANNOTATION, Asked, Record, writer_of
 from docc.model.world import Routed, Seen
 
 
@@ -27,6 +27,7 @@ class Memory:
     _answered: bool = False  # it has arrived
     _dispute: Dispute | None = None
     _told: tuple[Edit, ...] = field(default=())
+    _asked: tuple[Asked, ...] | None = None  # None: not looked yet
 
     def sent(self, app: str, effect: Effect) -> None:
         """A write is on its way."""
@@ -79,6 +80,13 @@ class Memory:
         told, self._told = self._told, found
         return Meddled(found, dispute.intention(view)) if found else TakenBack(told[0].where)
 
+    def asked(self, record: Record | None, me: str) -> tuple[Asked, ...]:
+        """What has been asked of this driver since it looked last."""
+        if record is None or record.by != me:
+            return ()
+        before, self._asked = self._asked, record.asked
+        return tuple(each for each in record.asked if before is not None and each not in before)
+
     def _own(self, known: Record, me: str, routed: Routed) -> Record:
         """The last that is certain; where an answer is missing, the traffic tells whether the write has arrived."""
         sent = self._sent
@@ -91,7 +99,8 @@ class Memory:
         """`request` is how others speak to the driver; a higher epoch is docc's own doing, too."""
         if self._known is not None and live.epoch > self._known.epoch:
             return True
-        return any(own is not None and replace(live, request=own.request) == own for own in (self._known, self._sent))
+        owns = [own for own in (self._known, self._sent) if own is not None]
+        return any(replace(live, request=own.request, asked=own.asked) == own for own in owns)
 
 
 def _is_over(known: Record, seen: Seen) -> bool:

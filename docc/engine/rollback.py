@@ -55,7 +55,7 @@ def bring_back(ports: Ports, plan: Plan, me: str, timeout: float | None) -> Outc
     """To a cold revision: traffic leaves a rollout that is under way at once, then the revision's pods come up, then it gets
     everything. Raises LockedError if somebody else drives the application."""
     began = ports.clock.now()
-    gone = _write(ports, plan.app, me, lambda view: planner.give_up(view, plan.verb, plan.reason))
+    gone = write_once(ports, plan.app, me, lambda view: planner.give_up(view, plan.verb, plan.reason))
     if gone is not None and (gone.result in ("stopped", "superseded") or gone.exit_code is ExitCode.FAILED_NOT_CLEAN):
         return gone
     wanted = Wanted(plan.app, plan.namespace, plan, timeout, began)
@@ -79,7 +79,7 @@ def _abandoned(ports: Ports, app: str, error: DoccError) -> Outcome:
 def _is_back(seen: Seen) -> bool:
     """All traffic is on the stable revision."""
     served = {number for number, weight in seen.routed.weights.items() if weight}
-    return seen.record is not None and served == {seen.record.stable} and not seen.routed.header_rules
+    return seen.record is not None and served == {seen.record.stable} and not seen.routed.above
 
 
 def finish(ports: Ports, app: str, namespace: str, me: str) -> Outcome:
@@ -115,7 +115,7 @@ def tidy(ports: Ports, app: str, namespace: str, me: str) -> Outcome:
 
 
 def _written(ports: Ports, app: str, namespace: str, me: str, decide: Callable[[View], Move]) -> Outcome:
-    outcome = _write(ports, app, me, decide)
+    outcome = write_once(ports, app, me, decide)
     if outcome is not None:
         return outcome
     try:
@@ -134,7 +134,7 @@ def _written(ports: Ports, app: str, namespace: str, me: str, decide: Callable[[
         )
 
 
-def _write(ports: Ports, app: str, me: str, decide: Callable[[View], Move]) -> Outcome | None:
+def write_once(ports: Ports, app: str, me: str, decide: Callable[[View], Move]) -> Outcome | None:
     """The one write, decided anew after each failure, for half a minute; None when it is done. Raises DoccError only while
     certainly nothing was written."""
     attempt = _Attempt(ports, app, me, decide)

@@ -66,12 +66,30 @@ class Weighted:
 
 @dataclass(frozen=True, slots=True)
 class HeadersRouted:
+    """Who is on trial goes to the candidate. header: who that is, in words."""
+
     candidate: int
     header: str
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalAwaited:
+    candidate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """Somebody asks for something in mid-rollout: promote, full, pause or resume."""
+
+    verb: str
+    who: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The driver leaves the rollout where it is, as it was told to. Nobody watches from here on."""
+
     candidate: int
 
 
@@ -231,6 +249,8 @@ Fact = (
     | Weighted
     | HeadersRouted
     | ApprovalAwaited
+    | Requested
+    | Left
     | CheckSeen
     | Waiting
     | Standing

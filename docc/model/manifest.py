@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from docc.model.trial import HeaderMatch
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -90,8 +92,15 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class ABTesting:
+    """headers, cookies: who is on trial, any of them, or with `every` who has all of them; none: a header of docc's. A cookie
+    is a pair of name and value like a header. pause_timeout: seconds; None: for ever."""
+
     enable_headers: bool = False
     pause_before_rollout: bool = False
+    headers: tuple[HeaderMatch, ...] = ()
+    cookies: tuple[HeaderMatch, ...] = ()
+    every: bool = False
+    pause_timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,7 @@ class Strategy:
     progress_deadline: float = 120.0
     drain: float = 30.0
     keep_warm: float = 600.0
+    sticky: bool = False
 
 
 @dataclass(frozen=True, slots=True)

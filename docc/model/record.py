@@ -20,6 +20,9 @@ FORMAT = 1
 SECONDS_MAX = 10 * 366 * 86400
 REASON_CHARACTERS_MAX = 2000
 """All annotations of an object share 256 KiB, and history keeps many reasons."""
+ASKED_MAX = 10
+PROMOTE, FULL, PAUSE = "promote", "full", "pause"
+"""Requests: on from an approval; to all traffic without the steps between; stay at this weight."""
 _INSTANTS = frozenset({"since", "started", "exposed", "cool_after"})
 
 
@@ -57,6 +60,16 @@ class RecordError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody has asked of this rollout while it ran. verb: as typed. at: unix seconds."""
+
+    verb: str
+    who: str
+    at: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """epoch rises by one with each new writer; `by` names that writer uniquely, so that a lost answer can be recognised.
 
@@ -64,6 +77,8 @@ class Record:
     plan: digest of the steps that `step` counts in. excused: conditions that failed before the rollout began and are not
     judged (--baseline=ignore). drain, keep_warm: seconds, so that a verb without the manifest keeps the manifest's word.
     cool_after: until when `previous` is kept warm; None: it is not (any more). verb: what people typed that led here.
+    request: what is asked of whoever drives, "" for nothing; "baseline" after one that failed. asked: who has asked for what in
+    this rollout, the last ASKED_MAX. left: its driver has left it waiting, as it was told to; nobody watches.
     """
 
     epoch: int
@@ -82,6 +97,8 @@ class Record:
     verb: str = "deploy"
     request: str = ""
     reason: str = ""
+    asked: tuple[Asked, ...] = ()
+    left: bool = False
     excused: tuple[str, ...] = ()
     drain: float = 30.0
     keep_warm: float = 600.0
@@ -89,7 +106,17 @@ class Record:
     @property
     def unapproved(self) -> bool:
         """It is for people to say whether it goes on, and nobody has."""
-        return self.phase is Phase.AWAITING and self.request != "promote"
+        return self.phase is Phase.AWAITING and self.request not in (PROMOTE, FULL)
+
+    @property
+    def paused(self) -> bool:
+        """Somebody has asked for it to stay where it is."""
+        return self.request == PAUSE
+
+    @property
+    def asker(self) -> str:
+        """Who asked for something last."""
+        return self.asked[-1].who if self.asked else "somebody"
 
     @property
     def serving(self) -> dict[int, int]:
@@ -115,6 +142,8 @@ class Record:
             if field.name in _INSTANTS and value is not None:
                 value = to_rfc3339(value)
             values[field.name] = value.value if isinstance(value, Phase) else value
+        if self.asked:
+            values["asked"] = [_told(each) for each in self.asked[-ASKED_MAX:]]
         if self.reason:  # people's words, and servers'
             values["reason"] = masked(self.reason)[:REASON_CHARACTERS_MAX]
         text = json.dumps(values, ensure_ascii=True, separators=(",", ":"))
@@ -143,6 +172,21 @@ def writer_of(text: str | None) -> str:
     return str(values.get("by") or "") if isinstance(values, dict) and "v" in values else ""
 
 
+def _told(asked: Asked) -> dict[str, str]:
+    reason = {"reason": masked(asked.reason)[:REASON_CHARACTERS_MAX]} if asked.reason else {}
+    return {"verb": asked.verb, "who": asked.who, "at": to_rfc3339(asked.at), **reason}
+
+
+def asked_from(values: Any) -> tuple[Asked, ...]:
+    """Raises ValueError, KeyError, TypeError, AttributeError."""
+    if not isinstance(values, list):
+        raise RecordError(f"asked is {values!r}")
+    return tuple(
+        Asked(str(each["verb"]), str(each["who"]), from_rfc3339(str(each["at"])), str(each.get("reason", "")))
+        for each in values
+    )
+
+
 def _from_values(values: dict[str, Any]) -> Record:
     known = {field.name for field in fields(Record)}
     unknown = sorted(set(values) - known)
@@ -151,6 +195,9 @@ def _from_values(values: dict[str, Any]) -> Record:
     for name in _INSTANTS & set(values):
         values[name] = from_rfc3339(values[name])
     values["phase"] = Phase(values["phase"])
+    values["asked"] = asked_from(values.get("asked", []))
+    if not isinstance(values.get("left", False), bool):
+        raise RecordError(f"left is {values['left']!r}")
     if not isinstance(values.get("excused", []), list):
         raise RecordError(f"excused is {values['excused']!r}")
     values["excused"] = tuple(str(name) for name in values.get("excused", ()))

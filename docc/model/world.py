@@ -58,7 +58,7 @@ class Routed:
     weights: Mapping[int, int] = field(default_factory=dict)
     agrees: bool = True
     has_parents: bool = False
-    header_rules: bool = False
+    above: bool = False
     accepted: bool | None = None
     refusal: str = ""
     read: tuple[int, str] | None = None

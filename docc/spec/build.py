@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from docc.core.names import spec_hash
+from docc.core.trial import PREVIEW_HEADER
 from docc.model.errors import ManifestError, UsageError
 from docc.model.manifest import (
     ABTesting,
@@ -20,12 +21,14 @@ from docc.model.manifest import (
     RouteRule,
     Strategy,
 )
+from docc.model.trial import HeaderMatch
 from docc.spec.check import check, seconds, strategy_of
 from docc.spec.load import decode, values
 
 
-def read(raw: bytes, source: str, images: tuple[str, ...] = ()) -> Manifest:
-    """The manifest in `raw`, with `images` ([CONTAINER=]REF) put in. Raises ManifestError with all problems, UsageError."""
+def read(raw: bytes, source: str, images: tuple[str, ...] = (), *, preview: bool = False) -> Manifest:
+    """The manifest in `raw`, with `images` ([CONTAINER=]REF) put in. preview: the version waits for `docc promote`, for
+    whoever asks for it by a header of its own. Raises ManifestError with all problems, UsageError."""
     text = decode(raw, source)
     try:
         found = values(text, source)
@@ -35,6 +38,8 @@ def read(raw: bytes, source: str, images: tuple[str, ...] = ()) -> Manifest:
     except ManifestError as error:
         error.text = text
         raise
+    if preview:
+        _preview(found)
     if not images:
         return build(found)
     try:
@@ -43,6 +48,17 @@ def read(raw: bytes, source: str, images: tuple[str, ...] = ()) -> Manifest:
         why = "; ".join(problem.message for problem in error.problems)
         raise UsageError(f"--image {', '.join(images)}: no such image can be", why=why, state=error.state) from error
     return build(found)
+
+
+def _preview(found: dict[str, Any]) -> None:
+    """As if the manifest said so, so that every verb that comes later finds it in what is kept."""
+    holder = found["application"] if "deployment_strategy" in found["application"] else found
+    strategy = holder.setdefault("deployment_strategy", {})
+    trial = strategy.setdefault("ab_testing", {})
+    trial["pause_before_rollout"] = True
+    if not trial.get("enable_headers"):
+        header = {"name": PREVIEW_HEADER, "value": found["application"]["name"]}
+        trial.update(enable_headers=True, headers=[header])
 
 
 def _replace_image(containers: dict[str, Any], image: str) -> None:
@@ -119,7 +135,7 @@ def _strategy(found: dict[str, Any]) -> Strategy:
     times = ("poll", "no_data_limit", "progress_deadline", "drain", "keep_warm")
     return Strategy(
         canary=Canary(canary["increment"], seconds(canary["interval"])) if canary else None,
-        ab_testing=ABTesting(**trial) if trial else None,
+        ab_testing=_trial(trial) if trial else None,
         failure_conditions=tuple(
             FailureCondition(condition["name"], condition["expression"])
             for condition in found.get("failure_conditions", ())
@@ -127,7 +143,20 @@ def _strategy(found: dict[str, Any]) -> Strategy:
         outcome_labels=tuple(found.get("outcome_labels", ())),
         prometheus=_prometheus(found.get("prometheus")),
         bake=seconds(found["bake"]) if "bake" in found else None,
+        sticky=found.get("sticky", False),
         **{name: seconds(found.get(name, getattr(defaults, name))) for name in times},
+    )
+
+
+def _trial(found: dict[str, Any]) -> ABTesting:
+    timeout = found.get("pause_timeout")
+    return ABTesting(
+        found.get("enable_headers", False),
+        found.get("pause_before_rollout", False),
+        tuple(HeaderMatch(h["name"].lower(), h["value"], h.get("type") == "regex") for h in found.get("headers", ())),
+        tuple(HeaderMatch(c["name"], c["value"], c.get("type") == "regex") for c in found.get("cookies", ())),
+        found.get("match") == "all",
+        None if timeout is None else seconds(timeout),
     )
 
 

@@ -14,6 +14,7 @@ from docc.core.expression import ExpressionError, parse
 from docc.core.names import name_problem
 from docc.model.errors import ManifestError, Problem
 from docc.model.secrets import MASK, masked
+from docc.spec import trial
 from docc.spec.assets import folder
 from docc.spec.positions import Path, Positions
 
@@ -241,9 +242,11 @@ def _others_route(values: dict[str, Any]) -> Found:
                 None,
                 f"{field} is its owners' to say where route names an HTTPRoute of others",
             )
-    if "ab_testing" in strategy_of(values):
-        why = "ab_testing needs rules of its own above the weighted one, which docc adds to no route of others"
-        yield (*_strategy_path(values), "ab_testing"), None, why
+    strategy = strategy_of(values)
+    for kind in ("ab_testing", "sticky"):
+        if strategy.get(kind):
+            why = f"{kind} needs rules of its own above the weighted one, which docc adds to no route of others"
+            yield (*_strategy_path(values), kind), None, why
 
 
 def _conditions(values: dict[str, Any]) -> Found:
@@ -296,11 +299,12 @@ def _durations(strategy: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     for name, value in strategy.items():
         if name in _DURATIONS and isinstance(value, str):
             yield (name,), value
-    if isinstance(interval := strategy.get("canary", {}).get("interval"), str):
-        yield ("canary", "interval"), interval
+    for at in (("canary", "interval"), ("ab_testing", "pause_timeout")):
+        if isinstance(value := strategy.get(at[0], {}).get(at[1]), str):
+            yield at, value
 
 
-_RULES = (_one_strategy, _names, _ports, _routable, _others_route, _conditions, _times, _prometheus)
+_RULES = (_one_strategy, _names, _ports, _routable, _others_route, _conditions, _times, _prometheus, trial.problems)
 
 
 def seconds(value: float | str) -> float:

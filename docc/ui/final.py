@@ -30,6 +30,9 @@ _HEADLINES = {
     "parked": "parked",
     "superseded": "overruled",
     "abandoned": "given up",
+    "paused": "waiting for approval, and nobody watches from now on",
+    "ready": "up, and nobody watches from now on",
+    "asked": "asked for",
 }
 
 
@@ -102,7 +105,15 @@ def text(ending: Ending) -> str:
     return neutral("\n".join(lines))
 
 
-_NEXT = {"promoted": "undo", "returned": "undo", "reverted": "try again", "parked": "go on", "abandoned": "go on"}
+_NEXT = {
+    "promoted": "undo",
+    "returned": "undo",
+    "reverted": "try again",
+    "parked": "go on",
+    "abandoned": "go on",
+    "paused": "go on",
+    "ready": "go on",
+}
 
 
 def next_label(ending: Ending) -> str:
@@ -118,6 +129,8 @@ def undo(ending: Ending) -> str:
         return back
     if outcome.result in ("promoted", "returned") and not ending.gave_up:
         return back if ending.seen is not None and reachable(ending.seen) is not None else ""
+    if outcome.result in ("paused", "ready"):
+        return f"docc {'promote' if outcome.result == 'paused' else 'resume'} {ending.app} {ending.at}"
     if outcome.result in ("reverted", "parked", "abandoned") or ending.gave_up:
         return f"docc deploy {ending.source}" if ending.source else "docc deploy, with the same manifest"
     return ""

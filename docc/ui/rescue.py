@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator
 
 from docc.core.names import APP_LABEL, REVISION_LABEL, deployment_name, parse_revision, selector
-from docc.core.route import is_header_rule, own_rules, rules_of
+from docc.core.route import is_above, own_rules, rules_of
 from docc.model.moves import Object, Operation
 from docc.model.world import Seen
 
@@ -53,7 +53,7 @@ def operations(app: str, stable: int, rules: list[Object], rule: str | None = No
     gone: list[Operation] = []
     own = own_rules(app, rules, rule)
     for at, one in enumerate(rules):
-        if rule is None and is_header_rule(app, one):
+        if rule is None and is_above(app, one):
             gone.insert(0, {"op": "remove", "path": f"/spec/rules/{at}"})
         elif at in own:
             changes += _all_to(stable, app, one.get("backendRefs") or [], f"/spec/rules/{at}/backendRefs")

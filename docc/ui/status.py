@@ -16,7 +16,7 @@ from docc.core.route import retried, rules_of
 from docc.engine.lease import DURATION_SECONDS, age_of, holder_of, shown
 from docc.model.facts import Edit
 from docc.model.moves import Object
-from docc.model.record import Phase, Record
+from docc.model.record import Asked, Phase, Record
 from docc.model.world import Revision, Seen
 from docc.ui import rescue
 from docc.ui.console import neutral
@@ -62,7 +62,9 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class StatusView:
     """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
-    seconds since the living driver's last renewal. cool_after: unix seconds until which a rollback is one write, `overdue`
+    seconds since the living driver's last renewal. left: its driver left it
+    waiting. paused_by: who asked for it to stay at its weight, "" for nobody. asked: what people have asked of this rollout.
+    cool_after: unix seconds until which a rollback is one write, `overdue`
     when it has passed. refusal: what the Gateway's controller has against the route. retries: which of docc's rules have
     one. others: what somebody else has changed of what docc wrote. conditions: those of the candidate, else of stable. next:
     commands, with what they do."""
@@ -87,6 +89,9 @@ class StatusView:
     heartbeat: float | None
     last_writer: str
     watched: bool
+    left: bool
+    paused_by: str
+    asked: tuple[Asked, ...]
     cool_after: float | None
     overdue: bool
     next: tuple[str, ...]
@@ -122,6 +127,9 @@ def status_view(
         heartbeat=max(0.0, age) if alive and age is not None else None,
         last_writer=shown(record.by),
         watched=alive or record.phase.at_rest,
+        left=record.left,
+        paused_by=record.asker if record.paused else "",
+        asked=record.asked,
         cool_after=record.cool_after,
         overdue=bool(overdue(record, now)),
         next=tuple(_advice(app, at or f"-n {namespace}", seen, now, alive=alive)),
@@ -231,6 +239,8 @@ def _driver(view: StatusView) -> str:
         return f"{view.driver}, heartbeat {view.heartbeat:.0f} s ago"
     if view.watched:
         return "none, and none is needed"
+    if view.left:
+        return f"none: nobody watches ({view.last_writer} left it waiting)"
     return f"lost: nobody watches ({view.last_writer} is gone)"
 
 
@@ -243,6 +253,8 @@ def _advice(app: str, at: str, seen: Seen, now: float, *, alive: bool) -> Iterat
         return
     if record.phase is Phase.AWAITING:
         yield f"docc promote {app} {at} goes on"
+    if record.paused:
+        yield f"docc resume {app} {at} goes on"
     if record.phase is Phase.PARKED or (not record.phase.at_rest and not alive):
         yield f"docc resume {app} {at} goes on; so does the same docc deploy"
     others = edits(app, seen, record)

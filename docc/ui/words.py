@@ -17,6 +17,12 @@ from docc.ui.console import neutral, without_secrets
 KIND_WIDTH = 8
 EVIDENCE_ROWS_MAX = 20
 EVIDENCE_ROW_LENGTH_MAX = 400
+_ASKED = {
+    "promote": "to go on",
+    "full": "for all traffic without the steps between",
+    "pause": "to stay at this weight",
+    "resume": "to go on",
+}
 _VERDICT_STYLES = {"OK": "green", "FAIL": "bold red", "NO-DATA": "yellow", "ERROR": "yellow"}
 
 
@@ -56,9 +62,9 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
         case facts.Weighted():
             return Line("traffic", _weighted(fact), "bold cyan")
         case facts.HeadersRouted():
-            return Line("traffic", f"requests with the header {fact.header} go to v{fact.candidate}", "bold cyan")
-        case facts.ApprovalAwaited():
-            return Line("wait", f"v{fact.candidate} awaits approval", "yellow")
+            return Line("traffic", f"requests with {fact.header} go to v{fact.candidate}", "bold cyan")
+        case facts.ApprovalAwaited() | facts.Requested() | facts.Left():
+            return _people(fact)
         case facts.CheckSeen():
             return Line("check", _check(fact), _VERDICT_STYLES.get(fact.verdict, ""))
         case facts.Waiting():
@@ -95,6 +101,17 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
         case facts.Evidence():
             return Line("why", fact.text, "red")
     assert_never(fact)
+
+
+def _people(fact: facts.ApprovalAwaited | facts.Requested | facts.Left) -> Line:
+    match fact:
+        case facts.ApprovalAwaited():
+            return Line("wait", f"v{fact.candidate} awaits approval", "yellow")
+        case facts.Requested():
+            why = f": {fact.reason}" if fact.reason else ""
+            return Line("asked", f"{_ASKED.get(fact.verb, fact.verb)}, by {fact.who}{why}", "bold")
+        case facts.Left():
+            return Line("left", f"v{fact.candidate} stays as it is, and nobody watches from now on", "bold yellow")
 
 
 def edited(edit: facts.Edit) -> str:

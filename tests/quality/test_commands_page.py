@@ -19,7 +19,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 LEAVES = {" ".join(path) for path, command in commands.tree() if path and not hasattr(command, "commands")}
 READERS = [path for part in ("cli", "adapters", "ui") for path in (ROOT / "docc" / part).glob("*.py")]
-ON_AN_APP = ("status", "rollback", "abort", "resume", "wait", "history", "gc", "delete --yes", "unlock")
+ON_AN_APP = (
+    "status",
+    "rollback",
+    "abort",
+    "promote",
+    "pause",
+    "resume",
+    "wait",
+    "history",
+    "gc",
+    "delete --yes",
+    "unlock",
+)
 CLOSED = """\
 {apiVersion: v1, kind: Config, current-context: none, contexts: [{name: none, context: {cluster: none, user: none}}],
  clusters: [{name: none, cluster: {server: "http://127.0.0.1:9"}}], users: [{name: none, user: {}}]}

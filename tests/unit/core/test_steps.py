@@ -21,12 +21,13 @@ from docc.core.steps import (
     compile_steps,
     resume_after,
 )
+from docc.core.trial import DEFAULT_HEADER
 from docc.core.verdict import Answer
 from docc.model.manifest import ABTesting, Canary, FailureCondition, Strategy
 from docc.spec.build import read
 from tests.unit.core.around import GATEWAY, live
 
-HEADERS = MatchHeaders("x-docc-release", "canary")
+HEADERS = MatchHeaders(((DEFAULT_HEADER,),))
 JUDGED = (FailureCondition("E", "sum(errors) > 5"),)
 BOTH, PAUSE, TRIAL = ABTesting(True, True), ABTesting(False, True), ABTesting(True, False)
 

@@ -11,7 +11,7 @@ import jsonpatch
 import pytest
 
 from docc.core.names import labels
-from docc.core.steps import DEFAULT_HEADER
+from docc.core.trial import ABOVE_WEIGHT, DEFAULT_HEADER
 from docc.model.errors import ExitCode
 from docc.model.facts import Parked, Weighted
 from docc.model.moves import Object, Outcome
@@ -50,8 +50,8 @@ def backend(revision: int, weight: int) -> Object:
 
 
 HEADER_RULE: Object = {
-    "matches": [{"headers": [{"name": DEFAULT_HEADER[0], "value": DEFAULT_HEADER[1]}]}],
-    "backendRefs": [backend(2, 100)],
+    "matches": [{"headers": [{"name": DEFAULT_HEADER.name, "value": DEFAULT_HEADER.value}]}],
+    "backendRefs": [backend(2, ABOVE_WEIGHT)],
 }
 FOREIGN_RULE: Object = {"backendRefs": [{"name": "elsewhere", "port": 80}]}
 ROUTE: Object = {

@@ -1,0 +1,37 @@
+"""What promote, pause and resume do alike: the request, and who goes on with it."""
+
+from __future__ import annotations
+
+from docc.cli import wiring
+from docc.cli.beginning import UNTOUCHED
+from docc.cli.telling import Telling
+from docc.model.errors import ExitCode, NotFoundError
+from docc.model.moves import Outcome
+
+
+def ask(place: wiring.Place, telling: Telling, app: str, verb: str, reason: str) -> Outcome | None:
+    """None if it stands in the record and nobody drives. Raises NotFoundError where there is nothing to act on; DoccError."""
+    from docc.adapters.signals import Signals
+    from docc.core.observation import see
+    from docc.engine import requests
+    from docc.engine.lease import Stopped
+    from docc.engine.ports import Ports
+
+    with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals:
+        ports = Ports(place.cluster, None, place.clock, signals, telling)
+        outcome = requests.ask(ports, app, wiring.my_name(), verb, reason)
+        if outcome is not None and outcome.exit_code is ExitCode.NOT_FOUND:
+            raise NotFoundError(
+                f"{app} has nothing to {'promote' if verb == 'full' else verb}",
+                where=f"namespace {place.target.namespace}",
+                why=outcome.reason,
+                state=UNTOUCHED,
+                fix=f"docc status {app} {place.at}",
+            )
+        if outcome is not None and outcome.result != "unchanged":
+            return outcome
+        try:
+            driver = requests.who_goes_on(ports, app, see(app, place.cluster.observe(app)))
+        except Stopped as stopped:
+            return stopped.outcome
+    return Outcome("asked", ExitCode.DONE, f"{driver} drives it, and goes on from here") if driver else None
