@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from docc.model.moves import Create, Delete, Outcome, Patch
-from tests.sim import exits, verbs
+from tests.sim import exits, told, verbs
 from tests.sim.auditor import Auditor, record_of, traffic
 from tests.sim.faults import FAULTS, PROCESS, RIVALS, SLEEPER, WORLD
 from tests.sim.hands import HANDS, taken_back
 from tests.sim.scenes import SCENES, Scene
-from tests.sim.stage import Process, Stage, Written
+from tests.sim.stage import Crash, Process, Stage, Written
 from tests.sim.verbs import Verb, enter
 from tests.sim.world import START, Violation, World
 
@@ -101,6 +101,7 @@ class Play:
             self.world.agenda.append((self.world.now + stopped, lambda world: self._stop(stage, process)))
         stage.everybody = list(stage.processes)
         stage.play()
+        told.truly(self.world, alone=True)
         for each in stage.everybody:
             if each.outcome is None or int(each.outcome.exit_code) in (4, 5, 11):
                 self.excused.add(each.name)
@@ -156,9 +157,15 @@ class _Audited(Stage):
         def judged(process: Process) -> Outcome:
             before, ways = traffic(self.world), list[int | None]()
             process.looked = lambda: ways.append(exits.way_back(self.world))
-            outcome = process.outcome = verb(process)
+            try:
+                outcome = process.outcome = verb(process)
+            except Crash:
+                if not self.closing:
+                    told.truly(self.world, alone=False)
+                raise
             process.run = verb
             exits.ended(self.world, self.play_.audit, process, before)
+            told.truly(self.world, alone=False)
             exits.back_as_typed(self.world, process, ways[0] if ways else None)
             return outcome
 
