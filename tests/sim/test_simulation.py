@@ -34,6 +34,12 @@ def test_every_fault_at_every_write_breaks_nothing(scene: str, part: int) -> Non
     assert play.all_of(play.singles(SCENES[scene], all_of_them=True, part=(part, PARTS))) >= 20
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("scene", play.TWICE)
+def test_killed_twice_at_any_writes_the_same_command_ends_it_right(scene: str) -> None:
+    assert play.all_of(play.killed_twice(SCENES[scene])) > 15
+
+
 @pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in play.CORE])
 def test_scene_ends_as_documented_and_survives_a_crash_at_every_write(scene: str) -> None:
     assert play.all_of(play.singles(SCENES[scene], all_of_them=False)) > 0

@@ -32,7 +32,9 @@ def _at(world: World, now: float, *, watched: bool) -> None:
     require(told.get("phase") == record["phase"], f"status says {told.get('phase')}, it is {record['phase']}")
     for name in NAMED:
         number = record.get(name)
-        require(told[name] == (f"v{number}" if number is not None else None), f"status says that {name} is {told[name]}")
+        require(
+            told[name] == (f"v{number}" if number is not None else None), f"status says that {name} is {told[name]}"
+        )
     served = {f"shop-{name}": each["weight"] for name, each in told["revisions"].items() if each["weight"]}
     live = {name: share for name, share in percents(positive(traffic(world))).items() if name.startswith("shop-v")}
     require(served == live, f"status says that {served} serve, and {live} do")
