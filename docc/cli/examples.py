@@ -77,7 +77,13 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 def help_of(path: str, command: Callable[..., Any]) -> str:
-    """The command's docstring with its examples behind the first paragraph, as typer wants it: "\\b" keeps lines."""
-    first, _, rest = (inspect.getdoc(command) or "").partition("\n\n")
-    lines = [row for line, why in EXAMPLES[path] for row in ([f"  # {why}", f"  {line}"] if why else [f"  {line}"])]
+    """The command's docstring with its examples behind the first paragraph."""
+    return with_examples(inspect.getdoc(command) or "", path)
+
+
+def with_examples(text: str, *paths: str) -> str:
+    """The examples of some commands behind the first paragraph, as typer wants it: "\\b" keeps lines."""
+    first, _, rest = text.partition("\n\n")
+    examples = [example for path in paths for example in EXAMPLES[path]]
+    lines = [row for line, why in examples for row in ([f"  # {why}", f"  {line}"] if why else [f"  {line}"])]
     return "\n\n".join(filter(None, [first, "\n".join(["\b", "Examples:", *lines]), rest]))

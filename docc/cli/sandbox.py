@@ -7,11 +7,15 @@ from typing import Annotated
 import typer
 
 from docc.cli import options
-from docc.cli.examples import help_of
+from docc.cli.examples import help_of, with_examples
 
 app = typer.Typer(
-    help="A local world to try docc in: a small Kubernetes API, the real Envoy, metrics. No root.", no_args_is_help=True
-)
+    help=with_examples(
+        "A local world to try docc in: a small Kubernetes API, the real Envoy, metrics. No root.",
+        "sandbox up", "sandbox status", "sandbox down",
+    ),
+    no_args_is_help=True,
+)  # fmt: skip
 Output = Annotated[str, typer.Option("--output", "-o", help="text, env: lines for eval, or json.")]
 Name = Annotated[str, typer.Option("--name", help="Several sandboxes can run side by side.")]
 
@@ -41,6 +45,7 @@ def down(name: Name = "default") -> None:
 def status(name: Name = "default", output: Output = "text") -> None:
     """Where it is; -o env for eval, -o json for scripts."""
     import json
+    import shlex
 
     from docc.model.errors import NotFoundError
     from docc.sandbox.session import folder_of
@@ -54,7 +59,7 @@ def status(name: Name = "default", output: Output = "text") -> None:
     values = {"KUBECONFIG": session.kubeconfig, "GATEWAY": session.gateway, "PROMETHEUS": session.prometheus}
     if output == "env":
         values["DOCC_PROMETHEUS_URL"] = session.prometheus
-        Console().out("\n".join(f"export {key}='{value}'" for key, value in values.items()))
+        Console().out("\n".join(f"export {key}={shlex.quote(value)}" for key, value in values.items()))
     elif output == "json":
         Console().out(json.dumps({**values, "pid": session.pid, "api": session.api}))
     else:

@@ -1,6 +1,7 @@
 """Changes that need no rollout: scale, hosts, paths and Gateway of what serves already, each compared with the live object.
 
-Only fields that docc renders are compared and written; what others added stays. Nothing is changed in mid-rollout.
+Only fields that docc renders are compared and written; what others added stays. In mid-rollout nothing is changed so; more pods
+both sides get then (core/pods.py).
 """
 
 from __future__ import annotations

@@ -43,6 +43,8 @@ def bring_up(view: View, plan: Plan, replicas: int) -> Move | None:
     unmarked = plan.candidate not in view.seen.routed.weights and candidate.epoch != str(epoch)
     if candidate.replicas < replicas or unmarked:
         return _scale_up(name, candidate, max(replicas, candidate.replicas), epoch)
+    if (move := _grown_beside(view, plan, candidate)) is not None:
+        return move
     if (move := remember(view, plan, candidate)) is not None:
         return move
     if plan.rendered.service is None:
@@ -81,12 +83,23 @@ def remember(view: View, plan: Plan, revision: Revision) -> Move | None:
     return Move(Patch(Ref("Deployment", name), (test, kept, *(asked if who else ()))), facts)
 
 
-def _scale_up(name: str, revision: Revision, replicas: int, epoch: int) -> Move:
+def _grown_beside(view: View, plan: Plan, candidate: Revision) -> Move | None:
+    """More pods for stable, too, if the manifest asks for more since the candidate began to get traffic: it may have to take
+    all back. Fewer it gets by no rollout. The candidate's own manifest, which follows, tells that this is done."""
+    stable = view.stable
+    known = bool(candidate.manifest) and "scale" in differences(candidate.manifest, plan.manifest)
+    if plan.recorded or not known or view.weight == 0 or not stable.exists or stable.replicas >= plan.scale:
+        return None
+    name = deployment_name(view.app, stable.number)
+    return _scale_up(name, stable, plan.scale, view.record.epoch, "the manifest's scale")
+
+
+def _scale_up(name: str, revision: Revision, replicas: int, epoch: int, why: str = "more traffic to come") -> Move:
     """Tested, too: one that arrives late would take pods down that have come since."""
     known: Operation = {"op": "test", "path": EPOCH_PATH, "value": revision.epoch}
     there: Operation = {"op": "test", "path": "/spec/replicas", "value": revision.replicas}
     up: Operation = {"op": "add", "path": "/spec/replicas", "value": replicas}
-    facts = (Scaled(revision.number, replicas, "more traffic to come"),) if replicas > revision.replicas else ()
+    facts = (Scaled(revision.number, replicas, why),) if replicas > revision.replicas else ()
     return Move(Patch(Ref("Deployment", name), (known, there, _mark(epoch), up)), facts)
 
 

@@ -1,7 +1,7 @@
 """The manifest as it is kept in the cluster, on its revision's Deployment, and read back from there.
 
 What is kept is what `deploy` was given, with --image put in and the Gateway that was found; without what must not be kept
-twice: values of the environment, which only the Deployment itself has, and passwords in URLs.
+twice: values of the environment, which only the Deployment itself has. URLs with passwords are in no manifest (check.py).
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import copy
 import json
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from docc.model.errors import LockedError, ManifestError
 from docc.model.manifest import GatewayName, Manifest
 from docc.spec.build import build
-from docc.spec.check import check, strategy_of
+from docc.spec.check import check
 
 MASK = "***"
 
@@ -29,9 +28,6 @@ def kept(manifest: Manifest, gateway: GatewayName | None) -> str:
     if gateway is not None:
         named = {"name": gateway.name, "namespace": gateway.namespace, "section": gateway.section}
         values["application"]["gateway"] = {key: value for key, value in named.items() if value is not None}
-    prometheus = strategy_of(values).get("prometheus", {})
-    if "url" in prometheus:
-        prometheus["url"] = _without_password(prometheus["url"])
     return json.dumps(values, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -52,8 +48,3 @@ def read_back(text: str, name: str, spec_hash: str) -> Manifest:
             state="nothing was touched",
             fix="use the docc that wrote it, or a newer one; or docc deploy, with the manifest itself",
         ) from error
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -47,6 +47,14 @@ def test_help_of_a_command_leads_with_examples_too(path: str) -> None:
     assert max(map(len, told.stdout.splitlines())) <= 80
 
 
+def test_help_of_a_group_leads_with_the_examples_of_its_commands() -> None:
+    told = docc("sandbox", "--help").stdout
+    assert told.index("Examples:") < told.index("Options:") < told.index("Commands:")
+    for path in ("sandbox up", "sandbox status", "sandbox down"):
+        assert all(f"    {line}\n" in told for line, _ in EXAMPLES[path])
+    assert max(map(len, told.splitlines())) <= 80
+
+
 def test_a_valid_manifest_from_standard_input() -> None:
     assert docc("validate", "-", stdin=json.dumps(GOOD)).returncode == 0
 

@@ -36,20 +36,31 @@ WRITES = (
 @dataclass(frozen=True)
 class Moment:
     """ms: after docc got the answer to this write; BEFORE: the API server never got it; UNANSWERED: docc never got the answer.
+    twice: the write after which whoever types the same command again is killed, too; then it is typed once more.
     aborted: somebody types `docc abort` at 50 %, and is killed, too; then the same command ends the revert, which is 10, and
     tries again when it is typed once more."""
 
     write: str
     ms: int
     aborted: bool = False
+    twice: str = ""
 
     def __str__(self) -> str:
         when = {BEFORE: "before", UNANSWERED: "during"}.get(self.ms, f"{self.ms} ms after")
-        return f"{when} {self.write}" + (" (docc abort)" if self.aborted else "")
+        return (
+            f"{when} {self.write}"
+            + (" (docc abort)" if self.aborted else "")
+            + (f", and after {self.twice}" if self.twice else "")
+        )
 
 
+TWICE = {
+    ("record preparing", UNANSWERED): "lease taken", ("deployment created", 3): "record shifting",
+    ("record shifting", UNANSWERED): "record baking", ("record promoting", UNANSWERED): "record succeeded",
+    ("record baking", BEFORE): "record promoting", ("configmap changed", UNANSWERED): "lease taken",
+}  # fmt: skip
 MOMENTS = (
-    *(Moment(write, ms) for write in WRITES for ms in (BEFORE, UNANSWERED, 3)),
+    *(Moment(write, ms, twice=TWICE.get((write, ms), "")) for write in WRITES for ms in (BEFORE, UNANSWERED, 3)),
     Moment("record preparing", 800), Moment("record shifting", 900), Moment("record baking", 400),
     Moment("record promoting", 900), Moment("record reverting", 1, aborted=True),
     Moment("record reverting", 400, aborted=True), Moment("record reverting", 1200, aborted=True),
@@ -126,9 +137,7 @@ class Lane:
         self.version += 1
         image, door = f"demo:v{self.version}", self.door
         self._write(300 if moment.aborted else 2)  # whoever aborts has the time to do so
-        running = [self.app.start(image)]
-        door.sprung.clear()
-        door.trap = Trap(moment.write, moment.ms, lambda: _kill(running))
+        running = self._started(image, moment.write, moment.ms)
         if moment.aborted:
             until(lambda: door.weight == 50 or door.sprung.is_set() or running[0].poll() is not None, 90)
             running.append(self.app.abort())
@@ -139,9 +148,26 @@ class Lane:
             each.wait(10)
         if not came:
             return Played(moment, phase, weight, "it did not come")
+        if moment.twice and not self._killed_again(image, moment.twice):
+            return Played(moment, phase, weight, "the second one did not come")
         self._write(2)
         wrong = self._again(image, 10, "reverted", self.version - 1) if moment.aborted else ""
         return Played(moment, phase, weight, wrong or self._again(image, 0, "succeeded", self.version))
+
+    def _started(self, image: str, write: str, ms: int) -> list[subprocess.Popen[Any]]:
+        """Whoever is in the list when the moment comes, is killed."""
+        running = list[subprocess.Popen[Any]]()
+        self.door.sprung.clear()
+        self.door.trap = Trap(write, ms, lambda: _kill(running))
+        running.append(self.app.start(image))
+        return running
+
+    def _killed_again(self, image: str, write: str) -> bool:
+        running = self._started(image, write, 3)
+        came = self.door.sprung.wait(90)
+        _kill(running)
+        running[0].wait(10)
+        return came
 
     def _again(self, image: str, code: int, phase: str, version: int) -> str:
         """The same command ends with this code and leaves this version serving; otherwise, what came of it."""

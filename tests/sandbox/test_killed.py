@@ -28,5 +28,7 @@ def test_a_killed_canary_is_promoted_by_the_same_command_and_no_request_fails(tm
 def test_the_moments_are_fifty_and_at_each_kind_of_write() -> None:
     moments = killing.MOMENTS
     assert len(set(moments)) == len(moments) == 50
+    assert sum(bool(moment.twice) for moment in moments) == len(killing.TWICE)
+    assert sum(bool(moment.twice) for moment in killing.bounded(MOMENTS)) >= 4
     near = Counter(moment.write for moment in moments if moment.ms < 5)
     assert all(near[write] >= 3 for write in killing.WRITES)

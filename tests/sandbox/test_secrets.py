@@ -8,6 +8,7 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,13 +59,16 @@ def test_no_secret_is_in_anything_that_docc_writes(world: session.Session, tmp_p
 
     code, told = deploy(app, "demo:v3", f"http://ops:{PLANTED}@127.0.0.1:9", output, tmp_path / "away.md")
     assert code == 5 and "127.0.0.1:9" in told and PLANTED not in told, told
-    assert PLANTED not in route(app)
+    route = stored(app, f"apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/{app.name}")
+    history = stored(app, f"api/v1/namespaces/default/configmaps/docc-{app.name}")
+    deployment = stored(app, f"apis/apps/v1/namespaces/default/deployments/{app.name}-v2")
+    assert "docc.dev/rollout" in route["metadata"]["annotations"] and "reverted" in history["data"]["2"]
+    assert "DB_PASSWORD" in deployment["metadata"]["annotations"]["docc.dev/manifest"]
+    assert not any(PLANTED in json.dumps(kept) for kept in (route, history, deployment["metadata"]))
 
 
-def route(app: App) -> str:
-    """The object that carries the record."""
+def stored(app: App, path: str) -> Any:
     token = json.loads(Path(app.world.kubeconfig).read_text())["users"][0]["user"]["token"]
-    where = f"{app.world.api}/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/{app.name}"
-    request = urllib.request.Request(where, headers={"Authorization": f"Bearer {token}"})
+    request = urllib.request.Request(f"{app.world.api}/{path}", headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=5) as answer:
-        return str(answer.read().decode())
+        return json.load(answer)

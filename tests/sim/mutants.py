@@ -284,6 +284,16 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "a crash is ignored": (
         Edit("docc.core.rollout", "    if candidate.crashed_at is not None and", "    if view.now < 0 and"),
     ),
+    "status believes that somebody watches": (
+        Edit("docc.ui.status", "        watched=alive or record.phase.at_rest,\n", "        watched=True,\n"),
+    ),
+    "status tells the record's weight for the route's": (
+        Edit(
+            "docc.ui.status",
+            "        weight = seen.routed.weights.get(number, 0)\n",
+            "        weight = record.serving.get(number, 0)\n",
+        ),
+    ),
     "lost endpoints do not count": (
         Edit("docc.core.rollout", "    if candidate.ready == 0:\n", "    if candidate.ready < 0:\n"),
     ),

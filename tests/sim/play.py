@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from docc.model.moves import Create, Delete, Outcome, Patch
-from tests.sim import exits, verbs
+from tests.sim import exits, told, verbs
 from tests.sim.auditor import Auditor, record_of, traffic
 from tests.sim.faults import FAULTS, PROCESS, RIVALS, SLEEPER, WORLD
 from tests.sim.hands import HANDS, taken_back
 from tests.sim.scenes import SCENES, Scene
-from tests.sim.stage import Process, Stage, Written
+from tests.sim.stage import Crash, Process, Stage, Written
 from tests.sim.verbs import Verb, enter
 from tests.sim.world import START, Violation, World
 
@@ -29,8 +29,9 @@ AGAIN_MAX = 8
 
 @dataclass
 class Play:
-    """One case. faults: by write of the main process. others: who else comes, and when; killed: when the main process is.
-    stopped_at: how many writes it had made when the scene's SIGTERM came."""
+    """One case. faults: by write of the main process; again: of the process that types the same again. others: who
+    else comes, and when; killed: when the main process is. stopped_at: how many writes it had made when the scene's
+    SIGTERM came."""
 
     name: str
     scene: Scene
@@ -38,10 +39,12 @@ class Play:
     others: list[tuple[float, Verb, dict[tuple[str, int], str]]] = field(default_factory=list)
     offsets: list[float] = field(default_factory=list)
     killed: float | None = None
+    again: dict[tuple[str, int], str] = field(default_factory=dict)
     world: World = field(init=False)
     excused: set[str] = field(default_factory=lambda: {"somebody"})
     codes: list[int] = field(default_factory=list)
     writes: dict[str, int] = field(default_factory=dict)
+    rewrites: dict[str, int] = field(default_factory=dict)
     stopped_at: int = 0
 
     @property
@@ -64,11 +67,12 @@ class Play:
     def _acts(self) -> None:
         first, *rest = self._act(self.scene.verb, self.faults, self.others, self.killed, self.scene.stopped)
         self.writes = first.writes
-        for _ in range(AGAIN_MAX):  # who was killed, or stopped, or has logged in anew, types the same again
+        for turn in range(AGAIN_MAX):  # who was killed, or stopped, or has logged in anew, types the same again
             if not self._to_be_repeated(first):
                 break
             self.world.now += 7
-            first, *rest = self._act(self.scene.verb, {}, [], None)
+            first, *rest = self._act(self.scene.verb, self.again if turn == 0 else {}, [], None)
+            self.rewrites = self.rewrites or first.writes
         else:
             raise Violation("it does not settle, however often it is typed")
         if not self.faults and not self.others and self.killed is None:
@@ -101,6 +105,7 @@ class Play:
             self.world.agenda.append((self.world.now + stopped, lambda world: self._stop(stage, process)))
         stage.everybody = list(stage.processes)
         stage.play()
+        told.truly(self.world, alone=True)
         for each in stage.everybody:
             if each.outcome is None or int(each.outcome.exit_code) in (4, 5, 11):
                 self.excused.add(each.name)
@@ -156,9 +161,15 @@ class _Audited(Stage):
         def judged(process: Process) -> Outcome:
             before, ways = traffic(self.world), list[int | None]()
             process.looked = lambda: ways.append(exits.way_back(self.world))
-            outcome = process.outcome = verb(process)
+            try:
+                outcome = process.outcome = verb(process)
+            except Crash:
+                if not self.closing:
+                    told.truly(self.world, alone=False)
+                raise
             process.run = verb
             exits.ended(self.world, self.play_.audit, process, before)
+            told.truly(self.world, alone=False)
             exits.back_as_typed(self.world, process, ways[0] if ways else None)
             return outcome
 
@@ -222,6 +233,21 @@ def meddled(scene: Scene) -> Iterator[Play]:
     for kind in HANDS:
         for at in range(clean.writes.get("write", 0)):
             yield Play(f"{scene.name}, {kind} at write {at}", scene, {("write", at): kind})
+
+
+TWICE = ("good canary", "bad trial", "warm rollback", "cold rollback", "without a route: deploy", "delete")
+
+
+def killed_twice(scene: Scene) -> Iterator[Play]:
+    """Killed after one of its writes; then whoever types the same again is killed, too, after each of theirs."""
+    clean = Play(scene.name, scene)
+    yield clean
+    for at in range(clean.writes.get("write", 0)):
+        once = Play(f"{scene.name}, crash after at write {at}", scene, {("write", at): "crash after"})
+        yield once
+        for then in range(once.rewrites.get("write", 0)):
+            name = f"{once.name}, and again at write {then}"
+            yield Play(name, scene, once.faults, again={("write", then): "crash after"})
 
 
 def remembered() -> Iterator[Play]:

@@ -284,6 +284,7 @@ SCENES: dict[str, Scene] = {
             lost,
             deploy(want(2, {**STRATEGY, "canary": {"increment": 40, "interval": 6}})),
         ),
+        Scene("go on with more pods", lost, deploy(want(2, scale=5))),
         Scene("resume", lost, verbs.RESUME),
         Scene("resume --force-conflicts", lost, verbs.forced(verbs.RESUME)),
         Scene("resume what is parked", parked, verbs.RESUME),

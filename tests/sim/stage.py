@@ -234,7 +234,7 @@ class Stage:
         self.world, self.processes = world, list[Process]()
         self.failure: BaseException | None = None
         self._over = threading.Semaphore(0)
-        self._closing = False
+        self.closing = False
         self._turns = 0
 
     def enter(self, process: Process, delay: float = 0.0) -> Process:
@@ -317,7 +317,7 @@ class Stage:
         except BaseException as error:
             self.failure = self.failure or error
         process.alive = False
-        if self._closing:
+        if self.closing:
             return
         try:
             following = None if self.failure is not None else self._next()
@@ -329,7 +329,7 @@ class Stage:
             self._hand(following)
 
     def _clear(self) -> None:
-        self._closing = True
+        self.closing = True
         for process in self.processes:
             if process.alive and process._thread is not None:
                 process.dead = True
@@ -337,5 +337,5 @@ class Stage:
             if process._thread is not None:
                 process._thread.join()
             process.alive = False
-        self._closing = False
+        self.closing = False
         self.processes.clear()

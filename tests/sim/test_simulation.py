@@ -7,7 +7,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -16,6 +16,7 @@ from docc.model.errors import CredentialsError, DoccError, ExitCode, Refused
 from docc.model.moves import Effect, Outcome, Patch
 from tests.sim import play
 from tests.sim.auditor import traffic
+from tests.sim.conftest import MUTANT
 from tests.sim.faults import busy
 from tests.sim.hands import HANDS
 from tests.sim.mutants import MUTANTS
@@ -31,6 +32,12 @@ SEEDS, BATCH, PARTS = 300, 20, 4
 @pytest.mark.parametrize("scene", play.CORE)
 def test_every_fault_at_every_write_breaks_nothing(scene: str, part: int) -> None:
     assert play.all_of(play.singles(SCENES[scene], all_of_them=True, part=(part, PARTS))) >= 20
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("scene", play.TWICE)
+def test_killed_twice_at_any_writes_the_same_command_ends_it_right(scene: str) -> None:
+    assert play.all_of(play.killed_twice(SCENES[scene])) > 15
 
 
 @pytest.mark.parametrize("scene", [scene for scene in SCENES if scene not in play.CORE])
@@ -195,9 +202,10 @@ def test_a_change_in_place_is_not_called_nothing() -> None:
 
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("bug", MUTANTS)
-def test_planted_bug_is_caught(bug: str) -> None:
+def test_planted_bug_is_caught(bug: str, record_property: Callable[[str, object], None]) -> None:
     run = subprocess.run([sys.executable, "-m", "tests.sim.mutants", bug], capture_output=True, text=True, timeout=400)
-    sys.stdout.write(f"{bug}: {run.stdout}")
+    told = run.stdout.strip().splitlines()[-1:] or ["it says nothing"]
+    record_property(MUTANT, f"{bug}: {told[0]}")
     assert run.returncode == 1 and "caught after" in run.stdout, run.stdout + run.stderr
 
 

@@ -139,4 +139,4 @@ def test_case_31_a_new_scale_in_mid_rollout_leaves_nobody_with_too_few(app: App)
         ended = app.deploy("demo:v2")
         assert ended.code == 0, ended
     assert seen.steps(2) == GOOD_STEPS
-    assert app.deployment(2)["spec"]["replicas"] == 4 and app.deployment(1)["spec"]["replicas"] >= 2
+    assert app.deployment(2)["spec"]["replicas"] == app.deployment(1)["spec"]["replicas"] == 4

@@ -151,3 +151,36 @@ def test_typed_again_with_force_new_a_promotion_is_ended_and_the_version_not_rol
     assert story.live == {2: 100}
     assert story.then(again).exit_code is ExitCode.DONE and story.live == {2: 100}
     assert story.then(again).exit_code is ExitCode.DONE and story.live == {3: 100}
+
+
+def replicas(story: Rollout, number: int) -> int:
+    found: int = story.world.objects["Deployment", f"shop-v{number}"]["spec"]["replicas"]
+    return found
+
+
+@pytest.mark.parametrize(("scale", "stable"), [(5, 5), (4, 4), (3, 3), (1, 3)])
+def test_a_new_scale_in_mid_rollout_is_stable_s_too_but_never_takes_pods_from_it(scale: int, stable: int) -> None:
+    story = killed(20, V2)
+    story.world.agenda.append((story.began + 20, lambda world: world.weather.failing.update({2: world.now})))
+    least = [replicas(story, 1)]
+    for after in range(60):
+        story.world.agenda.append((story.began + after, lambda world: least.append(replicas(story, 1))))
+    outcome = story.then(deploy(want(2, BY_TWENTY, scale=scale)))
+    assert outcome.exit_code is ExitCode.FAILED_SAFE and story.live == {1: 100}
+    assert replicas(story, 1) == stable and min(least) == 3
+
+
+def test_a_rollout_that_begins_with_another_scale_leaves_stable_as_it_is() -> None:
+    story = Rollout(deploy(want(2, BY_TWENTY, scale=5)))
+    assert story.end().exit_code is ExitCode.DONE
+    assert (replicas(story, 1), replicas(story, 2)) == (3, 5)
+
+
+def test_a_reverted_version_that_is_tried_again_with_another_scale_leaves_stable_as_it_is() -> None:
+    story = Rollout(V2)
+    story.world.weather.failing[2] = story.began + 12
+    assert story.end().exit_code is ExitCode.FAILED_SAFE
+    story.world.weather.failing.clear()
+    story.world.now += 30
+    assert story.then(deploy(want(2, BY_TWENTY, scale=5))).exit_code is ExitCode.DONE
+    assert (replicas(story, 1), replicas(story, 2)) == (3, 5)
