@@ -74,6 +74,9 @@ class KubeCluster:
             self._begin(app)
         for ref in tuple(self._stale):
             self._refresh(ref)
+        return self._objects(app)
+
+    def _objects(self, app: str) -> Objects:
         with self._lock:
             kept = {kind: dict(objects) for kind, objects in self._kept.items()}
         return Objects(
@@ -138,6 +141,10 @@ class KubeCluster:
         return tuple(sorted(items, key=lambda e: str(e.get("lastTimestamp") or e["metadata"].get("creationTimestamp"))))
 
     # --- beyond the port
+    def remembered(self, app: str) -> Objects | None:
+        """As last seen, however long ago, for when nobody answers any more; None if they never were."""
+        return self._objects(app) if self._kept else None
+
     def find(self, kind: str, *, everywhere: bool = False, labels: str = "") -> list[Object]:
         """All objects of a kind, in this namespace or in all."""
         path = f"{KINDS[kind].prefix}/{KINDS[kind].plural}" if everywhere else self._path(kind)

@@ -29,10 +29,12 @@ def conclude(
     from docc.core.observation import see
     from docc.ui import ci, final
 
+    seen, remembered = None, None
     try:
         seen = see(app, place.cluster.observe(app))
     except DoccError:
-        seen = None
+        kept = place.cluster.remembered(app)
+        remembered = see(app, kept) if kept else None
     requests = dict(place.cluster.connection.requests)
     ending = final.Ending(
         app,
@@ -45,6 +47,7 @@ def conclude(
         place.at,
         telling.plan,
         telling.notes,
+        remembered,
     )
     telling.end()
     ci.ended(console, ending)

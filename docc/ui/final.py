@@ -38,7 +38,8 @@ _HEADLINES = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Everything that is known when a command ends. seen: the last look, None if it failed. facts: with their instants, unix
+    """Everything that is known when a command ends. seen: the last look, None if it failed; remembered: then, the one before,
+    which is good for what to do, not for what is so. facts: with their instants, unix
     seconds. requests: API requests by verb. source: what to type behind `docc deploy` to do the same again, "" for a verb
     without a manifest. plan, notes: the rows that were shown before anything happened."""
 
@@ -52,6 +53,7 @@ class Ending:
     place: str = ""
     plan: Sequence[str] = ()
     notes: Sequence[str] = ()
+    remembered: Seen | None = None
 
     @property
     def record(self) -> Record | None:
@@ -92,7 +94,7 @@ def text(ending: Ending) -> str:
     """Headline, what to do next, who serves."""
     lines = [headline(ending)]
     if not ending.clean:
-        lines += [f"  {step}" for step in rescue.steps(ending.app, ending.at, ending.seen)]
+        lines += [f"  {step}" for step in rescue.steps(ending.app, ending.at, ending.seen or ending.remembered)]
         if ending.outcome.result == "disputed":
             lines.append(
                 f"  go on:   docc resume {ending.app} {ending.at} --force-conflicts, with docc's weights again"
@@ -155,7 +157,7 @@ def _last_line(ending: Ending) -> str:
     record, place = ending.record, f"{ending.app} in {ending.namespace}"
     serving = ", ".join(f"{revision} serves {weight} %" for revision, weight in ending.serving.items())
     if not serving:
-        unknown = "who serves is not known" if ending.seen is None else "nothing serves"
+        unknown = "nothing serves" if ending.seen is not None else f"who serves is not known{_last_seen(ending)}"
         return f"{place}: {unknown}; docc status {ending.app} {ending.at}"
     if ending.outcome.result in ("reverted", "parked", "abandoned") and ending.clean:
         return f"{place}: {serving}, as before"
@@ -163,6 +165,13 @@ def _last_line(ending: Ending) -> str:
         until = f" until {clock(record.cool_after)}" if record.cool_after is not None else ""
         return f"{place}: {serving}; v{ending.warm} stays warm{until}"
     return f"{place}: {serving}"
+
+
+def _last_seen(ending: Ending) -> str:
+    if ending.remembered is None:
+        return ""
+    weights = ending.remembered.routed.weights.items()
+    return ", last seen " + ", ".join(f"v{revision} {weight} %" for revision, weight in sorted(weights) if weight)
 
 
 def document(ending: Ending) -> dict[str, Any]:

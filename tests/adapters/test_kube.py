@@ -156,6 +156,7 @@ def test_a_first_look_that_fails_is_told_and_can_be_had_again(code: int, kind: t
     here.api.before = before
     with pytest.raises(kind):
         here.cluster.observe("shop")
+    assert here.cluster.remembered("shop") is None
     here.api.before = lambda exchange: False
     here.see()
     assert here.cluster.connection.requests["watch"] == 5, "no watch was begun twice"
@@ -265,6 +266,8 @@ def test_after_a_conflict_or_no_answer_the_object_is_read_afresh(
         write(here.cluster)
     with pytest.raises(Unreachable):
         here.cluster.observe("shop")  # no look may be had on what is known to be stale
+    remembered = here.cluster.remembered("shop")
+    assert remembered is not None and remembered.deployments["web"]["metadata"]["resourceVersion"] == "90"
     assert here.version == "200"
     asked = len(here.server.asked)
     assert here.version == "200" and len(here.server.asked) == asked, "read once"

@@ -7,6 +7,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import threading
@@ -22,6 +24,7 @@ import pytest
 from docc.sandbox import session
 from tests.sandbox.hanging import hanging
 from tests.sandbox.live import App, counted, until
+from tests.sandbox.test_other_hands import ROUTES, ask
 
 pytestmark = pytest.mark.timeout(300)
 END_SECONDS_MAX = 15.0
@@ -109,6 +112,16 @@ def stopped(driver: subprocess.Popen[str], by: signal.Signals) -> tuple[dict[str
     return document, err
 
 
+def by_hand(world: session.Session, app: App, told: str) -> dict[str, int]:
+    """The weights after what docc told to type: kubectl's words are these, its request is made here."""
+    (line,) = re.findall(r"^ *by hand: (kubectl .+)$", told, re.MULTILINE)
+    *start, patch = shlex.split(line)
+    target = ["-n", "default", "--kubeconfig", world.kubeconfig, "patch", "httproute", app.name, "--type=json", "-p"]
+    assert start == ["kubectl", *target]
+    patched = ask(world, "PATCH", f"{ROUTES}/{app.name}", json.loads(patch))
+    return {backend["name"]: backend["weight"] for backend in patched["spec"]["rules"][0]["backendRefs"]}
+
+
 @SIGNALS
 @pytest.mark.parametrize("since", [0, 7], ids=["just now", "in the midst of a request"])
 def test_a_hanging_api_server_is_11_with_what_to_type(
@@ -127,8 +140,9 @@ def test_a_hanging_api_server_is_11_with_what_to_type(
             os.kill(world.pid, signal.SIGCONT)
         assert document["exit_code"] == 11
         assert f"NOT CLEAN, act now: stopped by {by.name}, and the traffic could not be put back" in told
-        assert f"see why: kubectl -n default --kubeconfig {world.kubeconfig} get pods,httproutes,services" in told
-        assert f"then:    docc status {app.name} -n default --kubeconfig {world.kubeconfig}" in told
+        assert f"who serves is not known, last seen v1 50 %, v2 50 %; docc status {app.name}" in told
+        assert f"try:     docc rollback {app.name} -n default --kubeconfig {world.kubeconfig}" in told
+        assert by_hand(world, app, told) == {f"{app.name}-v1": 100, f"{app.name}-v2": 0}
         back = app.run("rollback")
         assert back.returncode == 0 and app.ask() == "v1", back.stderr
     assert counted(load).failed == 0

@@ -32,3 +32,10 @@ def test_the_moments_are_fifty_and_at_each_kind_of_write() -> None:
     assert sum(bool(moment.twice) for moment in killing.bounded(MOMENTS)) >= 4
     near = Counter(moment.write for moment in moments if moment.ms < 5)
     assert all(near[write] >= 3 for write in killing.WRITES)
+
+
+def test_too_few_kills_in_a_phase_or_near_a_write_are_told() -> None:
+    played = [killing.Played(moment, "shifting", 50, "") for moment in killing.MOMENTS if moment.write != "lease taken"]
+    others = [phase for phase in killing.PHASES if phase != "shifting"]
+    told = [*(f"only 0 kills while {phase}" for phase in others), "only 0 kills near lease taken"]
+    assert killing.gaps(played) == told

@@ -169,10 +169,11 @@ def test_a_tool_that_applies_its_own_route_again_and_again_loses_to_force_confli
 
 
 def test_a_rule_of_a_platform_team_s_route_is_all_that_docc_writes(app: App) -> None:
+    """And the rules stay when the team's tool leaves them out from now on, since docc owns them."""
     plain = {"matches": [{"path": {"type": "Exact", "value": "/other"}}]}
     rule = {"name": "shop", "matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "filters": [FOREIGN_FILTER]}
     gateway = {"name": "public", "namespace": "ingress"}
-    route = {
+    route: dict[str, Any] = {
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
         "metadata": {"name": "public", "namespace": app.namespace, "labels": {"team": "platform"}},
         "spec": {"parentRefs": [gateway], "hostnames": [app.host], "rules": [plain, ROBOT, rule]},
@@ -191,6 +192,15 @@ def test_a_rule_of_a_platform_team_s_route_is_all_that_docc_writes(app: App) -> 
     before["spec"]["rules"][2].pop("backendRefs", None)
     assert after["spec"] == before["spec"] and after["metadata"]["labels"] == {"team": "platform"}
     assert list(after["metadata"]["annotations"]) == ["rollout.docc.dev/shop"]
+    (owned,) = [each["fieldsV1"] for each in after["metadata"]["managedFields"] if each["manager"] == "docc"]
+    record = owned["f:metadata"]["f:annotations"].keys() - {"."}
+    assert (record, owned["f:spec"]) == ({"f:rollout.docc.dev/shop"}, {"f:rules": {}})
+    without_rules = {name: value for name, value in route["spec"].items() if name != "rules"}
+    kubectl(
+        app, "apply", "--server-side", "-f", "-", given={**route, "spec": without_rules}
+    )  # as docs/gitops.md has it for Flux
+    left = app.cluster.admin.get("httproutes", app.namespace, "public")["spec"]["rules"]
+    assert left[2].pop("backendRefs") == backends and left == after["spec"]["rules"]
     admin = str(app.cluster.session.kubeconfig)
     assert app.docc("delete", "shop", "-n", app.namespace, "--yes", KUBECONFIG=admin).code == 0
     left = app.cluster.admin.get("httproutes", app.namespace, "public")

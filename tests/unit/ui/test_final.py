@@ -28,7 +28,7 @@ LOST = "HTTPErrorRate is 0.31 > 0.05 at 30 %, and v1 has no ready endpoint to re
 
 
 def ended(result: str, code: ExitCode, reason: str = "", *, facts: Told | None = None, **fields: Any) -> Ending:
-    """fields: seen, or the record and weights of a route whose revisions all have pods."""
+    """fields: seen, remembered, or the record and weights of a route whose revisions all have pods."""
     seen = fields.get("seen")
     if "record" in fields:
         weights = fields.get("weights", {})
@@ -37,7 +37,7 @@ def ended(result: str, code: ExitCode, reason: str = "", *, facts: Told | None =
         seen = Seen(routed, warm)
     return Ending(
         "shop", "web", Outcome(result, code, reason), seen, facts or [],
-        {"GET": 3, "PATCH": 9}, "manifest.json --image shop:2",
+        {"GET": 3, "PATCH": 9}, "manifest.json --image shop:2", remembered=fields.get("remembered"),
     )  # fmt: skip
 
 
@@ -85,6 +85,7 @@ ENDINGS = {
     "stuck": ended("stuck", ExitCode.FAILED_NOT_CLEAN, BREACH, seen=divided(2)),
     "stuck-stable-down": ended("stuck", ExitCode.FAILED_NOT_CLEAN, LOST, seen=divided(0)),
     "stuck-unseen": ended("stuck", ExitCode.FAILED_NOT_CLEAN, "the API server does not answer"),
+    "stuck-remembered": ended("stuck", ExitCode.FAILED_NOT_CLEAN, "the API server does not answer", remembered=divided(2)),
 }  # fmt: skip
 
 
