@@ -34,4 +34,12 @@ def ask(place: wiring.Place, telling: Telling, app: str, verb: str, reason: str)
             driver = requests.who_goes_on(ports, app, see(app, place.cluster.observe(app)))
         except Stopped as stopped:
             return stopped.outcome
-    return Outcome("asked", ExitCode.DONE, f"{driver} drives it, and goes on from here") if driver else None
+    return (
+        Outcome(
+            "asked",
+            ExitCode.DONE,
+            f"{driver} drives it, and {'stays there' if verb == 'pause' else 'goes on from here'}",
+        )
+        if driver
+        else None
+    )

@@ -16,7 +16,7 @@ from typing import Any
 from docc.core.names import history_name, labels
 from docc.core.view import View
 from docc.model.moves import Create, Move, Operation, Patch, Ref
-from docc.model.record import Phase, Record, from_rfc3339, to_rfc3339
+from docc.model.record import Asked, Phase, Record, asked_from, from_rfc3339, to_rfc3339
 from docc.model.world import Noted, Seen
 
 ENTRIES_MAX = 100
@@ -26,7 +26,8 @@ _OUTCOMES = {Phase.SUCCEEDED: "promoted", Phase.REVERTED: "reverted", Phase.PARK
 @dataclass(frozen=True, slots=True)
 class Entry:
     """number: 0 while it is not kept yet. revision was to serve, in the place of `before`; outcome says what became of it:
-    promoted, reverted or parked. started, ended: unix seconds. images: of `revision`, by container."""
+    promoted, reverted or parked. started, ended: unix seconds. images: of `revision`, by container. asked:
+    what people asked for while it ran."""
 
     number: int
     verb: str
@@ -38,6 +39,7 @@ class Entry:
     ended: float
     reason: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
+    asked: tuple[Asked, ...] = ()
 
 
 def history(seen: Seen) -> tuple[Entry, ...]:
@@ -88,6 +90,7 @@ def _entry(seen: Seen) -> Entry | None:
         ended=record.since,
         reason=record.reason,
         images=dict(seen.revision(revision).images),
+        asked=record.asked,
     )
 
 
@@ -114,6 +117,7 @@ def _written(entry: Entry) -> str:
         "ended": to_rfc3339(entry.ended),
         "reason": entry.reason,
         "images": dict(entry.images),
+        **({"asked": [each.told() for each in entry.asked]} if entry.asked else {}),
     }
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
@@ -142,6 +146,7 @@ def _read(number: int, text: str) -> Entry | None:
             ended=from_rfc3339(str(values["ended"])),
             reason=str(values.get("reason", "")),
             images={str(k): str(v) for k, v in images.items()} if isinstance(images, dict) else {},
+            asked=asked_from(values.get("asked", [])),
         )
-    except (KeyError, ValueError, OverflowError):
+    except (KeyError, ValueError, OverflowError, TypeError, AttributeError):
         return None

@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from docc.core.names import deployment_name, parse_revision, selector
-from docc.core.trial import NOTHING, Above, is_marked, rules_above, with_cookie
+from docc.core.trial import NOTHING, Above, is_marked, is_pin, rules_above, trial_in, with_cookie
 from docc.model.moves import Object, Operation, Patch, Ref
 from docc.model.record import Record
+from docc.model.trial import Trial
 from docc.model.world import Routed
 
 _ANNOTATIONS = "/metadata/annotations"
@@ -179,6 +180,13 @@ def _waits(rule: Object) -> bool:
 def is_above(app: str, rule: Object) -> bool:
     """A rule that docc put above the weighted ones: for who is on trial, or stays where they are (core/trial.py)."""
     return is_marked(rule) and _revision(app, rule["backendRefs"][0]) is not None
+
+
+def trial_of_live(app: str, rules: list[Object]) -> Trial:
+    """Who is on trial by the rules that are there: what the first rule for them asks for beyond those below."""
+    above = [rule for rule in rules if is_above(app, rule) and not is_pin(app, rule)]
+    theirs = [match.get("headers") or [] for at in own_rules(app, rules) for match in rules[at].get("matches") or [{}]]
+    return trial_in(above[:1], theirs)
 
 
 def weights_of(app: str, rules: list[Object], rule: str | None = None) -> tuple[dict[int, int], bool]:

@@ -187,13 +187,16 @@ def too_many(rules: Sequence[Object]) -> str:
     return ""
 
 
-def curl_options(trial: Trial) -> str:
-    """What makes curl's request one that is on trial, by the first way that has no regular expression; "" if none has."""
-    for headers in trial:
-        words = [_curl_option(header) for header in headers]
-        if all(words):
-            return " ".join(words)
-    return ""
+def curl(trial: Trial, route: Object) -> str:
+    """A command whose request is on trial, by the first way that has no regular expression; "" if none has. Without a host of
+    its own the route is at whatever name leads to its Gateway."""
+    options = next((words for headers in trial if all(words := [_curl_option(header) for header in headers])), None)
+    if options is None:
+        return ""
+    spec = route.get("spec", {})
+    host = next((str(name) for name in spec.get("hostnames") or [] if not str(name).startswith("*")), "GATEWAY")
+    matches = next((rule["matches"] for rule in spec.get("rules") or [] if rule.get("matches")), [_EVERY_PATH])
+    return f"curl {' '.join(options)} http://{host}{(matches[0].get('path') or {}).get('value', '/')}"
 
 
 def _curl_option(header: HeaderMatch) -> str:
@@ -205,17 +208,17 @@ def _curl_option(header: HeaderMatch) -> str:
     return f"-b '{name}={value}'" if plain else ""
 
 
-def trial_in(rules: Sequence[Object]) -> Trial:
-    """Who is on trial by the rules of that kind that a live route has. Pins are none."""
+def trial_in(rules: Sequence[Object], theirs: Sequence[list[Object]]) -> Trial:
+    """Whom these rules are for. theirs: the headers that matches ask for anyway."""
     found: list[tuple[HeaderMatch, ...]] = []
-    for rule in rules:
-        for match in rule["matches"]:
-            headers = tuple(
-                HeaderMatch(str(one["name"]).lower(), str(one["value"]), one.get("type") == "RegularExpression")
-                for one in match["headers"]
-            )
-            if headers not in found:
-                found.append(headers)
+    for match in (match for rule in rules for match in rule["matches"]):
+        own = [one for one in match["headers"] if not any(one in headers for headers in theirs)]
+        headers = tuple(
+            HeaderMatch(str(one["name"]).lower(), str(one["value"]), one.get("type") == "RegularExpression")
+            for one in own
+        )
+        if headers and headers not in found:
+            found.append(headers)
     return tuple(found)
 
 

@@ -66,10 +66,11 @@ class Weighted:
 
 @dataclass(frozen=True, slots=True)
 class HeadersRouted:
-    """Who is on trial goes to the candidate. header: who that is, in words."""
+    """Who is on trial goes to the candidate. header: who that is, in words. curl: a command that is, "" if none can be told."""
 
     candidate: int
     header: str
+    curl: str = ""
 
 
 @dataclass(frozen=True, slots=True)

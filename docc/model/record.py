@@ -68,6 +68,11 @@ class Asked:
     at: float
     reason: str = ""
 
+    def told(self) -> dict[str, str]:
+        """For JSON."""
+        reason = {"reason": masked(self.reason)[:REASON_CHARACTERS_MAX]} if self.reason else {}
+        return {"verb": self.verb, "who": self.who, "at": to_rfc3339(self.at), **reason}
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -143,7 +148,7 @@ class Record:
                 value = to_rfc3339(value)
             values[field.name] = value.value if isinstance(value, Phase) else value
         if self.asked:
-            values["asked"] = [_told(each) for each in self.asked[-ASKED_MAX:]]
+            values["asked"] = [each.told() for each in self.asked[-ASKED_MAX:]]
         if self.reason:  # people's words, and servers'
             values["reason"] = masked(self.reason)[:REASON_CHARACTERS_MAX]
         text = json.dumps(values, ensure_ascii=True, separators=(",", ":"))
@@ -170,11 +175,6 @@ def writer_of(text: str | None) -> str:
     except (ValueError, RecursionError):
         return ""
     return str(values.get("by") or "") if isinstance(values, dict) and "v" in values else ""
-
-
-def _told(asked: Asked) -> dict[str, str]:
-    reason = {"reason": masked(asked.reason)[:REASON_CHARACTERS_MAX]} if asked.reason else {}
-    return {"verb": asked.verb, "who": asked.who, "at": to_rfc3339(asked.at), **reason}
 
 
 def asked_from(values: Any) -> tuple[Asked, ...]:

@@ -11,7 +11,8 @@ from docc.core.inplace import route_changes
 from docc.core.intent import Intent, intent, stable_of
 from docc.core.plan import Plan
 from docc.core.quota import peak
-from docc.core.steps import Bake, Hold, SetWeight
+from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight
+from docc.core.trial import in_words as trial_words
 from docc.model.errors import Obstacle
 from docc.model.manifest import Manifest
 from docc.model.moves import Object, Operation
@@ -51,6 +52,7 @@ def plan_lines(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
     if stable is None:
         yield "  all traffic at once, when the pods are ready: there is no version to compare with or return to"
     else:
+        yield from (f"  {row}" for row in _trial(plan))
         yield f"  traffic: {', '.join(weights)}"
         yield from (f"  {row}" for row in _times(plan))
         yield from (f"  {row}" for row in _who(manifest, plan, weights))
@@ -76,6 +78,18 @@ def notes(told: Sequence[Obstacle], unseen: Sequence[str]) -> Iterator[str]:
             yield "        " + neutral(one_line(note.fix))
     if unseen:
         yield "  not looked at: " + neutral(one_line("; ".join(unseen)))
+
+
+def _trial(plan: Plan) -> Iterator[str]:
+    """What comes before the weights."""
+    for step in plan.steps:
+        if isinstance(step, MatchHeaders):
+            yield f"on trial, at every weight below 100 %: requests with {trial_words(step.trial)}"
+        elif isinstance(step, AwaitApproval):
+            limit = "" if plan.limits.pause is None else f", {duration(plan.limits.pause)} at most"
+            yield f"then it waits for docc promote {plan.app}{limit}"
+    if plan.sticky:
+        yield "sticky: who once got a version stays on it until all traffic has moved"
 
 
 def _since(plan: Plan, seen: Seen, stable: int) -> Iterator[str]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from docc.core.cooling import overdue, reachable, warm
 from docc.core.meddling import edits
-from docc.core.route import retried, rules_of
+from docc.core.route import retried, rules_of, trial_of_live
+from docc.core.trial import curl, in_words
 from docc.engine.lease import DURATION_SECONDS, age_of, holder_of, shown
 from docc.model.facts import Edit
 from docc.model.moves import Object
@@ -64,6 +65,7 @@ class StatusView:
     """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
     seconds since the living driver's last renewal. left: its driver left it
     waiting. paused_by: who asked for it to stay at its weight, "" for nobody. asked: what people have asked of this rollout.
+    trial: whose requests go to the candidate, in words; curl: a command whose request does.
     cool_after: unix seconds until which a rollback is one write, `overdue`
     when it has passed. refusal: what the Gateway's controller has against the route. retries: which of docc's rules have
     one. others: what somebody else has changed of what docc wrote. conditions: those of the candidate, else of stable. next:
@@ -92,6 +94,8 @@ class StatusView:
     left: bool
     paused_by: str
     asked: tuple[Asked, ...]
+    trial: str
+    curl: str
     cool_after: float | None
     overdue: bool
     next: tuple[str, ...]
@@ -104,6 +108,7 @@ def status_view(
     record = seen.record
     if record is None:
         return None
+    trial = trial_of_live(app, rules_of(seen.routed.body)) if seen.routed.above else ()
     age = None if lease is None or not holder_of(lease) else age_of(lease, now)
     alive = age is not None and age < DURATION_SECONDS
     return StatusView(
@@ -130,6 +135,8 @@ def status_view(
         left=record.left,
         paused_by=record.asker if record.paused else "",
         asked=record.asked,
+        trial=in_words(trial),
+        curl=curl(trial, seen.routed.body),
         cool_after=record.cool_after,
         overdue=bool(overdue(record, now)),
         next=tuple(_advice(app, at or f"-n {namespace}", seen, now, alive=alive)),
@@ -151,6 +158,7 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
         yield f"  {_row(revision, view)}".rstrip()
         if revision.trouble:
             yield neutral(f"           {one_line(revision.trouble)}")
+    yield from _people(view)
     yield from _route(view)
     for condition in view.conditions if view.phase.undecided else ():
         row = neutral(f"  judged   {condition.name}: {one_line(condition.expression)}")
@@ -165,6 +173,19 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
     yield f"  driver   {neutral(_driver(view))}"
     for command in view.next:
         yield f"  next     {command}"
+
+
+def _people(view: StatusView) -> Iterator[str]:
+    """Who tries the new version, and who has asked for what."""
+    if view.trial:
+        yield neutral(f"  trial    requests with {view.trial}")
+    if view.curl:
+        yield neutral(f"           {view.curl}")
+    for asked in view.asked:
+        yield neutral(
+            f"  asked    {asked.verb} at {clock(asked.at)}, by {asked.who}"
+            + (f": {one_line(asked.reason)}" if asked.reason else "")
+        )
 
 
 def _route(view: StatusView) -> Iterator[str]:
@@ -254,8 +275,10 @@ def _advice(app: str, at: str, seen: Seen, now: float, *, alive: bool) -> Iterat
     if record.phase is Phase.AWAITING:
         yield f"docc promote {app} {at} goes on"
     if record.paused:
-        yield f"docc resume {app} {at} goes on"
-    if record.phase is Phase.PARKED or (not record.phase.at_rest and not alive):
+        yield f"docc resume {app} {at} ends the pause"
+    if record.phase is Phase.AWAITING and not alive:
+        yield f"docc resume {app} {at} watches it, and waits; so does the same docc deploy"
+    elif record.phase is Phase.PARKED or (not record.phase.at_rest and not alive and not record.paused):
         yield f"docc resume {app} {at} goes on; so does the same docc deploy"
     others = edits(app, seen, record)
     if (record.phase.at_rest or not alive) and others and all(edit.theirs != "gone" for edit in others):

@@ -62,7 +62,8 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
         case facts.Weighted():
             return Line("traffic", _weighted(fact), "bold cyan")
         case facts.HeadersRouted():
-            return Line("traffic", f"requests with {fact.header} go to v{fact.candidate}", "bold cyan")
+            example = f": {fact.curl}" if fact.curl else ""
+            return Line("traffic", f"requests with {fact.header} go to v{fact.candidate}{example}", "bold cyan")
         case facts.ApprovalAwaited() | facts.Requested() | facts.Left():
             return _people(fact)
         case facts.CheckSeen():

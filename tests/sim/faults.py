@@ -258,6 +258,14 @@ def rival(*others: Verb, stopped: float = 0.0) -> Fault:
     return fault
 
 
+def _paused(process: Process, effect: Effect, act: Act) -> str:
+    """Somebody pauses the rollout, and lets it go on half a minute later."""
+    enter(process.stage, verbs.PAUSE)
+    enter(process.stage, verbs.GO_ON, 30)
+    process.stage.pause(process, process.world.now + 0.02)
+    return ""
+
+
 def after(what: str) -> Fault:
     return lambda process, effect, act: what
 
@@ -288,6 +296,7 @@ RIVALS: dict[str, Fault] = {
     "the same deploy": rival(verbs.deploy(want(2))), "deploy of the former": rival(verbs.deploy(want(1))),
     "delete --keep-workload": rival(verbs.KEEP), "rollback --to v1": rival(verbs.back_to(1)), "wait": rival(verbs.WAIT),
     "resume": rival(verbs.RESUME), "history": rival(verbs.HISTORY), "unlock": rival(verbs.UNLOCK),
+    "promote": rival(verbs.PROMOTE), "promote --full": rival(verbs.FULL), "pause": _paused,
 }  # fmt: skip
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.sim import verbs
 from tests.sim.auditor import ROUTE, Auditor, record_of
 from tests.sim.faults import PROCESS
 from tests.sim.stage import Fault, Stage
-from tests.sim.verbs import CALM, STRATEGY, TRIAL, Verb, deploy, enter, want
+from tests.sim.verbs import CALM, STICKY, STRATEGY, TRIAL, Verb, deploy, enter, want
 from tests.sim.world import FOREVER, Object, World
 
 PLAIN = {key: value for key, value in STRATEGY.items() if key != "canary"}
@@ -95,6 +95,14 @@ def _midway(world: World, fault: str, at: int, tag: int) -> World:
 def lost() -> World:
     """v2 has 50 %, and its driver is gone."""
     return _midway(serving().fork(), "crash after", 5, 2)
+
+
+@functools.cache
+def left() -> World:
+    """v2 is on trial, and its driver has left it so, as it was told to."""
+    world = serving().fork()
+    assert typed(world, replace(deploy(want(2, TRIAL)), until="paused")) == 0
+    return _later(world, 30)
 
 
 @functools.cache
@@ -274,6 +282,11 @@ SCENES: dict[str, Scene] = {
         Scene("no strategy", serving, deploy(want(2, CALM))),
         Scene("nothing kept warm", serving, deploy(want(2, {**STRATEGY, "keep_warm": 0}))),
         Scene("approved trial", serving, deploy(want(2, TRIAL)), 0, _approved(30)),
+        Scene("approved trial of sticky users", serving, deploy(want(2, STICKY)), 0, _approved(30)),
+        Scene("promote what was left waiting", left, verbs.PROMOTE),
+        Scene("promote --full what nobody drives", lost, verbs.FULL),
+        Scene("abort what was left waiting", left, verbs.ABORT),
+        Scene("the same deploy of what was left waiting", left, deploy(want(2, TRIAL)), 0, _approved(20)),
         Scene("bad trial", serving, deploy(want(2, TRIAL)), 10, _fails(2, 30)),
         Scene("retry", reverted, _V2),
         Scene("supersede", lost, deploy(want(3))),

@@ -18,9 +18,10 @@ from docc.core.meddling import edits
 from docc.core.observation import see
 from docc.core.plan import Plan
 from docc.core.verdict import Verdict
+from docc.core.view import Until
 from docc.engine import lease as locks
+from docc.engine import requests, waiting
 from docc.engine import rollback as back
-from docc.engine import waiting
 from docc.engine.driver import Driver
 from docc.engine.lease import Lease
 from docc.engine.preflight import conditions
@@ -44,6 +45,7 @@ STRATEGY: dict[str, Any] = {
 }  # fmt: skip
 CALM: dict[str, Any] = {key: STRATEGY[key] for key in ("drain", "keep_warm", "progress_deadline")}
 TRIAL = {**STRATEGY, "ab_testing": {"enable_headers": True, "pause_before_rollout": True}}
+STICKY = {**TRIAL, "sticky": True}
 GATEWAY = GatewayName("gw")
 
 
@@ -95,6 +97,7 @@ class Verb:
     to: int | None = None
     option: str = ""
     timeout: float | None = None
+    until: Until = "done"
 
     def __str__(self) -> str:
         what = f" image {self.want.tag}" if self.want else ""
@@ -147,7 +150,7 @@ def _drive(process: Process, plan: Plan, sampling: Sampling, verb: Verb) -> Outc
     lease.acquire()
     try:
         forced = verb.option == FORCED
-        driver = Driver(process.ports, APP, process.me, plan, sampling, lease, verb.timeout, forced)
+        driver = Driver(process.ports, APP, process.me, plan, sampling, lease, verb.timeout, forced, until=verb.until)
         return driver.run()
     finally:
         lease.release()
@@ -171,6 +174,21 @@ def _resume(process: Process, verb: Verb) -> Outcome:
     if sampling.conditions:
         conditions(process.ports, plan, sampling, seen)
     return _drive(process, plan, sampling, verb)
+
+
+def _ask(process: Process, verb: Verb) -> Outcome:
+    """promote, full, pause, resume: the request; then whoever drives goes on, or this process does."""
+    _uncontested(_first_look(process), verb)
+    outcome = requests.ask(process.ports, APP, process.me, verb.option, f"by {process.name}")
+    if outcome is not None and outcome.result != "unchanged":
+        return _found(outcome)
+    try:
+        driver = requests.who_goes_on(process.ports, APP, _first_look(process))
+    except locks.Stopped as stopped:
+        return stopped.outcome
+    if driver or verb.option == "pause":
+        return Outcome("asked", Code.DONE, driver)
+    return _resume(process, verb)
 
 
 def _kept(seen: Seen, number: int) -> tuple[Plan, Sampling]:
@@ -257,6 +275,7 @@ RESUME, ROLLBACK, ABORT, GC = (
 DELETE, WAIT, HISTORY, UNLOCK = (
     Verb("delete", _delete), Verb("wait", _wait), Verb("history", _history), Verb("unlock", _unlock),
 )  # fmt: skip
+PROMOTE, FULL, PAUSE, GO_ON = (Verb(word, _ask, option=word) for word in ("promote", "full", "pause", "resume"))
 UNWATCHED = replace(ABORT, option="--if-unwatched")
 KEEP = replace(DELETE, option="--keep-workload")
 

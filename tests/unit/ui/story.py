@@ -76,7 +76,7 @@ EVERY_OTHER: Told = [
     (T0, facts.Requested("pause", "bob@desk")),
     (T0, facts.Left(2)),
     (T0, facts.Updated("Deployment", "shop-v1", "scale 2 to 3")),
-    (T0, facts.HeadersRouted(2, "x-docc-track: b")),
+    (T0, facts.HeadersRouted(2, "the header x-b: 1", "curl -H 'x-b: 1' http://shop.test/")),
     (T0, facts.ApprovalAwaited(2)),
     (T0, check(float("inf"), "FAIL", 10)),
     (T0, check(None, "ERROR", 10, "bad_data: 1:5: parse error:\nunexpected end of input")),
