@@ -6,11 +6,13 @@ The very last line says who serves, because the last line is the one that is rea
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from docc.core.cooling import reachable, warm
+from docc.core.difference import differences, in_words
 from docc.model.errors import ExitCode
 from docc.model.facts import CheckSeen, Evidence, Fact, Parked, Promoted, Reverted, Weighted
 from docc.model.moves import Outcome
@@ -34,6 +36,9 @@ _HEADLINES = {
     "ready": "up, and nobody watches from now on",
     "asked": "asked for",
 }
+
+_IN_PLACE = re.compile(r"(hosts|paths|scale|mesh|gateway)(\..*)?$")
+"""What no rollout brings: core/inplace.py changes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,8 @@ def text(ending: Ending) -> str:
         lines.append(f"  {next_label(ending)}: {command}")
         if ending.outcome.exit_code is ExitCode.UNUSABLE:
             lines.append("  or:        with --baseline=ignore, which leaves that condition out of this rollout")
+    if unrestored := left_as_it_was(ending):
+        lines.append(f"  note: {unrestored}")
     lines.append(_last_line(ending))
     return neutral("\n".join(lines))
 
@@ -136,6 +143,21 @@ def undo(ending: Ending) -> str:
     if outcome.result in ("reverted", "parked", "abandoned") or ending.gave_up:
         return f"docc deploy {ending.source}" if ending.source else "docc deploy, with the same manifest"
     return ""
+
+
+def left_as_it_was(ending: Ending) -> str:
+    """What one write of weights has not brought back of the manifest of the version that serves again; "" for nothing."""
+    seen, record = ending.seen, ending.record
+    if seen is None or record is None or ending.outcome.result != "returned" or ending.gave_up:
+        return ""
+    former, later = seen.revision(record.stable), seen.revision(record.previous)
+    found = {
+        path: change for path, change in differences(former.manifest, later.manifest).items() if _IN_PLACE.match(path)
+    }
+    if not found:
+        return ""
+    stays = f"as v{later.number} has it: {in_words(found)}"
+    return f"only traffic went back. What lies around it is {stays}; docc deploy of v{former.number}'s manifest sets it"
 
 
 def headline(ending: Ending) -> str:

@@ -65,3 +65,26 @@ def test_gc_of_all_namespaces_tidies_each_and_ends_with_the_gravest(world: sessi
     for namespace, app in apps.items():
         found = api.send(Request("get", DEPLOYMENTS.format(namespace, f"{app.name}-v2")))
         assert found["spec"]["replicas"] == 0, "the one that could not be read has not kept gc from the others"
+
+
+def test_gc_of_all_namespaces_leaves_unfinished_rollouts_as_they_are(world: session.Session, tmp_path: Path) -> None:
+    """One in each of two namespaces, whose drivers were killed half way: whoever tidies up decides nothing."""
+    apps = [App(world, tmp_path, "half"), App(world, tmp_path, "halves", namespace="other")]
+    for app in apps:
+        app.write(interval=300)
+        assert app.deploy("demo:v1").returncode == 0
+        driver = app.start("demo:v2")
+        until(lambda app=app: weight(app) == 50, 60)
+        driver.kill()
+        driver.wait(10)
+    code, told, err = gc(apps[0])
+    found = {name: told[name] for name in ("default/half", "other/halves")}
+    assert code in (0, 7), err  # 7: what the other test has left there
+    assert all(each["exit_code"] == 0 and "a rollout is under way" in each["result"] for each in found.values()), told
+    assert [weight(app) for app in apps] == [50, 50]
+
+
+def weight(app: App) -> int:
+    words = [*app.command("status", app.name, "-o", "json"), "-n", str(app.more.get("namespace", "default"))]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    return int(json.loads(done.stdout)["weight"]) if done.returncode == 0 else 0

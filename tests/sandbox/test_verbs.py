@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from docc.adapters.kube_connection import Connection, Request
 from docc.sandbox import session
 from tests.sandbox.live import App, counted, until
 
@@ -43,6 +44,25 @@ def killed(driver: subprocess.Popen[bytes]) -> None:
     driver.wait(10)
 
 
+def paths(app: App) -> list[str]:
+    """Of the application's one rule, as the API server has them."""
+    connection = Connection(kubeconfig=app.world.kubeconfig)
+    where = f"/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/{app.name}"
+    (rule,) = connection.send(Request("get", where))["spec"]["rules"]
+    return [match["path"]["value"] for match in rule["matches"]]
+
+
+def test_a_warm_rollback_says_what_stays_as_the_later_version_has_it(world: session.Session, tmp_path: Path) -> None:
+    app = App(world, tmp_path, "lukewarm", paths=["/"])
+    assert app.deploy("demo:v1").returncode == 0
+    app.more = {"paths": ["/", "/more"]}
+    app.write(interval=1, bake=0, failure_conditions=[])
+    assert app.deploy("demo:v2").returncode == 0
+    back = app.run("rollback")
+    assert back.returncode == 0 and app.ask() == "v1" and paths(app) == ["/", "/more"]
+    assert 'as v2 has it: paths ["/"] to ["/", "/more"]; docc deploy of v1\'s manifest sets it' in back.stderr
+
+
 def test_a_cold_rollback_needs_no_file_restores_the_configuration_and_loses_no_request(
     world: session.Session, tmp_path: Path
 ) -> None:
@@ -56,12 +76,15 @@ def test_a_cold_rollback_needs_no_file_restores_the_configuration_and_loses_no_r
         time.sleep(1.5)
         assert app.run("gc").returncode == 0
         assert {name: found["replicas"] for name, found in app.status()["revisions"].items()} == {"v2": 3}
+        assert paths(app) == ["/", "/more"]
         app.path.unlink()
         back = app.run("rollback")
         assert back.returncode == 0 and "which has no pods: 3 come up first" in back.stderr, back.stderr
         assert app.ask() == "v1" and "undo: docc rollback cold" in back.stderr
+        assert paths(app) == ["/"] and "note:" not in back.stderr
         again = app.run("rollback", "--to", "v2", "--yes")
         assert again.returncode == 0 and app.ask() == "v2", again.stderr
+        assert paths(app) == ["/"] and 'as v1 has it: paths ["/", "/more"] to ["/"]' in again.stderr, "it is warm"
     assert counted(load).failed == 0
     told = [(entry["verb"], entry["revision"], entry["before"], entry["outcome"]) for entry in entries(app)]
     assert told == [

@@ -36,7 +36,7 @@ def _at(world: World, now: float, *, watched: bool) -> None:
             told[name] == (f"v{number}" if number is not None else None), f"status says that {name} is {told[name]}"
         )
     served = {f"shop-{name}": each["weight"] for name, each in told["revisions"].items() if each["weight"]}
-    live = {name: share for name, share in percents(positive(traffic(world))).items() if name.startswith("shop-v")}
+    live = {name: share for name, share in percents(positive(traffic(world))).items() if name[6:].isdigit()}
     require(served == live, f"status says that {served} serve, and {live} do")
     for name, each in told["revisions"].items():
         body = world.objects.get(("Deployment", f"shop-{name}"))

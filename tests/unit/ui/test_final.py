@@ -180,3 +180,28 @@ def test_the_document_says_when_a_park_took_the_traffic() -> None:
         (0, "v2", 50),
         (3, "v2", 0),
     ]
+
+
+def kept(**application: Any) -> str:
+    return json.dumps({"application": {"name": "shop", **application}})
+
+
+@pytest.mark.parametrize(
+    ("former", "later", "told"),
+    [
+        (kept(paths=["/"]), kept(paths=["/"]), ""),
+        (kept(paths=["/"]), kept(paths=["/", "/more"]), 'paths ["/"] to ["/", "/more"]'),
+        (kept(scale=2), kept(hosts=["a.test"], scale=3), "hosts added; scale 2 to 3"),
+        (kept(containers={"web": {"image": "a:1"}}), kept(containers={"web": {"image": "a:2"}}), ""),
+        ("", kept(scale=3), ""),
+    ],
+    ids=["the same", "paths", "hosts and scale", "an image", "nothing is kept"],
+)
+def test_a_warm_rollback_says_what_it_has_not_brought_back(former: str, later: str, told: str) -> None:
+    back = record(Phase.SUCCEEDED, stable=1, previous=2, cool_after=T0 + 600, verb="rollback")
+    warm = {n: Revision(n, exists=True, replicas=2, ready=2, manifest=text) for n, text in ((1, former), (2, later))}
+    seen = Seen(Routed("HTTPRoute", exists=True, record=back, weights={1: 100, 2: 0}), warm)
+    rows = [row for row in final.text(ended("returned", ExitCode.DONE, seen=seen)).splitlines() if "note:" in row]
+    assert len(rows) == bool(told) and all(f"as v2 has it: {told}; docc deploy of v1's" in row for row in rows)
+    promoted = final.text(ended("promoted", ExitCode.DONE, seen=seen))
+    assert "note:" not in promoted, "a cold one, and a deploy, bring all of it"
