@@ -134,11 +134,12 @@ class Lane:
             running.append(self.app.abort())
         came = door.sprung.wait(90)
         phase, weight = door.phase, door.weight
+        codes = [each.poll() for each in running]
         _kill(running)
         for each in running:
             each.wait(10)
         if not came:
-            return Played(moment, phase, weight, "it did not come")
+            return Played(moment, phase, weight, f"it did not come; docc had ended with {codes}")
         self._write(2)
         wrong = self._again(image, 10, "reverted", self.version - 1) if moment.aborted else ""
         return Played(moment, phase, weight, wrong or self._again(image, 0, "succeeded", self.version))
