@@ -143,11 +143,12 @@ class Lane:
             running.append(self.app.abort())
         came = door.sprung.wait(90)
         phase, weight = door.phase, door.weight
+        codes = [each.poll() for each in running]
         _kill(running)
         for each in running:
             each.wait(10)
         if not came:
-            return Played(moment, phase, weight, "it did not come")
+            return Played(moment, phase, weight, f"it did not come; docc had ended with {codes}")
         if moment.twice and not self._killed_again(image, moment.twice):
             return Played(moment, phase, weight, "the second one did not come")
         self._write(2)

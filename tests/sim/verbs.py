@@ -147,7 +147,10 @@ def _uncontested(seen: Seen, verb: Verb) -> Seen:
 
 def _drive(process: Process, plan: Plan, sampling: Sampling, verb: Verb) -> Outcome:
     lease = Lease(process.ports, APP, process.me, NAMESPACE)
-    lease.acquire()
+    try:
+        lease.acquire()
+    except locks.Stopped as stopped:
+        return stopped.outcome
     try:
         forced = verb.option == FORCED
         driver = Driver(process.ports, APP, process.me, plan, sampling, lease, verb.timeout, forced, until=verb.until)
