@@ -17,6 +17,7 @@ def wait(
     from docc.adapters.signals import Signals
     from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
+    from docc.cli.planning import steps_kept
     from docc.cli.telling import Telling
     from docc.engine import waiting
     from docc.engine.ports import Ports
@@ -35,4 +36,7 @@ def wait(
         )
     # Signals are not heeded: an onlooker has nothing to put back.
     ports = Ports(place.cluster, None, place.clock, Signals(place.clock.ring), telling)
-    conclude(console, place, app, waiting.wait(ports, app, limit), telling, output=output)
+    with telling:
+        telling.show(steps_kept(app, place))
+        outcome = waiting.wait(ports, app, limit)
+    conclude(console, place, app, outcome, telling, output=output)
