@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from docc.cli.beginning import UNTOUCHED
-from docc.cli.wiring import Place
 from docc.core.expression import WINDOW_SECONDS_MIN, longest_range, parse
 from docc.core.intent import candidate_number
 from docc.core.names import deployment_name
 from docc.core.plan import Limits, Plan
-from docc.core.steps import SetWeight, Step, compile_steps
+from docc.core.steps import SetWeight, compile_steps
 from docc.engine.sampling import Sampling
-from docc.model.errors import DoccError, NotFoundError
+from docc.model.errors import NotFoundError
 from docc.model.manifest import GatewayName, Manifest
 from docc.model.record import Phase
 from docc.model.world import Home, Seen
@@ -72,26 +70,6 @@ def recorded(app: str, namespace: str, seen: Seen, number: int) -> tuple[Manifes
     manifest = read_back(found.manifest, name, found.spec_hash)
     plan, sampling = planned(manifest, namespace, seen, manifest.application.gateway, number)
     return manifest, replace(plan, manifest=found.manifest, recorded=True), sampling
-
-
-def steps_kept(app: str, place: Place) -> Callable[[Seen], tuple[Step, ...]]:
-    """For an onlooker: the steps of the rollout that is seen, from its own manifest, which is read once; () if it is not there
-    or cannot be read."""
-    read: dict[str, tuple[Step, ...]] = {}
-
-    def steps(seen: Seen) -> tuple[Step, ...]:
-        candidate = seen.record.candidate if seen.record is not None else None
-        if candidate is None:
-            return ()
-        text = seen.revision(candidate).manifest
-        if text not in read:
-            try:
-                read[text] = recorded(app, place.target.namespace, seen, candidate)[1].steps
-            except DoccError:
-                read[text] = ()
-        return read[text]
-
-    return steps
 
 
 def unfinished(app: str, namespace: str, seen: Seen) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,8 +50,9 @@ def status(
             state="nothing was changed",
             fix="docc list -A",
         )
+    shown = False
     if watch:
-        seen = followed(app, place, output)
+        seen, shown = followed(app, place, output)
     lease = place.cluster.read(Ref("Lease", history_name(app)))
     now = place.clock.now()
     place.cluster.close()
@@ -59,18 +61,18 @@ def status(
         console.document(document(app, place.target.namespace, seen, lease, now, place.at))
     elif output == "name":
         console.out(app)
-    else:
+    elif not shown or not sys.stdout.isatty():  # on a terminal the last picture says it
         console.out("\n".join(lines(app, place.target.namespace, seen, lease, now, place.at)))
     if exit_status and (seen.record is None or not seen.record.phase.at_rest):
         raise typer.Exit(int(ExitCode.IN_PROGRESS))
 
 
-def followed(app: str, place: Place, output: str) -> Seen:
-    """Looks on to the end, whoever drives, and tells what changes; the last look. Raises NotFoundError if it is deleted
-    meanwhile."""
+def followed(app: str, place: Place, output: str) -> tuple[Seen, bool]:
+    """Looks on to the end, whoever drives, and tells what changes. The last look, and whether there is a picture of it. Raises
+    NotFoundError if it is deleted meanwhile."""
     from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unreadable
-    from docc.cli.planning import steps_kept
+    from docc.cli.onlooking import Onlooker
     from docc.cli.telling import Telling
     from docc.engine import waiting
     from docc.engine.ports import Ports
@@ -78,12 +80,14 @@ def followed(app: str, place: Place, output: str) -> Seen:
     from docc.ui.console import Console
 
     with Telling(Console(), place, app, output) as telling:
-        telling.show(steps_kept(app, place))
+        onlooker = Onlooker(app, place, telling)
+        telling.show(onlooker.steps)
         ports = Ports(place.cluster, None, place.clock, Signals(place.clock.ring), telling)
-        outcome = waiting.wait(ports, app, None, alone=True)
+        outcome = waiting.wait(ports, app, None, alone=True, judge=onlooker.judge)
+        onlooker.close()
         if outcome.exit_code is ExitCode.NOT_FOUND:
             raise NotFoundError(f"{app} was deleted", state="nothing was changed", fix="docc list -A")
-        return refuse_unreadable(app, place)
+        return refuse_unreadable(app, place), telling.shown
 
 
 def forgotten(app: str, seen: Seen) -> str:

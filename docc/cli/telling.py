@@ -72,6 +72,11 @@ class Telling:
         self._screen.start()
         self.console.painter = self._screen.print
 
+    @property
+    def shown(self) -> bool:
+        """There is a picture on the terminal, or was."""
+        return self._screen is not None
+
     def aside(self) -> contextlib.AbstractContextManager[None]:
         """While somebody else asks something on the terminal."""
         return self._screen.aside() if self._screen is not None else contextlib.nullcontext()

@@ -3,6 +3,8 @@ when something changes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from docc.core.observation import see
 from docc.engine.lease import DURATION_SECONDS, driver_of
 from docc.engine.ports import Ports
@@ -13,9 +15,17 @@ from docc.model.record import Phase, Record
 from docc.model.world import Seen
 
 
-def wait(ports: Ports, app: str, timeout: float | None, *, alone: bool = False) -> Outcome:
+def wait(
+    ports: Ports,
+    app: str,
+    timeout: float | None,
+    *,
+    alone: bool = False,
+    judge: Callable[[Seen], float] = lambda seen: float("inf"),
+) -> Outcome:
     """How the rollout ended, or why it is not worth waiting any longer: nobody drives it, or `timeout` seconds are over. An
-    application that is at rest tells how its last one ended. alone: goes on while nobody drives it; somebody may yet."""
+    application that is at rest tells how its last one ended. alone: goes on while nobody drives it; somebody may yet.
+    judge: called with each look; it returns when it wants the next one, unix seconds."""
     clock = ports.clock
     limit = clock.now() + timeout if timeout is not None else float("inf")
     look_at, told, told_driver = clock.now(), None, None
@@ -24,14 +34,15 @@ def wait(ports: Ports, app: str, timeout: float | None, *, alone: bool = False) 
         record = seen.record if seen is not None else None
         if seen is not None and record is None:
             return Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout")
-        now = clock.now()
-        if record is not None:
+        now, judge_at = clock.now(), float("inf")
+        if seen is not None and record is not None:
             standing = Standing(record.phase.value, record.stable, record.candidate, record.weight)
             if standing != told:
                 told = standing
                 ports.sink.emit(now, standing)
             if record.phase.at_rest:
                 return ended(record)
+            judge_at = judge(seen)
             if now >= look_at:
                 look_at = now + DURATION_SECONDS
                 driver = _driver(ports, app)
@@ -42,7 +53,7 @@ def wait(ports: Ports, app: str, timeout: float | None, *, alone: bool = False) 
                     return _unwatched(app, record)
         if now >= limit:
             return Outcome("under way", ExitCode.IN_PROGRESS, f"it has not ended in {timeout:.0f} s")
-        clock.sleep_until(min(look_at, limit) if record is not None else now + 1)
+        clock.sleep_until(min(look_at, limit, judge_at) if record is not None else now + 1)
 
 
 def ended(record: Record) -> Outcome:

@@ -19,12 +19,13 @@ from docc.model.facts import CheckSeen
 from docc.ui.console import neutral
 from docc.ui.outlook import outlook
 from docc.ui.scene import Gathering, Scene
-from docc.ui.status import RevisionView, StatusView
+from docc.ui.status import RevisionView
 from docc.ui.words import by, clock, fires, number, one_line, what
 
 COLUMNS_MIN = 60
 """Below, a picture would be all cuts: there are only lines."""
 BAR_MAX, SPARK_MAX, NAME_MAX = 60, 40, 28
+NAME_SHARE = 4  # of the width, at most one in so many for names
 TOLD = len("100 %  10/10 pods ready")
 _LABEL = 9
 _VERDICTS = {"OK": "green", "FAIL": "bold red", "NO-DATA": "yellow", "ERROR": "yellow"}
@@ -85,7 +86,7 @@ def bar(percent: int, width: int, glyphs: Glyphs = UNICODE) -> tuple[str, str]:
     """The full and the empty part. Only 0 % is wholly empty, only 100 % wholly full."""
     full = round(width * min(max(percent, 0), 100) / 100)
     if 0 < percent < 100:
-        full = min(max(full, 1), width - 1)
+        full = max(min(max(full, 1), width - 1), 0)
     return glyphs.full * full, glyphs.empty * (width - full)
 
 
@@ -103,7 +104,7 @@ def sparkline(samples: Sequence[CheckSeen], width: int, glyphs: Glyphs = UNICODE
             drawn.append(glyphs.blank, "yellow")
             continue
         share = (value > 0) * 1.0 if math.isinf(value) else (value - low) / span if 0 < span < math.inf else 0.0
-        level = glyphs.levels[min(int(share * len(glyphs.levels)), len(glyphs.levels) - 1)]
+        level = glyphs.levels[round(share * (len(glyphs.levels) - 1))]
         drawn.append(level, "red" if breaches(value, sample.operator, sample.threshold) else "green")
     return drawn
 
@@ -121,23 +122,32 @@ class _Brush:
         row.rstrip()
         return row
 
+    def _name_width(self, names: Sequence[str]) -> int:
+        return min(max(map(cell_len, names), default=0), NAME_MAX, self.columns // NAME_SHARE)
+
+    def _name(self, name: str, width: int) -> str:
+        """Exactly so wide."""
+        if cell_len(name) > width:
+            name = set_cell_size(name, width - cell_len(self.glyphs.cut)) + self.glyphs.cut
+        return set_cell_size(name, width)
+
     def tree(self, scene: Scene) -> Iterator[Text]:
         view, names = scene.view, [f"{each.name} {each.role}".rstrip() for each in scene.view.revisions]
-        width = min(max(map(cell_len, names), default=0), NAME_MAX)
+        width = self._name_width(names)
         judged = view.candidate or view.stable
         for index, revision in enumerate(view.revisions):
             last = index == len(view.revisions) - 1
             row = Text(self.glyphs.last if last else self.glyphs.fork, "dim")
-            row.append(set_cell_size(names[index], width) + "  ", _ROLES.get(revision.role, ""))
-            yield row.append_text(self._weight(revision, view, width))
+            row.append(self._name(names[index], width) + "  ", _ROLES.get(revision.role, ""))
+            yield row.append_text(self._weight(revision, width))
             below = "   " if last else self.glyphs.down
             if revision.trouble:
                 yield Text(below, "dim").append(_plain(revision.trouble), "yellow")
             if revision.name == judged:
                 yield from self._conditions(scene, below)
 
-    def _weight(self, revision: RevisionView, view: StatusView, named: int) -> Text:
-        told = f"{revision.weight:>3} %  {revision.ready}/{revision.replicas} pods ready{_until(revision, view)}"
+    def _weight(self, revision: RevisionView, named: int) -> Text:
+        told = f"{revision.weight:>3} %  {revision.ready}/{revision.replicas} pods ready"
         room = min(self.columns - cell_len(self.glyphs.fork) - named - 2 - 2 - TOLD, BAR_MAX)
         full, empty = bar(revision.weight, max(room, 0), self.glyphs)
         row = Text(full, _ROLES.get(revision.role, "yellow")).append(empty, "dim").append("  ")
@@ -148,11 +158,11 @@ class _Brush:
         names = [name for name in {**asked, **scene.checks} if name not in scene.view.excused]
         if not scene.view.phase.undecided:
             names = [name for name in names if name in scene.checks]
-        width = min(max((cell_len(_plain(name)) for name in names), default=0), NAME_MAX)
+        width = self._name_width([_plain(name) for name in names])
         firing = [f"fires at {fires(samples[-1])}" for samples in scene.checks.values()]
         for index, name in enumerate(names):
             row = Text(below + (self.glyphs.last if index == len(names) - 1 else self.glyphs.fork), "dim")
-            row.append(set_cell_size(_plain(name), width) + "  ")
+            row.append(self._name(_plain(name), width) + "  ")
             if samples := scene.checks.get(name):
                 yield row.append_text(self._judged(samples, cell_len(row.plain), max(map(len, firing))))
             else:
@@ -169,6 +179,9 @@ class _Brush:
 
     def rest(self, scene: Scene) -> Iterator[Text]:
         view = scene.view
+        if not view.phase.undecided and view.cool_after is not None and view.previous is not None:
+            until = "cooling is overdue" if view.overdue else f"stands by until {clock(view.cool_after)}"
+            yield self.labelled("warm", f"{view.previous}: {until}")
         if view.refusal:
             yield self.labelled("route", f"refused by {view.refusal}", "bold red")
         for edit in view.others:
@@ -215,9 +228,3 @@ def _broken(text: str, width: int) -> Iterator[str]:
             yield first
             row = row[len(first) :]
     yield row
-
-
-def _until(revision: RevisionView, view: StatusView) -> str:
-    if revision.role != "warm" or view.cool_after is None:
-        return ""
-    return ", cooling is overdue" if view.overdue else f", until {clock(view.cool_after)}"
