@@ -181,7 +181,7 @@ class _Easel:
         if rows:
             text = Text.from_ansi("\n".join(rows))
             self._console.print(text, no_wrap=True, overflow="ignore", crop=False)
-        elif self._live is not None:
+        if self._live is not None:  # printing has put the picture below again as it was before
             self._live.refresh()
 
     def _lower(self, *, keep: bool) -> None:
