@@ -52,7 +52,7 @@ def marks() -> Marks | None:
     return GitLabMarks() if os.environ.get("GITLAB_CI") == "true" else None
 
 
-_SYSTEMS = (
+SYSTEMS = (
     "CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "JENKINS_URL", "TEAMCITY_VERSION", "TF_BUILD", "CODEBUILD_BUILD_ID",
 )  # fmt: skip
 """Variables by which CI systems tell that a job is theirs; some of them give it a terminal."""
@@ -60,7 +60,7 @@ _SYSTEMS = (
 
 def takes_pictures(stream: TextIO) -> bool:
     """Whether a picture that moves may be drawn there: a person's terminal, which can move its cursor, and nobody said no."""
-    if any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in _SYSTEMS):
+    if any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in SYSTEMS):
         return False
     if os.environ.get("DOCC_NO_LIVE") or os.environ.get("TERM", "") in ("", "dumb", "unknown"):
         return False
