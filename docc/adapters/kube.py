@@ -66,6 +66,8 @@ class KubeCluster:
         self._app = ""
         self.route = ""
         """The name of the application's HTTPRoute; "": as its newest revision says."""
+        self.looked: Callable[[Objects], None] = lambda objects: None
+        """Called with each look, by whoever looks; must not raise."""
         self._watches: list[Watch] = []
 
     # --- engine.ports.Cluster
@@ -79,10 +81,12 @@ class KubeCluster:
     def _objects(self, app: str) -> Objects:
         with self._lock:
             kept = {kind: dict(objects) for kind, objects in self._kept.items()}
-        return Objects(
+        found = Objects(
             kept["HTTPRoute"].get(self.route), kept["Deployment"], kept["Service"], kept["EndpointSlice"], kept["Pod"],
             kept["ConfigMap"].get(history_name(app)),
         )  # fmt: skip
+        self.looked(found)
+        return found
 
     def create(self, effect: Create) -> Object:
         path = self._path(effect.ref.kind)

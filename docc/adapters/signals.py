@@ -13,6 +13,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
@@ -55,10 +56,13 @@ class Signals:
     def asked(self) -> str | None:
         return self._asked or None
 
-    def converse(self, terminal: Terminal | None) -> None:
-        """From now on there is something to ask about: Ctrl-C opens the question there."""
+    def converse(
+        self, terminal: Terminal | None, alone: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        """From now on there is something to ask about: Ctrl-C opens the question there. alone: while it lasts, nobody else
+        uses the terminal."""
         if terminal is not None:
-            threading.Thread(target=self._converse, args=(terminal,), name="question", daemon=True).start()
+            threading.Thread(target=self._converse, args=(terminal, alone), name="question", daemon=True).start()
             self._terminal = terminal
 
     @contextlib.contextmanager
@@ -101,21 +105,27 @@ class Signals:
             self._hurry(HURRY_SECONDS)
         self._ring()
 
-    def _converse(self, terminal: Terminal) -> None:
+    def _converse(self, terminal: Terminal, alone: Callable[[], AbstractContextManager[None]]) -> None:
         """In a thread of its own, which ends with the process: a keyboard blocks whoever reads it."""
         with contextlib.suppress(OSError):
             while True:
                 self._questions.get()
-                answer = None
-                while answer is None and self._asked == HOLD:
-                    os.write(terminal.screen, _QUESTION.encode())
-                    typed = os.read(terminal.keyboard, 1024)
-                    if not typed:  # nobody is there any more
-                        return
-                    answer = _ANSWERS.get(typed.decode("utf-8", "replace").strip().lower()[:1])
+                with alone():
+                    answer = self._answer(terminal)
                 if answer is not None and self._asked == HOLD:
                     self._asked, self._count = answer, 0
                     self._ring()
+
+    def _answer(self, terminal: Terminal) -> str | None:
+        """None if it is too late for one. Raises OSError when nobody is there any more."""
+        answer = None
+        while answer is None and self._asked == HOLD:
+            os.write(terminal.screen, _QUESTION.encode())
+            typed = os.read(terminal.keyboard, 1024)
+            if not typed:
+                raise OSError("nobody is there any more")
+            answer = _ANSWERS.get(typed.decode("utf-8", "replace").strip().lower()[:1])
+        return answer
 
 
 def terminal() -> Terminal | None:

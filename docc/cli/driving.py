@@ -79,7 +79,7 @@ def drive(
     from docc.engine.driver import Driver
     from docc.engine.driver import drive as under_lease
     from docc.engine.lease import Lease
-    from docc.engine.ports import Ports
+    from docc.engine.ports import HOLD, Ports
     from docc.model.errors import ExitCode
     from docc.model.moves import Outcome
 
@@ -95,7 +95,7 @@ def drive(
         if chosen.dry_run:
             return Outcome("planned", ExitCode.DONE, f"--dry-run={chosen.dry_run}")
         options.confirm(chosen.yes)
-        with signals:
+        with signals, telling:
             confirmed = _asked(chosen, signals, telling.console) if chosen.take_over else None
             me = wiring.my_name()
             lease = Lease(ports, plan.app, me, plan.namespace)
@@ -104,7 +104,12 @@ def drive(
                 ports, plan.app, me, plan, sampling, lease, chosen.timeout, chosen.forced, replan, spent=spent,
                 until=chosen.until,
             )  # fmt: skip
-            return under_lease(driver, chosen.lock_wait, confirmed, lambda: signals.converse(terminal()))
+
+            def begun() -> None:
+                telling.show(lambda seen: plan.steps, me, lambda: signals.asked() == HOLD)
+                signals.converse(terminal(), telling.aside)
+
+            return under_lease(driver, chosen.lock_wait, confirmed, begun)
 
 
 def _show(telling: Telling, checks: Preflight, plan: Plan, *, rehearse: bool) -> None:

@@ -57,7 +57,7 @@ Prometheus = Annotated[
     str | None, typer.Option("--prometheus-url", help="Where conditions are asked (DOCC_PROMETHEUS_URL).")
 ]
 
-_NO_COLOR = "--no-color"
+_NO_COLOR, _NO_LIVE = "--no-color", "--no-live"
 _ANYWHERE = {"--as": "DOCC_AS", "--as-group": "DOCC_AS_GROUPS", "--request-timeout": "DOCC_REQUEST_TIMEOUT"}
 _DRY_RUN = {"--dry-run": "--dry-run=client"}
 _WITH_VALUE = ("-n", "--namespace", "--context", "--kubeconfig", "-o", "--output")
@@ -74,6 +74,8 @@ def arranged(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         flag, equals, value = word.partition("=")
         if word == _NO_COLOR:
             meant["NO_COLOR"] = "1"
+        elif word == _NO_LIVE:
+            meant["DOCC_NO_LIVE"] = "1"
         elif flag in _ANYWHERE and (equals or typed):
             name, value = _ANYWHERE[flag], value if equals else typed.pop(0)
             meant[name] = f"{meant[name]},{value}" if flag == "--as-group" and name in meant else value
@@ -108,6 +110,9 @@ def everywhere(
     ] = False,
     no_color: Annotated[
         bool, typer.Option(_NO_COLOR, help="No colour, also on a terminal (NO_COLOR); behind any command, too.")
+    ] = False,
+    no_live: Annotated[
+        bool, typer.Option(_NO_LIVE, help="Lines only, no live picture (DOCC_NO_LIVE); behind any command, too.")
     ] = False,
     acting_as: Annotated[str, typer.Option("--as", metavar="USER", help="Act as this user (DOCC_AS).")] = "",
     as_group: Annotated[

@@ -55,8 +55,9 @@ def rollback(
         announce(console, plan, seen)
         if seen.record is not None and plan.candidate != seen.record.previous:
             options.confirm(yes)
-    with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals:
+    with Signals(place.clock.ring, place.cluster.connection.patience.end_within) as signals, telling:
         ports = Ports(place.cluster, None, place.clock, signals, telling)
+        telling.show(lambda seen: plan.steps if plan is not None else (), me)
         if plan is not None:
             outcome = engine.bring_back(ports, plan, me, limit)
         elif back.way is Way.STAYS:

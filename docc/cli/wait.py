@@ -17,6 +17,7 @@ def wait(
     from docc.adapters.signals import Signals
     from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
     from docc.cli.ending import conclude
+    from docc.cli.onlooking import Onlooker
     from docc.cli.telling import Telling
     from docc.engine import waiting
     from docc.engine.ports import Ports
@@ -35,4 +36,9 @@ def wait(
         )
     # Signals are not heeded: an onlooker has nothing to put back.
     ports = Ports(place.cluster, None, place.clock, Signals(place.clock.ring), telling)
-    conclude(console, place, app, waiting.wait(ports, app, limit), telling, output=output)
+    onlooker = Onlooker(app, place, telling)
+    with telling:
+        telling.show(onlooker.steps)
+        outcome = waiting.wait(ports, app, limit, judge=onlooker.judge)
+    onlooker.close()
+    conclude(console, place, app, outcome, telling, output=output)

@@ -20,9 +20,9 @@ from docc.engine.endurance import Endurance
 from docc.engine.lease import Lease, LeaseLost, Stopped, shown
 from docc.engine.memory import Memory
 from docc.engine.ports import HOLD, ROLL_BACK, Ports
-from docc.engine.sampling import Sampling
+from docc.engine.sampling import Sampling, told
 from docc.model.errors import CredentialsError, DoccError, ExitCode, LoginLost, LookAgain, Unreachable
-from docc.model.facts import CheckSeen, LeftUndone, PutBack, Replanned, Requested, Reverted, Scaled, Updated, Waiting
+from docc.model.facts import LeftUndone, PutBack, Replanned, Requested, Reverted, Scaled, Updated, Waiting
 from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch, Ref
 from docc.model.record import Phase
 from docc.model.world import Home, Seen
@@ -209,11 +209,7 @@ class Driver:
             return
         self._checks = self.sampling.ask(metrics, plan, record.stable, record.since, now)
         for result in self._checks.results:
-            fact = CheckSeen(
-                result.name, result.verdict.value, result.value, result.operator, result.threshold, result.reason,
-                self._view(seen).weight, result.query, result.series, result.basis,
-            )  # fmt: skip
-            self.ports.sink.emit(now, fact)
+            self.ports.sink.emit(now, told(result, self._view(seen).weight))
 
     def _act(self, move: Move, seen: Seen) -> None:
         assert move.effect is not None

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from docc.core.expression import Binding, Condition, bind
 from docc.core.names import deployment_name
 from docc.core.plan import Plan
-from docc.core.verdict import judge
+from docc.core.verdict import Check, judge
 from docc.core.view import Checks
 from docc.engine.ports import Metrics
+from docc.model.facts import CheckSeen
 from docc.model.record import Record
+
+
+def told(result: Check, weight: int) -> CheckSeen:
+    """The fact that a condition was judged so, while the candidate had `weight` percent."""
+    return CheckSeen(
+        result.name, result.verdict.value, result.value, result.operator, result.threshold, result.reason,
+        weight, result.query, result.series, result.basis,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

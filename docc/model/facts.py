@@ -127,6 +127,13 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Driven:
+    """Who drives, as an onlooker sees it; "" for nobody who is alive."""
+
+    driver: str
+
+
+@dataclass(frozen=True, slots=True)
 class Promoted:
     revision: int
     previous: int | None
@@ -255,6 +262,7 @@ Fact = (
     | CheckSeen
     | Waiting
     | Standing
+    | Driven
     | Promoted
     | FrontMoved
     | Reverted

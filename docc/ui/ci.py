@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from docc.model import facts
 from docc.model.errors import DoccError
@@ -50,6 +50,24 @@ def marks() -> Marks | None:
     if on_github():
         return GitHubMarks()
     return GitLabMarks() if os.environ.get("GITLAB_CI") == "true" else None
+
+
+SYSTEMS = (
+    "CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "JENKINS_URL", "TEAMCITY_VERSION", "TF_BUILD", "CODEBUILD_BUILD_ID",
+)  # fmt: skip
+"""Variables by which CI systems tell that a job is theirs; some of them give it a terminal."""
+
+
+def takes_pictures(stream: TextIO) -> bool:
+    """Whether a picture that moves may be drawn there: a person's terminal, which can move its cursor, and nobody said no."""
+    if any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in SYSTEMS):
+        return False
+    if os.environ.get("DOCC_NO_LIVE") or os.environ.get("TERM", "") in ("", "dumb", "unknown"):
+        return False
+    try:
+        return stream.isatty() and stream.fileno() >= 0
+    except (OSError, ValueError):
+        return False
 
 
 def on_github() -> bool:

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from textwrap import wrap
 from typing import Any, TextIO
 
@@ -86,6 +86,13 @@ class Console:
         self._err: TextIO | None = err or sys.stderr
         self._coloured = coloured(self._err)
         self._gone: set[TextIO] = set()
+        self.painter: Callable[[str], None] | None = None
+        """Who writes to the terminal of progress at the moment, if it is somebody else; must not wait for it."""
+
+    @property
+    def progress(self) -> TextIO | None:
+        """Where progress is written."""
+        return self._err
 
     @property
     def columns(self) -> int | None:
@@ -127,6 +134,9 @@ class Console:
         self._write(self._err, text)
 
     def _write(self, stream: TextIO | None, text: str) -> None:
+        if stream is self._err and self.painter is not None:
+            self.painter(text)
+            return
         if stream is None or stream in self._gone:
             return
         encoding = stream.encoding or "utf-8"

@@ -73,6 +73,8 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
         case facts.Standing():
             share = f"v{fact.candidate} has {fact.weight} %" if fact.weight else serves(fact.stable)
             return Line("sees", f"{fact.phase}: {share}")
+        case facts.Driven():
+            return Line("sees", f"{fact.driver} drives it" if fact.driver else "nobody drives it")
         case facts.Promoted():
             before = f"; v{fact.previous} stands by" if fact.previous is not None else ""
             return Line("promote", f"v{fact.revision} is the stable version now{before}", "bold green")

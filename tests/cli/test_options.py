@@ -29,6 +29,11 @@ def test_no_color_may_stand_anywhere(typed: str) -> None:
     assert arranged(typed.split()) == (["status", "shop"], {"NO_COLOR": "1"})
 
 
+@pytest.mark.parametrize("typed", ["--no-live status shop -w", "status shop --no-live -w"])
+def test_no_live_may_stand_anywhere(typed: str) -> None:
+    assert arranged(typed.split()) == (["status", "shop", "-w"], {"DOCC_NO_LIVE": "1"})
+
+
 @pytest.mark.parametrize(
     "typed", ["--as ann --as-group=a status shop --as-group b", "status --as=ann --as-group a,b shop"]
 )

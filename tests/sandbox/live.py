@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,12 @@ class App:
         finally:
             load.terminate()
             load.wait(15)
+
+
+def a_person_s(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of somebody at a terminal, wherever these tests run."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(("CI", "GITHUB_", "GITLAB_"))}
+    return {**kept, "TERM": "xterm-256color", "LANG": "C.UTF-8"}
 
 
 def counted(path: Path, *outputs: str) -> accounts.Account:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import tempfile
@@ -17,7 +16,8 @@ import pexpect
 import pytest
 
 from docc.sandbox import session
-from tests.sandbox.live import App, counted, until
+from tests.emulator import emulated
+from tests.sandbox.live import App, a_person_s, counted, until
 
 pytestmark = pytest.mark.timeout(300)
 COLUMNS = 80
@@ -46,7 +46,7 @@ def typed(app: App, *more: str) -> Iterator[Any]:
     command = app.command(
         "deploy", str(app.path), "--image", "demo:v2", "--prometheus-url", app.world.prometheus, *more
     )
-    env: Any = {**os.environ, "TERM": "xterm-256color"}
+    env: Any = a_person_s(os.environ)
     child = pexpect.spawn(command[0], command[1:], env=env, dimensions=(24, COLUMNS), encoding="utf-8", timeout=60)
     child.delaybeforesend = None
     with tempfile.NamedTemporaryFile("w+", encoding="utf-8", dir=app.path.parent, suffix=".screen") as screen:
@@ -68,8 +68,7 @@ def code(child: Any) -> int:
 def shown(child: Any) -> str:
     """All that has been read from the screen."""
     child.logfile_read.flush()
-    text = Path(child.logfile_read.name).read_text(encoding="utf-8")
-    return re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r\n", "\n")
+    return "\n".join([*emulated(Path(child.logfile_read.name).read_bytes()), ""])
 
 
 def reads_well(text: str) -> None:
@@ -133,6 +132,9 @@ def test_r_rolls_back_at_once(app: App) -> None:
         until(lambda: app.status()["phase"] in ("reverting", "reverted"), 20)
         assert weight(app) == 0
         assert code(child) == 10
+        question, picture = shown(child).index("[r]oll back?"), shown(child).rindex("shop in default: ")
+        assert "v2 candidate" in shown(child)[:question], "the picture stood above the question"
+        assert shown(child).count("v1 stable") == 2 and question < picture, "and there is a last one"
 
 
 def test_a_second_ctrl_c_parks(app: App) -> None:

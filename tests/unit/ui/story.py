@@ -95,4 +95,6 @@ EVERY_OTHER: Told = [
     (T0, facts.Standing("shifting", 1, 2, 20)),
     (T0, facts.Standing("preparing", 1, 2, 0)),
     (T0, facts.Standing("succeeded", 2, None, 0)),
+    (T0, facts.Driven("ci@run/8812")),
+    (T0, facts.Driven("")),
 ]  # fmt: skip

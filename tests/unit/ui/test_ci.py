@@ -21,6 +21,7 @@ from docc.ui import ci, final, github
 from docc.ui.console import Console, neutral
 from tests.unit.ui.runner import IGNORABLE, commands
 from tests.unit.ui.story import BAD, GOOD, T0, Told, check
+from tests.unit.ui.terminal import terminal
 from tests.unit.ui.test_final import BREACH, ENDINGS, Golden
 
 FOREIGN = st.text(st.characters() | st.sampled_from("\x1b\r\n:#[]|`%,=<>&@\\ \u200b\u00ad\u202e"), max_size=50)
@@ -32,6 +33,28 @@ def test_an_annotation_is_one_command_whatever_is_in_it(text: str, title: str) -
     assert found.name == "error" and set(found.properties) <= {"title"}
     assert visible(found.data) == visible(neutral(text))
     assert visible(found.properties["title"]) == visible(neutral(f"{title}."))
+
+
+@pytest.mark.parametrize(
+    ("variables", "pictures"),
+    [
+        ({}, True), ({"TERM": "dumb"}, False), ({"TERM": ""}, False), ({"DOCC_NO_LIVE": "1"}, False),
+        *(({name: "true"}, False) for name in ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD")),
+        ({"JENKINS_URL": "https://ci.example"}, False), ({"CI": "false"}, True), ({"CI": ""}, True), ({"NO_COLOR": "1"}, True),
+    ],
+)  # fmt: skip
+def test_only_a_person_s_terminal_takes_pictures(
+    variables: dict[str, str], pictures: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ci.SYSTEMS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with terminal(80) as tty:
+        assert ci.takes_pictures(tty.stream) is pictures
+    assert not ci.takes_pictures(io.StringIO()) and not ci.takes_pictures(tty.stream), (
+        "no terminal, and one that is shut"
+    )
 
 
 def visible(text: str) -> str:

@@ -1,0 +1,183 @@
+"""The live picture as people have it: docc on a terminal of its own, in the sandbox, under live traffic."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from docc.sandbox import session
+from tests.emulator import emulated
+from tests.sandbox.live import App, a_person_s, until
+
+pytestmark = pytest.mark.timeout(300)
+MOVES = re.compile(rb"\x1b\[[0-9;]*[A-HJKf]")
+"""Escapes that move the cursor or erase: what nobody wants in a log."""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("live")
+    made = App(session.up(folder / "s"), folder, "shop")
+    made.write(2)
+    assert made.deploy("demo:v1").returncode == 0
+    with made.traffic(folder):
+        yield made
+    session.down(folder / "s")
+
+
+class Seat:
+    """Somebody at a terminal, who has typed a command."""
+
+    def __init__(self, app: App, *words: str, columns: int = 100, variables: Mapping[str, str] | None = None) -> None:
+        command = app.command(*words)
+        env: Any = {**a_person_s(os.environ), "DOCC_PROMETHEUS_URL": app.world.prometheus, **(variables or {})}
+        self.child: Any = pexpect.spawn(command[0], command[1:], env=env, dimensions=(40, columns), timeout=60)
+        self.child.delaybeforesend = None
+        self._log = app.path.with_suffix(f".{time.monotonic_ns()}.screen")
+        self.child.logfile_read = self._log.open("wb")
+
+    @property
+    def raw(self) -> bytes:
+        self.child.logfile_read.flush()
+        return self._log.read_bytes()
+
+    @property
+    def said(self) -> str:
+        """Everything, with all that has been painted over, and no colours."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.raw.decode())
+
+    def ended(self) -> int:
+        """By itself."""
+        self.child.expect(pexpect.EOF)
+        self.child.wait()
+        return int(self.child.exitstatus if self.child.exitstatus is not None else -self.child.signalstatus)
+
+    def rows(self) -> list[str]:
+        return emulated(self.raw, rows=40)
+
+
+def deploy(app: App, image: str) -> tuple[str, ...]:
+    return "deploy", str(app.path), "--image", image, "--yes"
+
+
+def kinds(rows: list[str]) -> list[str]:
+    """Of the log lines: the words that say what has happened."""
+    found = [match[1] for row in rows if (match := re.match(r" *\+[0-9.]+s  (\w+) ", row))]
+    return [kind for kind in found if kind not in ("check", "wait")]
+
+
+def pictures(rows: list[str]) -> list[int]:
+    """Where each begins."""
+    return [at for at, row in enumerate(rows) if row.startswith("shop in default: ") and "serves" not in row]
+
+
+def test_a_canary_is_a_tree_that_ends_by_itself_and_an_onlooker_sees_the_same(app: App) -> None:
+    seat = Seat(app, *deploy(app, "demo:v2"))
+    seat.child.expect("v2 candidate")
+    onlooker = Seat(app, "status", "shop", "--watch", "--exit-status")
+    onlooker.child.expect("v2 candidate .*? 50 %")
+    onlooker.child.expect(r"then.*? in [0-9]+ s")
+    assert onlooker.ended() == 0 and seat.ended() == 0
+    rows, theirs = seat.rows(), onlooker.rows()
+    assert "50 % to v2" in seat.said and re.search("Errors.* OK .* fires at > 0.05", seat.said)
+    assert re.search("Errors.* OK .* fires at > 0.05", onlooker.said)
+    assert "Ctrl-C asks" in seat.said and "Ctrl-C asks" not in onlooker.said
+    for last in (rows, theirs):
+        (at,) = pictures(last)
+        assert last[at].startswith("shop in default: at rest")
+        assert re.match(r"├─ v2 stable +█+  100 %  2/2 pods ready", last[at + 1])
+        assert last[at - 1].lstrip().startswith("+"), "the log stands above"
+    assert rows[-1].startswith("shop in default: v2 serves 100 %")
+    assert theirs[-1].startswith("  next     docc rollback shop"), "nothing is told twice"
+
+
+def test_the_same_lines_stand_above_the_picture_as_in_a_pipe(app: App) -> None:
+    app.run("rollback", "--yes")
+    seat = Seat(app, *deploy(app, "demo:v3"))
+    assert seat.ended() == 0
+    piped = subprocess.run(
+        app.command(*deploy(app, "demo:v4")), capture_output=True, timeout=150,
+        env={**a_person_s(os.environ), "DOCC_PROMETHEUS_URL": app.world.prometheus},
+    )  # fmt: skip
+    assert piped.returncode == 0 and b"\x1b" not in piped.stderr
+    told = kinds(seat.rows())
+    assert told == kinds(piped.stderr.decode().splitlines()) and {"begin", "traffic", "promote", "rest"} <= set(told)
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [(("--no-live",), {}), ((), {"CI": "true"}), ((), {"TERM": "dumb"}), (("-o", "json"), {})],
+    ids=["no-live", "ci", "dumb", "json"],
+)
+def test_where_no_picture_is_wanted_no_cursor_moves(
+    app: App, words: tuple[str, ...], variables: dict[str, str]
+) -> None:
+    seat = Seat(app, "status", "shop", "-w", *words, variables=variables)
+    assert seat.ended() == 0
+    assert not MOVES.search(seat.raw) and b"sees" in seat.raw
+
+
+def test_a_revert_is_a_picture_with_its_reason_and_ctrl_c_ends_an_onlooker_at_once(app: App) -> None:
+    seat = Seat(app, *deploy(app, "demo:v5-err60"), columns=140)
+    seat.child.expect("v5 candidate")
+    onlooker = Seat(app, "status", "shop", "-w")
+    onlooker.child.expect("v5 candidate")
+    onlooker.child.sendintr()
+    assert onlooker.ended() == 130
+    assert seat.ended() == 10
+    rows = seat.rows()
+    (at,) = pictures(rows)
+    assert rows[at + 1].startswith("  reason   Errors is ") and re.search("FAIL.*█", "\n".join(rows[at:]))
+    assert max(map(len, rows[at:-2])) < 140
+
+
+def test_a_terminal_that_nobody_reads_holds_up_no_rollout(app: App) -> None:
+    """Its buffer is full in a second or two; the rollout goes on to its end, and gives its lock back."""
+    master, slave = pty.openpty()
+    env = {**a_person_s(os.environ), "DOCC_PROMETHEUS_URL": app.world.prometheus}
+    stable = app.status()["stable"]
+    driver = subprocess.Popen(
+        app.command(*deploy(app, "demo:v6")), env=env, stdin=slave, stdout=subprocess.DEVNULL, stderr=slave
+    )
+    os.close(slave)
+    try:
+        until(lambda: app.status()["phase"] == "succeeded" and app.status()["stable"] != stable, 120)
+        until(lambda: not app.status()["driver"], 60)
+        assert driver.poll() is None, "it has more to say than the terminal took"
+        said = b""
+        while piece := read(master):
+            said += piece
+        assert driver.wait(60) == 0
+    finally:
+        driver.kill()
+        os.close(master)
+    assert kinds(emulated(said))[-1] == "rest" and emulated(said)[-1].startswith("shop in default: ")
+
+
+def read(master: int) -> bytes:
+    try:
+        return os.read(master, 65536)
+    except OSError:  # nobody has the other end any more
+        return b""
+
+
+def test_the_picture_follows_the_terminal_s_width(app: App) -> None:
+    seat = Seat(app, *deploy(app, "demo:v7"), columns=80)
+    seat.child.expect("█")
+    seat.child.setwinsize(40, 140)
+    seat.child.expect("[█░]{55}")
+    seat.child.setwinsize(40, 50)  # too narrow for a picture
+    seat.child.expect("100 % to v")
+    before = len(seat.raw)
+    assert seat.ended() == 0
+    assert "█".encode() not in seat.raw[before:] and "rest" in kinds(seat.rows())
+    assert Path(app.path).exists()
