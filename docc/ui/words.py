@@ -48,9 +48,7 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
         case facts.Began():
             return Line("begin", _began(fact), "bold")
         case facts.Replanned():
-            return Line(
-                "plan", f"v{fact.planned} is another version by now; this one becomes v{fact.candidate}", "yellow"
-            )
+            return Line("plan", f"v{fact.planned} is another version by now; this is v{fact.candidate}", "yellow")
         case facts.Created():
             return Line("create", f"{fact.kind} {fact.name}")
         case facts.Deleted():

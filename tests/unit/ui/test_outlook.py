@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, Step
+from docc.core.trial import DEFAULT_HEADER
 from docc.model.record import Phase, Record
 from docc.ui.outlook import outlook
 from tests.unit.ui.story import T0
 
 STEPS: tuple[Step, ...] = (SetWeight(20), Hold(60.0), SetWeight(50), Hold(60.0), SetWeight(100), Bake(90.0))
-TRIAL: tuple[Step, ...] = (MatchHeaders("x-docc-release", "canary"), AwaitApproval(), SetWeight(100))
+TRIAL: tuple[Step, ...] = (MatchHeaders(((DEFAULT_HEADER,),)), AwaitApproval(), SetWeight(100))
 MANY: tuple[Step, ...] = tuple(
     step for weight in range(10, 100, 10) for step in (SetWeight(weight), Hold(60.0))
 ) + (SetWeight(100),)  # fmt: skip
