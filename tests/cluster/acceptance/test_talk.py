@@ -92,7 +92,7 @@ def test_the_slides_work_one_after_another_and_in_both_places_of_the_strategy(ta
         a_normal_rollout(talk)
         automatic_rollback(talk)
         a_canary(talk)
-        an_ab_test_is_read_and_refused(talk)
+        an_ab_test_waits_for_its_promotion(talk)
     answers = seen.account.answers
     assert answers["1.23"] > 50 and answers["1.25"] > 1000 and answers["1.26"] > 20
     (held,) = (share for share in seen.shares() if (share.version, share.weight) == ("1.27", 5))
@@ -137,11 +137,10 @@ def begun_at_the_top_goes_on_inside(
     assert parked.code == 143 and f"taking over the rollout of v{revision}" in parked.err, parked
 
 
-def an_ab_test_is_read_and_refused(talk: App) -> None:
-    """By this release; nothing is touched."""
-    before = talk.route["metadata"]["resourceVersion"]
+def an_ab_test_waits_for_its_promotion(talk: App) -> None:
+    """Its driver leaves it so, since nobody sits there; all others stay where they are."""
     for place in (at_the_top, inside):
         assert talk.docc("validate", file(talk, place(AB_TESTING))).code == 0
-        refused = talk.docc(*deploys(talk, place(AB_TESTING), *image("1.28")))
-        assert refused.code == 2 and "ab_testing" in refused.err, refused
-    assert talk.route["metadata"]["resourceVersion"] == before
+    left = talk.docc(*deploys(talk, at_the_top(AB_TESTING), *image("1.28")))
+    assert left.code == 0 and left.document["result"] == "paused" and talk.record["phase"] == "awaiting", left
+    assert talk.docc("abort", talk.name).code == 0
