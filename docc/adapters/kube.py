@@ -10,10 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from docc.adapters.kube_connection import Connection, Request
 from docc.adapters.kube_errors import is_object, misshapen
 from docc.adapters.kube_watch import Watch
+from docc.adapters.patience import Asked
 from docc.core.home import home_of
 from docc.core.names import history_name
 from docc.model.errors import Conflict, CredentialsError, DoccError, Gone, Unreachable, UnusableError
@@ -50,13 +52,21 @@ _WRITE = {"fieldManager": "docc", "fieldValidation": "Strict"}
 
 
 class KubeCluster:
-    """ring: called whenever the kept objects have changed. wide: the first look takes in other people's Deployments and
-    Services of the namespace, and routes of the cluster, in the same requests; they are put aside in `others`."""
+    """ring: called whenever the kept objects have changed. watching: False for who looks once. wide: the first look
+    takes in other people's Deployments and Services of the namespace, and routes of the cluster, in the same requests;
+    they are put aside in `others`."""
 
     def __init__(
-        self, connection: Connection, namespace: str, ring: Callable[[], None] = lambda: None, *, wide: bool = False
+        self,
+        connection: Connection,
+        namespace: str,
+        ring: Callable[[], None] = lambda: None,
+        *,
+        wide: bool = False,
+        watching: bool = True,
     ) -> None:
-        self.connection, self.namespace, self._ring, self._wide = connection, namespace, ring, wide
+        self.connection, self.namespace, self._ring = connection, namespace, ring
+        self._wide, self._watching = wide, watching
         self.others: dict[str, list[Object]] = {}
         self.narrow = ""  # why routes of other namespaces are not among the others
         self._lock = threading.Lock()
@@ -185,40 +195,53 @@ class KubeCluster:
     def _begin(self, app: str) -> None:
         self._app = app
         kept: dict[str, dict[str, Object]] = {}
-        versions: dict[str, str] = {}
-        for kind in _KEPT:
-            try:
-                listing = self._first_list(kind)
-            except UnusableError:
-                if kind != "HTTPRoute":
-                    raise
-                listing = {"items": []}  # a cluster without Gateway API: applications without a route still work
+        listings = self._first_lists()
+        for kind, listing in listings.items():
             items = listing.get("items") or []
             if self._wide and kind in _WIDE:
                 self.others[kind] = [item for item in items if not self._is_kept(kind, item)]
                 items = [item for item in items if self._is_kept(kind, item)]
             kept[kind] = {item["metadata"]["name"]: item for item in items}
-            if kind == "Deployment":
-                self.route = self.route or home_of(app, kept[kind]).route
-            versions[kind] = str(listing.get("metadata", {}).get("resourceVersion", ""))
         self._kept = kept
-        for kind in _KEPT:
-            if KINDS[kind].watched and versions[kind]:
-                collection = (self._path(kind), self._selects(kind))
-                watch = Watch(self.connection, collection, versions[kind], _Keeper(self, kind))
+        for kind, listing in listings.items() if self._watching else ():
+            version = str(listing.get("metadata", {}).get("resourceVersion", ""))
+            if KINDS[kind].watched and version:
+                collection = (self._path(kind), self._selects(kind, self.route))
+                watch = Watch(self.connection, collection, version, _Keeper(self, kind))
                 self._watches.append(watch)
                 watch.start()
 
-    def _first_list(self, kind: str) -> Object:
-        """Who may not list the routes of all namespaces looks at those of his own."""
-        if not self._wide or kind not in _WIDE:
-            return self.connection.send(Request("list", self._path(kind), self._selects(kind)))
-        if kind == "HTTPRoute":
-            try:
-                return self.connection.send(Request("list", f"{KINDS[kind].prefix}/{KINDS[kind].plural}"))
-            except CredentialsError as error:
-                self.narrow = error.why
-        return self.connection.send(Request("list", self._path(kind)))
+    def _first_lists(self) -> dict[str, Object]:
+        """All at once: a slow server is waited for once. The route has the application's name, or that which the Deployments
+        then tell. Raises what is wrong with the first of them."""
+        guess = self.route or self._app
+        asked = {kind: Asked(partial(self._first_list, kind, guess)) for kind in _KEPT}
+        found = {"Deployment": asked["Deployment"].result()}
+        named = {item["metadata"]["name"]: item for item in found["Deployment"].get("items") or []}
+        mine = {name: item for name, item in named.items() if self._is_kept("Deployment", item)}
+        self.route = self.route or home_of(self._app, mine).route
+        for kind in _KEPT:
+            found[kind] = asked[kind].result()
+        if self.route != guess and not self._wide:
+            found["HTTPRoute"] = self._first_list("HTTPRoute", self.route)
+        return found
+
+    def _first_list(self, kind: str, route: str) -> Object:
+        """Who may not list the routes of all namespaces looks at those of his own. Without Gateway API there are none:
+        applications without a route still work."""
+        try:
+            if not self._wide or kind not in _WIDE:
+                return self.connection.send(Request("list", self._path(kind), self._selects(kind, route)))
+            if kind == "HTTPRoute":
+                try:
+                    return self.connection.send(Request("list", f"{KINDS[kind].prefix}/{KINDS[kind].plural}"))
+                except CredentialsError as error:
+                    self.narrow = error.why
+            return self.connection.send(Request("list", self._path(kind)))
+        except UnusableError:
+            if kind != "HTTPRoute":
+                raise
+            return {"items": []}
 
     def _is_kept(self, kind: str, item: Object) -> bool:
         """What a list and a watch by _selects would have."""
@@ -227,9 +250,9 @@ class KubeCluster:
             return (meta.get("namespace", self.namespace), meta["name"]) == (self.namespace, self.route)
         return (meta.get("labels") or {}).get("docc.dev/app") == self._app
 
-    def _selects(self, kind: str) -> dict[str, str]:
+    def _selects(self, kind: str, route: str) -> dict[str, str]:
         if kind == "HTTPRoute":
-            return {"fieldSelector": f"metadata.name={self.route}"}
+            return {"fieldSelector": f"metadata.name={route}"}
         return {"labelSelector": f"docc.dev/app={self._app}"}
 
     def keep(self, kind: str, body: Object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 SLICE_SECONDS = 0.2
@@ -20,7 +20,11 @@ LEAST_SECONDS = 0.3
 
 class Patience:
     def __init__(self) -> None:
-        self._deadline = float("inf")
+        self._deadline = self._limit = float("inf")
+
+    def allow(self, seconds: float) -> None:
+        """So long from now for all calls together; math.inf: as they like again."""
+        self._limit = time.monotonic() + seconds
 
     def end_within(self, seconds: float) -> None:
         self._deadline = min(self._deadline, time.monotonic() + seconds)
@@ -35,23 +39,40 @@ class Patience:
 
     def run(self, call: Callable[[], T]) -> T:
         """The call's own result or exception. Raises TimeoutError when its time is over."""
-        found: list[T] = []
-        raised: list[BaseException] = []
-        done = threading.Event()
-
-        def work() -> None:
-            try:
-                found.append(call())
-            except BaseException as error:
-                raised.append(error)
-            finally:
-                done.set()
-
-        began = time.monotonic()
-        threading.Thread(target=work, name="request", daemon=True).start()
-        while not done.wait(SLICE_SECONDS):
+        began, asked = time.monotonic(), Asked(call)
+        while not asked.answered(SLICE_SECONDS):
             if self.over(began):
                 raise TimeoutError("there was no time to wait for the answer")
-        if raised:
-            raise raised[0]
-        return found[0]
+            if time.monotonic() >= self._limit:
+                raise TimeoutError("the time for all that is looked at beforehand was over")
+        return asked.result()
+
+
+class Asked(Generic[T]):
+    """A call in a thread of its own, begun at once; it keeps nobody from ending."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._found: list[T] = []
+        self._raised: list[BaseException] = []
+        self._done = threading.Event()
+        threading.Thread(target=self._work, args=(call,), name="request", daemon=True).start()
+
+    def _work(self, call: Callable[[], T]) -> None:
+        try:
+            self._found.append(call())
+        except BaseException as error:
+            self._raised.append(error)
+        finally:
+            self._done.set()
+
+    def answered(self, seconds: float) -> bool:
+        """Within so many."""
+        return self._done.wait(seconds)
+
+    def result(self) -> T:
+        """When it is there; its exception is raised here."""
+        while not self.answered(SLICE_SECONDS):
+            pass
+        if self._raised:
+            raise self._raised[0]
+        return self._found[0]

@@ -92,6 +92,7 @@ def drive(
             ending.callback(metrics.close)
         plan = checks.conditions(ports, metrics, plan, sampling, ignore=chosen.ignore)
         _show(telling, checks, plan, rehearse=chosen.dry_run == "server")
+        wiring.unbound(place)
         if chosen.dry_run:
             return Outcome("planned", ExitCode.DONE, f"--dry-run={chosen.dry_run}")
         options.confirm(chosen.yes)

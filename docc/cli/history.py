@@ -28,7 +28,7 @@ def history(
     from docc.ui.console import Console
 
     options.one_of(output, ("table", "wide", "json"))
-    console, place = Console(), wiring.place(kubeconfig, context, namespace)
+    console, place = Console(), wiring.place(kubeconfig, context, namespace, watching=False)
     refuse_unpermitted("history", place)
     seen = refuse_unreadable(app, place)
     place.cluster.close()

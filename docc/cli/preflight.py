@@ -123,6 +123,7 @@ def _refused(what: str, fix: str) -> Obstacle:
 def _gateway_for(place: Place, manifest: Manifest, seen: Seen, found: list[Object]) -> GatewayName | None:
     """found: gets the Gateways that were looked at. A Gateway that has accepted the live route as it is wanted is not asked
     again. Raises UnusableError, CredentialsError."""
+    from docc.adapters.patience import Asked
     from docc.core.gateways import admitted_already, choose, none_admits
 
     application, canary = manifest.application, manifest.strategy.canary is not None
@@ -132,8 +133,10 @@ def _gateway_for(place: Place, manifest: Manifest, seen: Seen, found: list[Objec
     if (known := admitted_already(seen.routed, application.gateway, namespace, application.hosts)) is not None:
         return known
     try:
-        labels = place.cluster.namespace_labels()
-        found += _gateways(place, needed=alone or application.gateway is not None)
+        needed = alone or application.gateway is not None
+        labelled, gateways = Asked(place.cluster.namespace_labels), Asked(lambda: _gateways(place, needed=needed))
+        labels = labelled.result()
+        found += gateways.result()
     except CredentialsError as error:
         if application.gateway is not None:  # whether it admits the route, its own controller will say
             return application.gateway

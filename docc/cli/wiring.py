@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from docc.adapters.kube_connection import Target
     from docc.model.manifest import Manifest
     from docc.ui.tables import App
+
+FIRST_LOOKS_SECONDS_MAX = 15.0
+"""For all that a deploy asks before it touches anything: a server that is slow with each answer is told, and not waited for
+over and over. Three times --request-timeout, where that is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,11 @@ def place(
     manifest_namespace: str | None = None,
     *,
     wide: bool = False,
+    watching: bool = True,
 ) -> Place:
-    """No request yet. wide: the first look takes in the neighbours. Raises CredentialsError, UsageError."""
+    """No request yet. wide: for who looks at much before anything is touched; the first look takes in the neighbours, and all
+    looks have FIRST_LOOKS_SECONDS_MAX until `unbound`. watching: the first look is not the only one. Raises CredentialsError,
+    UsageError."""
     from docc.adapters.clock import ServerClock
     from docc.adapters.kube import KubeCluster
     from docc.adapters.kube_connection import Connection, Target, choose_namespace
@@ -84,11 +92,18 @@ def place(
     connection = Connection(kubeconfig=kubeconfig, context=context, acting=Acting(user, groups), read_seconds=limit)
     clock = ServerClock()
     connection.on_date = clock.heard
+    if wide:
+        connection.patience.allow(max(FIRST_LOOKS_SECONDS_MAX, 3 * (limit or 0.0)))
     name = choose_namespace(namespace, manifest_namespace, connection.context_namespace)
     target = Target(connection.server, connection.context_name, name)
     given = [("--context", context), ("--kubeconfig", kubeconfig), ("--as", user), *(("--as-group", g) for g in groups)]
     named = tuple(word for flag, value in given if value for word in (flag, value))
-    return Place(KubeCluster(connection, name, clock.ring, wide=wide), clock, target, named)
+    return Place(KubeCluster(connection, name, clock.ring, wide=wide, watching=watching), clock, target, named)
+
+
+def unbound(place: Place) -> None:
+    """What is looked at from now on has its own time."""
+    place.cluster.connection.patience.allow(math.inf)
 
 
 def elsewhere(place: Place, namespace: str) -> Place:

@@ -99,8 +99,27 @@ def test_the_first_look_lists_and_later_ones_cost_nothing(here: Here) -> None:
     selects = {plural: stream.query for plural, stream in streams.items()}
     assert selects["httproutes"]["fieldSelector"] == "metadata.name=shop"
     assert selects["pods"]["labelSelector"] == "docc.dev/app=shop" and selects["pods"]["resourceVersion"] == "100"
-    paths = [asked.path.rpartition("/")[2] for asked in here.server.asked[:2]]
-    assert paths == ["deployments", "httproutes"]  # the newest revision says in which route its traffic is divided
+    paths = [asked.path.rpartition("/")[2] for asked in here.server.asked[:6]]  # at once, in any order
+    assert sorted(paths) == ["configmaps", "deployments", "endpointslices", "httproutes", "pods", "services"]
+
+
+def test_a_route_of_another_name_is_asked_for_when_the_newest_revision_has_told_it(here: Here) -> None:
+    kept = json.dumps({"application": {"name": "shop", "route": {"name": "front-door"}}})
+    named = thing("shop-v1", 90)
+    named["metadata"] |= {"labels": {"docc.dev/app": "shop"}, "annotations": {"docc.dev/manifest": kept}}
+    here.api.lists |= {"deployments": [named], "httproutes": [thing("front-door", 91)]}
+    streams = here.see()
+    assert here.cluster.observe("shop").route == thing("front-door", 91)
+    asked = [found.query["fieldSelector"] for found in here.server.asked if found.path.endswith("/httproutes")]
+    assert asked[:2] == ["metadata.name=shop", "metadata.name=front-door"]
+    assert streams["httproutes"].query["fieldSelector"] == "metadata.name=front-door"
+
+
+def test_who_looks_once_watches_nothing(here: Here) -> None:
+    once = KubeCluster(here.cluster.connection, "default", watching=False)
+    here.api.lists["deployments"] = [thing("shop-v1", 90)]
+    assert list(once.observe("shop").deployments) == ["shop-v1"]
+    assert here.cluster.connection.requests == {"list": 6}
 
 
 def test_what_a_watch_tells_is_seen_and_rings(here: Here) -> None:

@@ -1,4 +1,4 @@
-"""The sandbox's API behind a server that takes a request and never answers it, nor any after it."""
+"""The sandbox's API behind a server that takes a request and never answers it, nor any after it; or answers each one late."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ Chosen = Callable[[str, str], bool]
 
 
 class Api(ThreadingHTTPServer):
-    """at: the request from which on it hangs. asked: it has come. Watches tell nothing at any time."""
+    """at: the request from which on it hangs. asked: it has come. Watches tell nothing at any time. late: seconds until any
+    other answer. came: each request. most: of these, how many were there at once."""
 
     daemon_threads = True
 
@@ -27,12 +28,30 @@ class Api(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Passage)
         self.behind, self.at = urlsplit(behind).netloc, at
         self.asked, self.closing = threading.Event(), threading.Event()
+        self.late, self.came, self.most = 0.0, list[str](), 0
+        self._here, self._counting = 0, threading.Lock()
+
+    @contextmanager
+    def counted(self, request: str) -> Iterator[None]:
+        with self._counting:
+            self.came.append(request)
+            self._here += 1
+            self.most = max(self.most, self._here)
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._here -= 1
 
 
 class Passage(BaseHTTPRequestHandler):
     server: Api
 
     def do_GET(self) -> None:
+        with self.server.counted(f"{self.command} {self.path}"):
+            self._pass()
+
+    def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.server.at(self.command, self.path):
             self.server.asked.set()
@@ -40,6 +59,7 @@ class Passage(BaseHTTPRequestHandler):
             self.server.closing.wait(HANG_SECONDS)
             self.close_connection = True
             return
+        self.server.closing.wait(self.server.late)
         behind = http.client.HTTPConnection(self.server.behind, timeout=10)
         headers = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
         behind.request(self.command, self.path, body, headers)
