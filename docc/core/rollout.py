@@ -156,7 +156,9 @@ def _evidence(view: View) -> str:
     if view.weight == 0 and not view.seen.routed.above:
         if candidate.trouble is not None and candidate.trouble.fatal:
             return candidate.trouble.why
-        return ""
+        # Behind it, users have been on it: what failed on trial fails, though who took over wants no trial.
+        if record.phase is Phase.PREPARING:
+            return ""
     if view.can_return and (check := view.failing()) is not None:
         value = "" if check.value is None else f" is {measured(check)}"
         basis = f", in {check.basis}" if check.basis else ""
