@@ -40,7 +40,7 @@ def status(
     from docc.ui.status import document, lines
 
     options.one_of(output, ("text", "json", "name"))
-    place = wiring.place(kubeconfig, context, namespace, watching=False)
+    place = wiring.place(kubeconfig, context, namespace, watching=watch)
     refuse_unpermitted("status", place)
     seen = refuse_unreadable(app, place)
     if seen.record is None:

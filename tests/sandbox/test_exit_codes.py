@@ -144,7 +144,8 @@ def test_docc_ends_with_11_when_the_cluster_is_gone_in_mid_rollout(tmp_path: Pat
     proven(ExitCode.FAILED_NOT_CLEAN, ended)
     assert "could not be put back" in json.loads(ended.stdout)["reason"]
     assert "NOT CLEAN, act now" in ended.stderr
-    assert f"kubectl -n default --kubeconfig {folder / 'kubeconfig'} get pods" in ended.stderr  # to be copied as it is
+    by_hand = f"kubectl -n default --kubeconfig {folder / 'kubeconfig'} patch httproute lost --type=json -p "
+    assert by_hand in ended.stderr  # to be copied as it is, from what was last seen
 
 
 def test_every_code_of_the_page_is_brought_about() -> None:

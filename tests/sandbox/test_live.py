@@ -47,7 +47,8 @@ class Seat:
 
     @property
     def raw(self) -> bytes:
-        self.child.logfile_read.flush()
+        if not self.child.logfile_read.closed:
+            self.child.logfile_read.flush()
         return self._log.read_bytes()
 
     @property
@@ -59,6 +60,7 @@ class Seat:
         """By itself."""
         self.child.expect(pexpect.EOF)
         self.child.wait()
+        self.child.logfile_read.close()
         return int(self.child.exitstatus if self.child.exitstatus is not None else -self.child.signalstatus)
 
     def rows(self) -> list[str]:
@@ -70,9 +72,9 @@ def deploy(app: App, image: str) -> tuple[str, ...]:
 
 
 def kinds(rows: list[str]) -> list[str]:
-    """Of the log lines: the words that say what has happened."""
+    """Of the log lines: the words that say what has happened to the rollout (what is tidied up depends on those before)."""
     found = [match[1] for row in rows if (match := re.match(r" *\+[0-9.]+s  (\w+) ", row))]
-    return [kind for kind in found if kind not in ("check", "wait")]
+    return [kind for kind in found if kind not in ("check", "wait", "scale", "delete")]
 
 
 def pictures(rows: list[str]) -> list[int]:
@@ -85,11 +87,10 @@ def test_a_canary_is_a_tree_that_ends_by_itself_and_an_onlooker_sees_the_same(ap
     seat.child.expect("v2 candidate")
     onlooker = Seat(app, "status", "shop", "--watch", "--exit-status")
     onlooker.child.expect("v2 candidate .*? 50 %")
-    onlooker.child.expect(r"then.*? in [0-9]+ s")
     assert onlooker.ended() == 0 and seat.ended() == 0
     rows, theirs = seat.rows(), onlooker.rows()
     assert "50 % to v2" in seat.said and re.search("Errors.* OK .* fires at > 0.05", seat.said)
-    assert re.search("Errors.* OK .* fires at > 0.05", onlooker.said)
+    assert re.search("Errors.* OK .* fires at > 0.05", onlooker.said) and re.search("then .* in [0-9]+ s", onlooker.said)
     assert "Ctrl-C asks" in seat.said and "Ctrl-C asks" not in onlooker.said
     for last in (rows, theirs):
         (at,) = pictures(last)
@@ -97,7 +98,8 @@ def test_a_canary_is_a_tree_that_ends_by_itself_and_an_onlooker_sees_the_same(ap
         assert re.match(r"├─ v2 stable +█+  100 %  2/2 pods ready", last[at + 1])
         assert last[at - 1].lstrip().startswith("+"), "the log stands above"
     assert rows[-1].startswith("shop in default: v2 serves 100 %")
-    assert theirs[-1].startswith("  next     docc rollback shop"), "nothing is told twice"
+    said = "\n".join(theirs[pictures(theirs)[0] :])
+    assert "  next     docc rollback shop" in said and "serves" not in said, "nothing is told twice"
 
 
 def test_the_same_lines_stand_above_the_picture_as_in_a_pipe(app: App) -> None:
@@ -128,9 +130,9 @@ def test_where_no_picture_is_wanted_no_cursor_moves(
 
 def test_a_revert_is_a_picture_with_its_reason_and_ctrl_c_ends_an_onlooker_at_once(app: App) -> None:
     seat = Seat(app, *deploy(app, "demo:v5-err60"), columns=140)
-    seat.child.expect("v5 candidate")
+    seat.child.expect("v[0-9]+ candidate")
     onlooker = Seat(app, "status", "shop", "-w")
-    onlooker.child.expect("v5 candidate")
+    onlooker.child.expect("v[0-9]+ candidate")
     onlooker.child.sendintr()
     assert onlooker.ended() == 130
     assert seat.ended() == 10
@@ -172,9 +174,9 @@ def read(master: int) -> bytes:
 
 def test_the_picture_follows_the_terminal_s_width(app: App) -> None:
     seat = Seat(app, *deploy(app, "demo:v7"), columns=80)
-    seat.child.expect("█")
+    seat.child.expect("█".encode())
     seat.child.setwinsize(40, 140)
-    seat.child.expect("[█░]{55}")
+    seat.child.expect("(█|░){55}".encode())
     seat.child.setwinsize(40, 50)  # too narrow for a picture
     seat.child.expect("100 % to v")
     before = len(seat.raw)

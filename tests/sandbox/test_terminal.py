@@ -47,7 +47,10 @@ def typed(app: App, *more: str) -> Iterator[Any]:
         "deploy", str(app.path), "--image", "demo:v2", "--prometheus-url", app.world.prometheus, *more
     )
     env: Any = a_person_s(os.environ)
-    child = pexpect.spawn(command[0], command[1:], env=env, dimensions=(24, COLUMNS), encoding="utf-8", timeout=60)
+    child = pexpect.spawn(
+        command[0], command[1:], env=env, dimensions=(24, COLUMNS), encoding="utf-8",
+        codec_errors="replace", timeout=60,  # the terminal echoes ^C in the middle of anything
+    )  # fmt: skip
     child.delaybeforesend = None
     with tempfile.NamedTemporaryFile("w+", encoding="utf-8", dir=app.path.parent, suffix=".screen") as screen:
         child.logfile_read = screen
