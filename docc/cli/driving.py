@@ -56,11 +56,12 @@ def go_on(
     """The unfinished rollout from the cluster's records alone. lacking: rights that it can do without. url: --prometheus-url.
     Raises as drive() does, and NotFoundError where there is none."""
     from docc.adapters import prometheus
-    from docc.cli.planning import recorded, unfinished
+    from docc.cli.planning import as_begun, recorded, unfinished
     from docc.cli.preflight import Preflight
 
     where = place.target.namespace
     manifest, plan, sampling = recorded(app, where, seen, unfinished(app, where, seen))
+    plan, sampling = as_begun(plan, sampling, seen)
     metrics = prometheus.choose(url, manifest.strategy.prometheus, place.cluster.connection)
     return drive(Preflight(place, manifest, seen, tuple(lacking)), (plan, sampling), metrics, telling, chosen)
 

@@ -73,7 +73,7 @@ class Onlooker:
 
     def _read(self, seen: Seen, candidate: int) -> Known | None:
         from docc.adapters import prometheus
-        from docc.cli.planning import recorded
+        from docc.cli.planning import as_begun, recorded
 
         try:
             manifest, plan, sampling = recorded(self._app, self._place.target.namespace, seen, candidate)
@@ -85,4 +85,4 @@ class Onlooker:
             metrics = None
         if metrics is not None:
             self._open.append(metrics)
-        return plan, sampling, metrics
+        return *as_begun(plan, sampling, seen), metrics

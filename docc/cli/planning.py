@@ -90,6 +90,14 @@ def unfinished(app: str, namespace: str, seen: Seen) -> int:
     )
 
 
+def as_begun(plan: Plan, sampling: Sampling, seen: Seen) -> tuple[Plan, Sampling]:
+    """The plan of what is unfinished: a way back goes on as one, straight, and not by the steps that its manifest has for a
+    new version."""
+    if seen.record is None or seen.record.verb != "rollback" or seen.record.candidate != plan.candidate:
+        return plan, sampling
+    return straight(plan, seen, "rollback", seen.record.reason), replace(sampling, conditions=())
+
+
 def straight(plan: Plan, seen: Seen, verb: str, reason: str) -> Plan:
     """For a way back: all traffic in one step as soon as the pods are ready, as many as serve now, nothing judged."""
     serving = max(

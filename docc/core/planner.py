@@ -143,7 +143,7 @@ def _claim(view: View, record: Record) -> Move:
         on_trial, reached = view.seen.routed.above, -1
         if record.step >= 0:  # an approval is not to be skipped
             reached = resume_after(plan.steps, record.weight, on_trial=on_trial)
-        claimed = replace(claimed, plan=plan.digest, step=reached)
+        claimed = replace(claimed, plan=plan.digest, step=reached, verb=plan.verb)
         weights = None if view.edits else {**view.seen.routed.weights}
     if plan and plan.candidate == record.candidate and record.phase is Phase.PREPARING:
         excused = dict.fromkeys((*record.excused, *plan.excused))  # what fails now is not its doing

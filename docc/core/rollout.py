@@ -153,18 +153,20 @@ def _evidence(view: View) -> str:
         return view.broken
     if stopped := dispute.stopped_by_hand(view):
         return stopped
-    if view.weight == 0 and not view.seen.routed.above:
-        if candidate.trouble is not None and candidate.trouble.fatal:
-            return candidate.trouble.why
-        # Behind it, users have been on it: what failed on trial fails, though who took over wants no trial.
-        if record.phase is Phase.PREPARING:
-            return ""
+    idle = view.weight == 0 and not view.seen.routed.above
+    if idle and candidate.trouble is not None and candidate.trouble.fatal:
+        return candidate.trouble.why
+    # What fails after its users left it (who took over wants no trial) speaks against it all the same.
+    if idle and (record.exposed is None or record.phase is Phase.PREPARING):
+        return ""
     if view.can_return and (check := view.failing()) is not None:
         value = "" if check.value is None else f" is {measured(check)}"
         basis = f", in {check.basis}" if check.basis else ""
         return f"{check.name}{value} at {view.weight} %{check.series and ' in ' + check.series}{basis}"
     if candidate.crashed_at is not None and record.exposed is not None and candidate.crashed_at >= int(record.exposed):
         return f"{candidate.crash} at {view.weight} %"
+    if idle:
+        return ""
     # Its pods are still there for a moment: traffic goes before they do.
     if candidate.exists and candidate.replicas == 0:
         return f"somebody scaled v{record.candidate} to 0 at {view.weight} %"

@@ -102,14 +102,17 @@ def _check_depth(text: str, source: str) -> None:
 
 
 def _duplicates(text: str, source: str) -> tuple[Problem, ...]:
-    """Every repeated key, by a scan of the (valid) text."""
+    """Every repeated key, by a scan of the text as far as it is JSON: what comes behind an object may be broken."""
     problems: list[Problem] = []
     stack: list[dict[str, tuple[int, int]] | None] = []
     decoder, at = json.JSONDecoder(strict=False), 0
     while at < len(text):
         letter = text[at]
         if letter == '"':
-            word, end = decoder.raw_decode(text, at)
+            try:
+                word, end = decoder.raw_decode(text, at)
+            except json.JSONDecodeError:
+                break
             if _COLON.match(text, end) and stack and (keys := stack[-1]) is not None:
                 here = _line_column(text, at)
                 if word in keys:
@@ -121,6 +124,8 @@ def _duplicates(text: str, source: str) -> tuple[Problem, ...]:
         if letter in "{[":
             stack.append({} if letter == "{" else None)
         elif letter in "}]":
+            if not stack:
+                break
             stack.pop()
         at += 1
     return tuple(problems)

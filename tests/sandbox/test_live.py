@@ -90,7 +90,9 @@ def test_a_canary_is_a_tree_that_ends_by_itself_and_an_onlooker_sees_the_same(ap
     assert onlooker.ended() == 0 and seat.ended() == 0
     rows, theirs = seat.rows(), onlooker.rows()
     assert "50 % to v2" in seat.said and re.search("Errors.* OK .* fires at > 0.05", seat.said)
-    assert re.search("Errors.* OK .* fires at > 0.05", onlooker.said) and re.search("then .* in [0-9]+ s", onlooker.said)
+    assert re.search("Errors.* OK .* fires at > 0.05", onlooker.said) and re.search(
+        "then .* in [0-9]+ s", onlooker.said
+    )
     assert "Ctrl-C asks" in seat.said and "Ctrl-C asks" not in onlooker.said
     for last in (rows, theirs):
         (at,) = pictures(last)

@@ -152,7 +152,7 @@ def test_of_two_who_wait_each_gets_its_turn_with_a_number_of_its_own(world: sess
         app.write(interval=3)
         assert driver.ended() == 0, driver.told
         assert [each.ended(200) for each in waiting] == [0, 0], [each.told for each in waiting]
-    second = next(each for each in waiting if "v3 is another version by now; this one becomes v4" in each.told)
+    second = next(each for each in waiting if "v3 is another version by now; this is v4" in each.told)
     assert "rollout of v4; v3 serves 100 %" in second.told and app.status()["stable"] == "v4"
     assert counted(load).failed == 0
 

@@ -90,6 +90,8 @@ def _refused(process: Process, code: int, told: str) -> None:
         process.verb in ("deploy", "resume")
         and code == 11
         and "stopped by" not in told
+        and process.outcome is not None
+        and process.outcome.result != "disputed"  # others' hands, after it had taken the traffic back
         and "refuses the object" in str(process.outcome)
     )
     require(not blamed or times > 1 or phase == "promoting", f"{told} after {times} refusal, in phase {phase}")

@@ -45,8 +45,8 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "epoch ignored: who takes over does not raise it": (
         Edit(
             "docc.core.planner",
-            "claimed = replace(record, phase=phase, epoch=record.epoch + 1, by=view.me)",
-            "claimed = replace(record, phase=phase, by=view.me)",
+            "claimed = replace(record, phase=phase, epoch=record.epoch + 1, by=view.me, left=False)",
+            "claimed = replace(record, phase=phase, by=view.me, left=False)",
         ),
     ),
     "readiness ignored: weight grows at once": (
@@ -212,7 +212,7 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         ),
     ),
     "header users are forgotten: a driver that gave up calls them safe": (
-        Edit("docc.engine.driver", " == 0 and not seen.routed.header_rules\n        )", " == 0\n        )"),
+        Edit("docc.engine.driver", " == 0 and not seen.routed.above)", " == 0)"),
     ),
     "a refused write ends the driver where users are": (
         Edit(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from docc.cli.planning import planned, recorded, straight, unfinished
+from docc.cli.planning import as_begun, planned, recorded, straight, unfinished
 from docc.core.history import history as entries
 from docc.core.intent import Way, another_number, candidate_number, way_back
 from docc.core.meddling import edits
@@ -173,7 +173,7 @@ def _deploy(process: Process, verb: Verb) -> Outcome:
 
 def _resume(process: Process, verb: Verb) -> Outcome:
     seen = _uncontested(_first_look(process), verb)
-    plan, sampling = _kept(seen, unfinished(APP, NAMESPACE, seen))
+    plan, sampling = as_begun(*_kept(seen, unfinished(APP, NAMESPACE, seen)), seen)
     if sampling.conditions:
         conditions(process.ports, plan, sampling, seen)
     return _drive(process, plan, sampling, verb)

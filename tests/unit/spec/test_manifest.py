@@ -56,6 +56,8 @@ def manifest(**changes: Any) -> str:
     ("text", "says"),
     [
         ('{"a": 1,\n "a": 2}', 'm.json:2:2: "a" appears twice (first at 1:2)'),
+        ('{"b": {"a": 1,\n "a": 2}}}]', 'm.json:2:2: "a" appears twice (first at 1:8)'),  # and it is no JSON behind it
+        ('{"b": {"a": 1,\n "a": 2}, "c', 'm.json:2:2: "a" appears twice (first at 1:8)'),
         ('{"a": [1,],}', 'm.json:1:9: trailing comma before "]"'),
         ("{", 'm.json:1:2: expected a name in double quotes, or "}"'),
         ('{"a": [1,', "m.json:1:10: expected a value"),
