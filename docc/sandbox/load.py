@@ -2,7 +2,8 @@
 
 Every request is sent exactly once, evenly paced, half on new connections, a tenth POST. Each leaves one JSON line in FILE:
 {"sent", "done", "status", "version", "tag", "new", "method"} (unix seconds); status 0: no answer. A kept connection is used
-again only if the server has not closed it, so that nothing ever has to be sent twice.
+again only if the server has not closed it, so that nothing ever has to be sent twice. With --header, every so many requests
+come from somebody who sends that header, too, and their lines have "header": true.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import select
 import signal
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 import h11
@@ -38,10 +40,10 @@ class Connection:
             return False
         return not select.select([self._writer.get_extra_info("socket")], [], [], 0)[0]
 
-    async def ask(self, method: str, host: str, tag: str) -> tuple[int, str]:
+    async def ask(self, method: str, headers: list[tuple[str, str]]) -> tuple[int, str]:
         """(status, x-version). Raises OSError, h11.RemoteProtocolError."""
         body = BODY if method == "POST" else b""
-        headers = [("host", host), ("x-request-tag", tag), ("content-length", str(len(body)))]
+        headers = [*headers, ("content-length", str(len(body)))]
         request = h11.Request(method=method, target="/", headers=headers)
         parts = [request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
         self._writer.write(b"".join(self._http.send(part) or b"" for part in parts))
@@ -67,11 +69,23 @@ class Connection:
         self._writer.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """Every `every`th request has a header more."""
+
+    name: str
+    value: str
+    every: int
+
+    def send(self, count: int) -> bool:
+        return count % self.every == self.every // 2 - 1
+
+
 class Load:
-    def __init__(self, address: str, out: TextIO, host: str) -> None:
+    def __init__(self, address: str, out: TextIO, host: str, senders: Senders | None = None) -> None:
         """out: takes the lines. host: for the Host header."""
         self._server, port = address.rsplit(":", 1)
-        self._port, self._host, self._out = int(port), host, out
+        self._port, self._host, self._out, self._senders = int(port), host, out, senders
         self._idle: deque[Connection] = deque()
         self._mark = secrets.token_hex(4)  # several loads may be under way
 
@@ -92,25 +106,28 @@ class Load:
         # Every second pair: so POSTs, whose numbers are all odd, come on new connections too.
         new, tag, sent = count // 2 % NEW_EVERY == 0, f"{self._mark}-{count}", time.time()
         status, version, error = 0, "", ""
+        headers, senders = [("host", self._host), ("x-request-tag", tag)], self._senders
+        if senders is not None and senders.send(count):
+            headers.append((senders.name, senders.value))
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                status, version = await self._ask(method, tag, new)
+                status, version = await self._ask(method, headers, new)
         except TimeoutError:
             error = f"no answer in {ANSWER_SECONDS_MAX:.0f} s"
         except (OSError, h11.ProtocolError) as problem:
             error = str(problem)
         row: dict[str, Any] = {
             "sent": round(sent, 4), "done": round(time.time(), 4), "status": status, "version": version, "tag": tag,
-            "new": new, "method": method, "error": error,
+            "new": new, "method": method, "error": error, "header": len(headers) > 2,
         }  # fmt: skip
         self._out.write(json.dumps(row) + "\n")
 
-    async def _ask(self, method: str, tag: str, new: bool) -> tuple[int, str]:
+    async def _ask(self, method: str, headers: list[tuple[str, str]], new: bool) -> tuple[int, str]:
         connection = None if new else self._kept()
         if connection is None:
             connection = await self.connect()
         try:
-            return await connection.ask(method, self._host, tag)
+            return await connection.ask(method, headers)
         finally:
             if not new and connection.usable:
                 self._idle.append(connection)
@@ -137,7 +154,8 @@ async def main(wanted: argparse.Namespace) -> None:
     if wanted.seconds is not None:
         loop.call_later(wanted.seconds, ended.set)
     with open(wanted.file, "a", encoding="utf-8", buffering=1) as out:
-        await Load(wanted.address, out, wanted.host or wanted.address).run(wanted.rate, ended)
+        senders = Senders(wanted.header[0], wanted.header[1], wanted.every) if wanted.header else None
+        await Load(wanted.address, out, wanted.host or wanted.address, senders).run(wanted.rate, ended)
 
 
 def _wanted() -> argparse.Namespace:
@@ -146,6 +164,8 @@ def _wanted() -> argparse.Namespace:
     parser.add_argument("rate", type=float, help="requests per second")
     parser.add_argument("file", help="gets one JSON line per request")
     parser.add_argument("host", nargs="?", help="the Host header, if not the address")
+    parser.add_argument("--header", nargs=2, metavar=("NAME", "VALUE"), help="sent by some")
+    parser.add_argument("--every", type=int, default=10, help="which requests have the header: every so many")
     parser.add_argument("--seconds", type=float, help="how long; without it until SIGTERM")
     return parser.parse_args()
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from docc.sandbox import accounts
-from docc.sandbox.load import Load
+from docc.sandbox.load import Load, Senders
 
 OK = b"HTTP/1.1 200 OK\r\nx-version: v1\r\ncontent-length: 0\r\n\r\n"
 
@@ -49,12 +49,12 @@ class Server:
             writer.close()
 
 
-def played(server: Server, count: int, rate: float = 200.0) -> list[dict[str, Any]]:
+def played(server: Server, count: int, rate: float = 200.0, senders: Senders | None = None) -> list[dict[str, Any]]:
     async def play() -> list[dict[str, Any]]:
         out, ended = io.StringIO(), asyncio.Event()
         async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
             port = listening.sockets[0].getsockname()[1]
-            load = asyncio.create_task(Load(f"127.0.0.1:{port}", out, "shop.test").run(rate, ended))
+            load = asyncio.create_task(Load(f"127.0.0.1:{port}", out, "shop.test", senders).run(rate, ended))
             await asyncio.sleep(count / rate)
             ended.set()
             await load
@@ -73,6 +73,14 @@ def test_every_request_is_sent_once_half_on_new_connections_a_tenth_post() -> No
     assert {(row["status"], row["version"], row["error"]) for row in rows} == {(200, "v1", "")}
     assert len(rows) / 2 <= server.connections <= len(rows) / 2 + 10
     assert all("\r\nhost: shop.test\r\n" in head.lower() for head in server.heads)
+
+
+def test_some_send_a_header_on_new_connections_and_on_kept_ones() -> None:
+    server = Server()
+    rows = played(server, 100, senders=Senders("x-docc-release", "canary", 10))
+    sent = [row for row in rows if row["header"]]
+    assert len(rows) / 12 < len(sent) < len(rows) / 8 and {row["new"] for row in sent} == {True, False}
+    assert len(sent) == sum("\r\nx-docc-release: canary\r\n" in head.lower() for head in server.heads)
 
 
 def test_a_kept_connection_that_the_server_has_closed_is_no_failure_and_nothing_is_sent_twice() -> None:
