@@ -9,6 +9,7 @@ from docc.core.expression import WINDOW_SECONDS_MIN, longest_range, parse
 from docc.core.intent import candidate_number
 from docc.core.names import deployment_name
 from docc.core.plan import Limits, Plan
+from docc.core.requests import standing
 from docc.core.steps import SetWeight, compile_steps
 from docc.engine.sampling import Sampling
 from docc.model.errors import NotFoundError
@@ -84,7 +85,7 @@ def unfinished(app: str, namespace: str, seen: Seen) -> int:
     raise NotFoundError(
         f"{app} has no unfinished rollout",
         where=f"namespace {namespace}",
-        why=f"it is {record.phase.value}" if record is not None else "it has no record of a rollout",
+        why=standing(record) if record is not None else "it has no record of a rollout",
         state=UNTOUCHED,
         fix=f"docc status {app} -n {namespace}; docc deploy begins one",
     )

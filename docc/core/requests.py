@@ -38,7 +38,7 @@ def standing(record: Record) -> str:
     """What is going on, in words."""
     if not record.phase.undecided:
         serves = f"v{record.stable} serves 100 %" if record.stable is not None else "nothing serves"
-        return f"no rollout is under way: {serves} ({record.phase.value})"
+        return f"no rollout is under way: {serves} ({record.phase.value}{record.reason and ': ' + record.reason})"
     by = f", paused by {record.asker}" if record.paused else ""
     return f"v{record.candidate} has {record.weight} % ({record.phase.value}{by})"
 

@@ -196,9 +196,11 @@ def _conditions(manifest: Manifest, plan: Plan, *, judged: bool) -> Iterator[str
         yield neutral(f"  conditions are not judged in a first deploy: {names}")
         return
     steps = [step.weight for step in plan.steps if isinstance(step, SetWeight)]
+    on_trial = any(isinstance(step, MatchHeaders) for step in plan.steps)
     for condition in strategy.failure_conditions:
         parsed = parse(condition.expression, outcome_labels=strategy.outcome_labels)
         note = f": can fire from {steps[0]} % on" if steps[0] < 100 else ""
+        note = ": can fire as soon as it is on trial" if on_trial else note
         if condition.name in plan.excused:
             note = ": failing already, not judged (--baseline=ignore)"
         elif not parsed.selects_candidate:

@@ -149,7 +149,9 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
     if view is None:
         return
     phase, meaning = _PHASES[view.phase]
-    yield f"{app} in {namespace}: {phase}, for {duration(now - view.since)}"
+    yield neutral(
+        f"{app} in {namespace}: {phase}{view.paused_by and ', paused by ' + view.paused_by}, for {duration(now - view.since)}"
+    )
     if meaning:
         yield f"  phase    {meaning}"
     if view.reason:

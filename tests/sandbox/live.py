@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +66,20 @@ class App:
         )
         return self.command(*words)
 
-    def ask(self) -> str:
-        request = urllib.request.Request(f"http://{self.world.gateway}/", headers={"Host": f"{self.name}.test"})
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return str(answer.headers["x-version"])
+    def ask(self, **headers: str) -> str:
+        """The version that answers; of headers, `_` stands for `-`."""
+        return str(self.answer(**headers)["x-version"])
+
+    def answer(self, **headers: str) -> Message[str, str]:
+        """Its headers."""
+        sent = {"Host": f"{self.name}.test", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        request = urllib.request.Request(f"http://{self.world.gateway}/", headers=sent)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                found: Message[str, str] = answer.headers
+                return found
+        except urllib.error.HTTPError as error:
+            return error.headers
 
     def status(self) -> dict[str, Any]:
         words = self.command("status", self.name, "-o", "json")
@@ -79,10 +91,12 @@ class App:
         return subprocess.run(self.command(verb, self.name, *words), capture_output=True, text=True, timeout=seconds)
 
     @contextmanager
-    def traffic(self, folder: Path) -> Iterator[Path]:
+    def traffic(self, folder: Path, *header: str) -> Iterator[Path]:
+        """80 requests/s. header: name and value of what every tenth of them has besides."""
         out = folder / f"{self.name}.load"
         host = f"{self.name}.test"
         words = [sys.executable, "-m", "docc.sandbox.load", self.world.gateway, "80", str(out), host]
+        words += ["--header", *header] if header else []
         load = subprocess.Popen(words)
         try:
             time.sleep(0.5)
