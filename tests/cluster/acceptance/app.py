@@ -25,7 +25,7 @@ from tests.cluster.acceptance.traffic import (
     assert_shares,
     assert_soon_over,
 )
-from tests.cluster.acceptance.watching import watching
+from tests.cluster.acceptance.watching import watching, weights_of
 from tests.cluster.rig.cluster import UNTIL_SECONDS, Cluster, path
 from tests.cluster.rig.session import ROOT
 
@@ -177,9 +177,7 @@ class App:
 
     @property
     def weights(self) -> dict[str, int]:
-        rules = self.route["spec"]["rules"]
-        backends: list[Object] = next((rule["backendRefs"] for rule in rules if rule.get("backendRefs")), [])
-        return {backend["name"].rsplit("-", 1)[1]: backend.get("weight", 1) for backend in backends}
+        return {name.rsplit("-", 1)[1]: weight for name, weight in weights_of(self.route).items()}
 
     @property
     def status(self) -> Object:
@@ -211,20 +209,24 @@ class App:
 
     # --- traffic
     @contextmanager
-    def traffic(self, rate: int = RATE, door: tuple[str, str] | None = None) -> Iterator[Traffic]:
+    def traffic(
+        self, rate: int = RATE, door: tuple[str, str] | None = None, header: tuple[str, str] | None = None
+    ) -> Iterator[Traffic]:
         """Users, all the while, and afterwards what holds in every case (traffic.py); nobody else's field is changed.
-        door: an Envoy's address and the host to ask it for, if not the Gateway's."""
+        door: an Envoy's address and the host to ask it for, if not the Gateway's. header: name and value of what every tenth
+        request has besides."""
         address, host = door or (self.cluster.session.gateway, self.host)
         before, commands = len(self.audited()), self.commands
         with watching(self.cluster, self.namespace, self.name) as sights:
             seen = Traffic(sights, versions=self.versions)
-            with through(address, host, rate, self.folder / f"{host}.load") as users:
+            with through(address, host, rate, self.folder / f"{host}.load", header) as users:
                 yield seen
-        seen.rows = users.rows
+        seen.rows = [row for row in users.rows if not row["header"]]
+        seen.tried = [row for row in users.rows if row["header"]]
         shares = sum(share.count >= FEW_COUNT_MIN for share in seen.shares())
         for what, count in (("requests", len(seen.rows)), ("late answers", seen.late), ("shares", shares)):
             self._tally(what, count)
-        self.until(lambda: sum(1 for row in self.cluster.access_log(host) if row["tag"]) >= len(seen.rows))
+        self.until(lambda: sum(1 for row in self.cluster.access_log(host) if row["tag"]) >= len(users.rows))
         assert_nobody_lost(seen, self.cluster.access_log(host))
         assert_shares(seen)
         assert_soon_over(seen)

@@ -47,9 +47,10 @@ class Clients:
 
 
 @contextmanager
-def through(address: str, host: str, rate: int, file: Path) -> Iterator[Clients]:
-    """Through the Envoy at this address."""
-    with _asking(["docc.sandbox.load", address, str(rate), str(file), host], rate, file) as clients:
+def through(address: str, host: str, rate: int, file: Path, header: tuple[str, str] | None = None) -> Iterator[Clients]:
+    """Through the Envoy at this address. header: what every tenth request has besides."""
+    some = ["--header", *header] if header else []
+    with _asking(["docc.sandbox.load", address, str(rate), str(file), host, *some], rate, file) as clients:
         yield clients
 
 

@@ -84,6 +84,17 @@ def test_case_16_a_newer_version_supersedes_one_that_is_half_way(app: App) -> No
     assert app.deployment(2)["spec"]["replicas"] == 0 and app.record["stable"] == 3
 
 
+def test_case_17_the_version_that_serves_applied_again_takes_back_what_is_half_way_without_steps(app: App) -> None:
+    app.strategy["canary"] = {"increment": 30, "interval": 5}
+    app.serves()
+    with app.traffic() as seen:
+        app.killed_at(30)
+        back = app.deploy("demo:v1")
+        assert back.code == 0 and not any(check["verdict"] for check in back.document["checks"]), back
+    assert seen.steps(2) == [30, 0] and seen.steps(3) == [] and app.weights == {"v1": 100}
+    assert app.record["stable"] == 1 and app.front_selects() == "v1"
+
+
 def test_case_23_a_killed_driver_is_told_and_the_same_deploy_goes_on_where_it_was(app: App) -> None:
     app.strategy["canary"] = {"increment": 30, "interval": 5}
     app.serves()

@@ -58,12 +58,13 @@ def none(_: Object) -> bool:
 
 @dataclass(slots=True)
 class Traffic:
-    """rows: the clients' lines. sights: the route, as long as they asked. Both whole once they have ended. versions: what the
-    revisions call themselves, if not by the revision's name. excused: those lines that a case answers for itself. led: by the
-    weights."""
+    """rows: the clients' lines. tried: of those who are on trial by a header, whom no weight leads. sights: the route, as long
+    as they asked. All whole once they have ended. versions: what the revisions call themselves, if not by the revision's name.
+    excused: those lines that a case answers for itself. led: by the weights."""
 
     sights: list[Sight]
     rows: list[Object] = field(default_factory=list)
+    tried: list[Object] = field(default_factory=list)
     versions: Mapping[str, str] = field(default_factory=dict)
     excused: Callable[[Object], bool] = none
     led: bool = True
@@ -113,8 +114,8 @@ class Traffic:
     def exposed(self, version: str) -> float:
         return accounts.exposed_seconds(self.rows, version)
 
-    def answers_between(self, since: float, until: float) -> Counter[str]:
-        return Counter(row["version"] for row in self.rows if since < row["sent"] < until)
+    def answers_between(self, since: float, until: float, *, tried: bool = False) -> Counter[str]:
+        return Counter(row["version"] for row in (self.tried if tried else self.rows) if since < row["sent"] < until)
 
     def _called(self, backend: str) -> str:
         revision = _revision(backend)
@@ -147,8 +148,13 @@ def assert_nobody_lost(seen: Traffic, log: Sequence[Object]) -> None:
     account, excused = seen.account, {row["tag"] for row in seen.rows if seen.excused(row)}
     bad = [row for row in seen.answered_for if accounts.of_load([row], seen.weights).failed] if account.failed else []
     assert account.failed == 0, f"{len(bad)} of {len(seen.rows)} failed, the first: {bad[:3]}\nweights: {seen.weights}"
-    logged = accounts.of_access_log([row for row in log if row["tag"] not in excused], seen.weights)
+    tried = {row["tag"] for row in seen.tried}
+    logged = accounts.of_access_log([row for row in log if row["tag"] not in excused | tried], seen.weights)
     assert logged.same_as(account), (logged, account)
+    theirs = accounts.of_load(seen.tried, ())
+    assert theirs.failed == 0, theirs
+    logged = accounts.of_access_log([row for row in log if row["tag"] in tried], ())
+    assert logged.same_as(theirs), (logged, theirs)
 
 
 def assert_shares(seen: Traffic) -> None:

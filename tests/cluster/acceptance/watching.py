@@ -21,7 +21,7 @@ AGAIN_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """at: unix seconds. weights: by backend, of the first rule with backends."""
+    """at: unix seconds. weights: by backend, of the first rule that divides traffic."""
 
     at: float
     weights: dict[str, int]
@@ -84,8 +84,12 @@ class _RouteWatch:
 
 
 def _sight(at: float, route: Object) -> Sight:
-    rules = route["spec"].get("rules") or []
-    backends: list[Object] = next((rule["backendRefs"] for rule in rules if rule.get("backendRefs")), [])
     text = (route["metadata"].get("annotations") or {}).get(RECORD)
-    weights = {backend["name"]: backend.get("weight", 1) for backend in backends}
-    return Sight(at, weights, json.loads(text) if text else {}, route)
+    return Sight(at, weights_of(route), json.loads(text) if text else {}, route)
+
+
+def weights_of(route: Object) -> dict[str, int]:
+    """By backend. Rules with one backend alone stand above, for those who are on trial or stay where they are."""
+    rules = [rule["backendRefs"] for rule in route["spec"].get("rules") or [] if rule.get("backendRefs")]
+    divided: list[Object] = next((refs for refs in rules if len(refs) > 1), rules[-1] if rules else [])
+    return {backend["name"]: backend.get("weight", 1) for backend in divided}
