@@ -20,8 +20,9 @@ from docc.core.names import APP_LABEL, REVISION_LABEL, deployment_name, labels, 
 from docc.core.observation import is_docc_s
 from docc.core.plan import Plan
 from docc.core.quota import exceeded
-from docc.core.route import retried, rules_of
+from docc.core.route import retried, rules_of, traffic
 from docc.core.steps import Hold, MatchHeaders
+from docc.core.trial import Above, too_many
 from docc.model.errors import DoccError, ExitCode, Obstacle, PreflightError
 from docc.model.foreign import Foreign
 from docc.model.moves import Object
@@ -63,7 +64,7 @@ def obstacles(plan: Plan, seen: Seen, foreign: Foreign) -> tuple[Obstacle, ...]:
         found += exceeded(plan, seen, foreign.of("ResourceQuota"))
         found += _followers(plan, seen, foreign)
     if what in ROLLS or what is Intent.RESUME:
-        found += _retries(plan, seen)
+        found += [*_crowded(plan, seen), *_retries(plan, seen)]
     if what in ROLLS or what is Intent.IN_PLACE:
         found += _autoscalers(plan, seen, foreign.of("HorizontalPodAutoscaler"), rolls=what in ROLLS)
     return tuple(sorted(found, key=lambda obstacle: obstacle.exit_code is None))
@@ -134,6 +135,26 @@ def _doors(plan: Plan, seen: Seen, services: Sequence[Object]) -> Iterator[Obsta
             f'have it select one revision too ("{REVISION_LABEL}": "v..."), or accept it: '
             f"kubectl -n {plan.namespace} annotate service {meta['name']} {UNWEIGHTED}=accepted",
             ExitCode.LOCKED if grave else None,
+        )
+
+
+def _crowded(plan: Plan, seen: Seen) -> Iterator[Obstacle]:
+    """Rules of others beside docc's own count, too: with those above them the route may have more than Gateway API allows."""
+    routed, stable = seen.routed, stable_of(seen)
+    trial = next((step.trial for step in plan.steps if isinstance(step, MatchHeaders)), ())
+    if not (trial or plan.sticky) or stable is None or routed.kind != "HTTPRoute" or routed.foreign:
+        return
+    above = Above(trial, (plan.candidate, stable) if plan.sticky else ())
+    edits = traffic(
+        plan.app, routed, {stable: 99, plan.candidate: 1}, port=plan.port, candidate=plan.candidate, above=above
+    )
+    if why := next((words for edit in edits if (words := too_many(edit["value"]))), ""):
+        yield Obstacle(
+            f"HTTPRoute {routed.name or plan.app} has no room for the rules of those who are on trial, or stay where they are",
+            f"HTTPRoute {plan.namespace}/{routed.name or plan.app}",
+            f"there would be {why}",
+            "fewer paths, headers or cookies in the manifest; or other people's rules in a route of their own",
+            ExitCode.UNUSABLE,
         )
 
 

@@ -17,7 +17,7 @@ from docc.model.foreign import Foreign
 from docc.model.moves import Object
 from docc.model.record import Phase
 from docc.model.world import Home, Objects, Seen
-from tests.unit.core.around import NOTHING, OURS, live, path, plan_for, thing
+from tests.unit.core.around import CANARY, NOTHING, OURS, live, path, plan_for, thing
 
 FIVE, SEVEN = ExitCode.UNUSABLE, ExitCode.LOCKED
 
@@ -328,3 +328,37 @@ def test_a_return_and_a_resumption_are_not_held_up_and_a_change_in_place_only_by
     assert back.record is not None
     routed = replace(back.routed, record=replace(back.record, stable=3, candidate=1))
     assert found(NUISANCES, replace(back, routed=routed)) == []
+
+
+# --- room above the weighted rule
+def crowd(rules: int, matches: int = 1) -> Seen:
+    """A live route with so many rules of somebody else's below docc's own one."""
+    own = {"matches": [path("/")], "backendRefs": [{"name": "shop-v1", "port": 8080, "weight": 100}]}
+    theirs = [
+        {"matches": [path(f"/{n}/{m}") for m in range(matches)], "backendRefs": [{"name": "legacy", "port": 80}]}
+        for n in range(rules)
+    ]
+    return live(rules=[own, *theirs])
+
+
+TRIAL: Object = {"canary": {"increment": 50, "interval": 60}, "ab_testing": {"enable_headers": True}}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "rules", "matches", "why"),
+    [
+        (TRIAL, 14, 1, ""),
+        (TRIAL, 15, 1, "17 rules in a route, and Gateway API allows 16"),
+        ({**TRIAL, "sticky": True}, 12, 1, ""),
+        ({**TRIAL, "sticky": True}, 13, 1, "17 rules in a route, and Gateway API allows 16"),
+        (TRIAL, 5, 25, ""),
+        (TRIAL, 6, 21, "128 matches in a route, and Gateway API allows 127"),
+        (CANARY, 15, 1, ""),
+    ],
+)
+def test_rules_of_others_leave_room_for_those_above_the_weighted_one(
+    strategy: Object, rules: int, matches: int, why: str
+) -> None:
+    told = found(Foreign(), crowd(rules, matches), strategy)
+    assert [obstacle.exit_code for obstacle in told] == ([FIVE] if why else []), told
+    assert all(why in obstacle.why for obstacle in told)
