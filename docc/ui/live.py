@@ -19,7 +19,7 @@ from docc.model.facts import CheckSeen
 from docc.ui.console import neutral
 from docc.ui.outlook import outlook
 from docc.ui.scene import Gathering, Scene
-from docc.ui.status import RevisionView
+from docc.ui.status import RevisionView, driver_of, people
 from docc.ui.words import by, clock, fires, number, one_line, what
 
 COLUMNS_MIN = 60
@@ -191,12 +191,14 @@ class _Brush:
             yield self.labelled("ignored", f"{', '.join(view.excused)}: failed before this rollout", "dim")
         if scene.waiting:
             yield self.labelled("waits", scene.waiting, "yellow")
+        for label, text in people(view):
+            yield self.labelled(label, text)
         if ahead := outlook(view.app, scene.record, scene.steps, scene.now, held=scene.held):
             yield self.labelled("then", ahead, "bold")
         if not scene.driving and view.driver:
             yield self.labelled("driver", view.driver)
         elif not view.watched:
-            yield self.labelled("driver", f"lost: nobody watches ({view.last_writer} is gone)", "bold red")
+            yield self.labelled("driver", driver_of(view), "bold" if view.left else "bold red")
         for command in view.next:
             yield from self._command(command)
         if scene.driving and view.phase.undecided:

@@ -24,7 +24,7 @@ def outlook(app: str, record: Record, steps: tuple[Step, ...], now: float, *, he
         case Phase.PREPARING:
             return f"when its pods are ready: {rest}" if (rest := _named(steps)) else ""
         case Phase.SHIFTING | Phase.BAKING if steps:
-            return _after(record, steps, now, held=held)
+            return _after(record, steps, now, until="" if not record.paused else f"docc resume {app}", held=held)
         case _:
             return ""
 
@@ -36,12 +36,14 @@ def _draining(revision: int | None, record: Record, now: float) -> str:
     return f"v{revision} drains, {duration(left)} left"
 
 
-def _after(record: Record, steps: tuple[Step, ...], now: float, *, held: bool) -> str:
+def _after(record: Record, steps: tuple[Step, ...], now: float, *, until: str, held: bool) -> str:
     present, later = steps[record.step + 1 : record.step + 2], steps[record.step + 1 :]
     seconds = sum(step.seconds for step in present if isinstance(step, Hold | Bake))
     first, *others = _names(later[1:] if seconds else later) or ["promotion"]
     left = record.since + seconds - now
-    if held:
+    if until:
+        when = f"after {until}"
+    elif held:
         when = "when you let it go on"
     elif left > 0:
         when = f"in {duration(max(1.0, left))}"

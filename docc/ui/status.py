@@ -160,7 +160,8 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
         yield f"  {_row(revision, view)}".rstrip()
         if revision.trouble:
             yield neutral(f"           {one_line(revision.trouble)}")
-    yield from _people(view)
+    for label, text in people(view):
+        yield neutral(f"  {label:<8} {text}")
     yield from _route(view)
     for condition in view.conditions if view.phase.undecided else ():
         row = neutral(f"  judged   {condition.name}: {one_line(condition.expression)}")
@@ -172,22 +173,20 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
             yield neutral(f"           {one_line(who)}")
     if view.excused:
         yield neutral(f"  ignored  {', '.join(view.excused)}: failed before this rollout (--baseline=ignore)")
-    yield f"  driver   {neutral(_driver(view))}"
+    yield f"  driver   {neutral(driver_of(view))}"
     for command in view.next:
         yield f"  next     {command}"
 
 
-def _people(view: StatusView) -> Iterator[str]:
-    """Who tries the new version, and who has asked for what."""
+def people(view: StatusView) -> Iterator[tuple[str, str]]:
+    """Who tries the new version, and who has asked for what; each with its label."""
     if view.trial:
-        yield neutral(f"  trial    requests with {view.trial}")
+        yield "trial", f"requests with {view.trial}"
     if view.curl:
-        yield neutral(f"           {view.curl}")
+        yield "", view.curl
     for asked in view.asked:
-        yield neutral(
-            f"  asked    {asked.verb} at {clock(asked.at)}, by {asked.who}"
-            + (f": {one_line(asked.reason)}" if asked.reason else "")
-        )
+        why = f": {one_line(asked.reason)}" if asked.reason else ""
+        yield "asked", f"{asked.verb} at {clock(asked.at)}, by {asked.who}{why}"
 
 
 def _route(view: StatusView) -> Iterator[str]:
@@ -257,7 +256,8 @@ def _row(revision: RevisionView, view: StatusView) -> str:
     return f"{revision.name:<8} {revision.weight:>3} %   {revision.ready}/{revision.replicas} pods ready   {role}"
 
 
-def _driver(view: StatusView) -> str:
+def driver_of(view: StatusView) -> str:
+    """Who drives, or why nobody does."""
     if view.driver:
         return f"{view.driver}, heartbeat {view.heartbeat:.0f} s ago"
     if view.watched:
@@ -279,7 +279,7 @@ def _advice(app: str, at: str, seen: Seen, now: float, *, alive: bool) -> Iterat
     if record.paused:
         yield f"docc resume {app} {at} ends the pause"
     if record.phase is Phase.AWAITING and not alive:
-        yield f"docc resume {app} {at} watches it, and waits; so does the same docc deploy"
+        yield f"docc resume {app} {at} watches it; so does the same docc deploy"
     elif record.phase is Phase.PARKED or (not record.phase.at_rest and not alive and not record.paused):
         yield f"docc resume {app} {at} goes on; so does the same docc deploy"
     others = edits(app, seen, record)

@@ -8,7 +8,7 @@ import pytest
 
 from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, Step
 from docc.core.trial import DEFAULT_HEADER
-from docc.model.record import Phase, Record
+from docc.model.record import PAUSE, Phase, Record
 from docc.ui.outlook import outlook
 from tests.unit.ui.story import T0
 
@@ -40,6 +40,8 @@ def at(phase: Phase, **fields: Any) -> Record:
         (at(Phase.SHIFTING, step=0), TRIAL, 5, "approval as soon as nothing speaks against it; then 100 %, promotion"),
         (at(Phase.SHIFTING, step=0), MANY, 5, "20 % in 55 s; then 30 %, 40 %, 50 %, ..., 100 %, promotion"),
         (at(Phase.AWAITING, step=1), TRIAL, 5, "waiting for approval: docc promote shop"),
+        (at(Phase.SHIFTING, step=0, request=PAUSE), STEPS, 5,
+         "50 % after docc resume shop; then 100 %, 1 min 30 s of bake, promotion"),
         (at(Phase.PROMOTING, candidate=None, previous=1), STEPS, 10, "v1 drains, 20 s left"),
         (at(Phase.PROMOTING, candidate=None, previous=1), STEPS, 31, "tidying up"),
         (at(Phase.PROMOTING, candidate=None), STEPS, 1, "tidying up"),

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from docc.core.trial import DEFAULT_HEADER, NOTHING, Above, rules_above
 from docc.engine.lease import micro_time
 from docc.model.moves import Object
-from docc.model.record import Phase, Record
+from docc.model.record import PAUSE, Asked, Phase, Record
 from docc.model.world import Revision, Routed, Seen, Trouble
 from docc.ui import status
 from tests.unit.ui.story import T0
@@ -35,14 +36,21 @@ def pods(number: int, ready: int = 2, replicas: int = 2, trouble: str = "") -> R
 
 
 def seen(
-    found: Record, weights: dict[int, int], *revisions: Revision, retry: Object | None = None, **routed: Any
+    found: Record,
+    weights: dict[int, int],
+    *revisions: Revision,
+    retry: Object | None = None,
+    above: Above = NOTHING,
+    **routed: Any,
 ) -> Seen:
     backends = [{"name": f"shop-v{number}", "weight": weight} for number, weight in weights.items()]
+    own: Object = {"backendRefs": backends, **({"retry": retry} if retry else {})}
+    rules = rules_above("shop", [own], above, found.candidate, {2: {"name": "shop-v2"}}) if above else []
     route = {
-        "spec": {"rules": [{"backendRefs": backends, **({"retry": retry} if retry else {})}]},
+        "spec": {"rules": [*rules, own], "hostnames": ["shop.test"]},
         "metadata": {"managedFields": MANAGED},
     }
-    fields = {"accepted": True, "body": route, **routed}
+    fields = {"accepted": True, "body": route, "above": bool(above), **routed}
     body = Routed("HTTPRoute", exists=True, record=found, weights=weights, **fields)
     return Seen(body, {revision.number: revision for revision in revisions})
 
@@ -67,6 +75,22 @@ STATES: dict[str, tuple[Seen, Object | None]] = {
     "driver-lost": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2)), lease(40)),
     "driver-never": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2)), None),
     "awaiting": (seen(record(Phase.AWAITING, stable=1, candidate=2), {1: 100, 2: 0}, pods(1), pods(2)), lease(1)),
+    "left-waiting": (
+        seen(
+            record(Phase.AWAITING, stable=1, candidate=2, left=True, request=""), {1: 100, 2: 0}, pods(1), pods(2),
+            above=Above(((DEFAULT_HEADER,),)),
+        ),
+        lease(40),
+    ),
+    "paused": (
+        seen(
+            record(
+                Phase.SHIFTING, stable=1, candidate=2, weight=30, request=PAUSE,
+                asked=(Asked(PAUSE, "ada@desk", T0 + 20, "support asked for it"),),
+            ), {1: 70, 2: 30}, pods(1), pods(2),
+        ),
+        lease(2),
+    ),
     "excused": (
         seen(record(Phase.BAKING, stable=1, candidate=2, weight=100, excused=("Latency",)), {1: 0, 2: 100}, pods(1), pods(2)),
         lease(1),
