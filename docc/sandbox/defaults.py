@@ -56,7 +56,7 @@ def _service(spec: Object) -> None:
     spec.setdefault("clusterIP", "None")  # no service addresses here: nobody would answer on them
     for port in spec.get("ports", []):
         port.setdefault("protocol", "TCP")
-        port.setdefault("targetPort", port["port"])
+        port["targetPort"] = port.get("targetPort") or port["port"]  # 0 and "" are none
 
 
 def _route(spec: Object) -> None:

@@ -58,6 +58,7 @@ text: Schema = {"type": "string"}
 flag: Schema = {"type": "boolean"}
 inert: Schema = {}
 number_or_text: Schema = {"type": ["integer", "string"]}
+port_or_name: Schema = {**number_or_text, "minimum": 1, "maximum": 65535}
 strings = mapping(text)
 name_of_object: Schema = {"type": "string", "pattern": r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?\Z", "maxLength": 253}
 port_number = integer(1, 65535)
@@ -77,9 +78,9 @@ METADATA = obj(
 )  # fmt: skip
 
 _probe = obj(
-    httpGet=obj(("port",), path=text, port=number_or_text, scheme=one_of("HTTP"), host=text,
+    httpGet=obj(("port",), path=text, port=port_or_name, scheme=one_of("HTTP"), host=text,
                 httpHeaders=many(obj(name=text, value=text))),
-    tcpSocket=obj(("port",), port=number_or_text, host=text),
+    tcpSocket=obj(("port",), port=port_or_name, host=text),
     initialDelaySeconds=integer(), periodSeconds=integer(1), timeoutSeconds=integer(1), failureThreshold=integer(1),
     successThreshold=integer(1), terminationGracePeriodSeconds=integer(1),
 )  # fmt: skip
@@ -111,7 +112,7 @@ DEPLOYMENT = obj(
 SERVICE = obj(
     selector=strings, clusterIP=text, clusterIPs=many(text), type=one_of("ClusterIP"), sessionAffinity=inert,
     ipFamilies=inert, ipFamilyPolicy=inert, internalTrafficPolicy=inert, publishNotReadyAddresses=flag,
-    ports=many(obj(("port",), name=text, port=port_number, targetPort=number_or_text, protocol=one_of("TCP", "UDP"),
+    ports=many(obj(("port",), name=text, port=port_number, targetPort=port_or_name, protocol=one_of("TCP", "UDP"),
                    appProtocol=text)),
 )  # fmt: skip
 

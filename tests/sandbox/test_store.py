@@ -386,6 +386,20 @@ def test_defaults_of_a_real_server_are_written_into_objects(api: Api) -> None:
     assert listener["allowedRoutes"] == {"namespaces": {"from": "Same"}}
 
 
+@pytest.mark.parametrize(
+    ("target", "kept"), [(0, 80), ("", 80), (8080, 8080), ("web", "web"), (-1, None), (65536, None)]
+)
+def test_a_services_target_is_a_port_or_a_name_and_none_is_its_own_port(
+    api: Api, target: int | str, kept: int | str | None
+) -> None:
+    body = copy.deepcopy(OBJECTS[SERVICES])
+    body["spec"]["ports"][0]["targetPort"] = target
+    if kept is None:
+        assert "targetPort" in api.refused(422, "POST", SERVICES, body)["message"]
+    else:
+        assert api.good("POST", SERVICES, body)["spec"]["ports"][0]["targetPort"] == kept
+
+
 def test_who_waits_for_a_change_is_told_or_cancelled_never_both_forgotten() -> None:
     """A cancellation that comes in the same breath as the change: Python 3.11's wait_for would lose it."""
 
