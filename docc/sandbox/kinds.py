@@ -112,8 +112,8 @@ DEPLOYMENT = obj(
 SERVICE = obj(
     selector=strings, clusterIP=text, clusterIPs=many(text), type=one_of("ClusterIP"), sessionAffinity=inert,
     ipFamilies=inert, ipFamilyPolicy=inert, internalTrafficPolicy=inert, publishNotReadyAddresses=flag,
-    ports=many(obj(("port",), name=text, port=port_number, targetPort={**port_or_name, "minimum": 0}, protocol=one_of("TCP", "UDP"),
-                   appProtocol=text)),
+    ports=many(obj(("port",), name=text, port=port_number, targetPort={**port_or_name, "minimum": 0},
+                   protocol=one_of("TCP", "UDP"), appProtocol=text)),
 )  # fmt: skip
 
 _header_edit = obj(
