@@ -41,7 +41,7 @@ def status(
 
     options.one_of(output, ("text", "json", "name"))
     place = wiring.place(kubeconfig, context, namespace, watching=watch)
-    refuse_unpermitted("status", place)
+    refuse_unpermitted("status --watch" if watch else "status", place)
     seen = refuse_unreadable(app, place)
     if seen.record is None:
         raise NotFoundError(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from docc.model.moves import Object
 
 GATEWAY = "gateway.networking.k8s.io"
-WATCH = ("list", "watch")
 _VERBS = ("get", "list", "watch", "create", "patch", "delete")
 """In the order in which Roles are written."""
 
@@ -34,17 +33,26 @@ def _all(group: str, resource: str, *verbs: str) -> tuple[Permission, ...]:
 
 
 LOOK = (
-    *_all("", "pods", *WATCH),
-    *_all("", "services", *WATCH),
-    *_all("apps", "deployments", *WATCH),
-    *_all("discovery.k8s.io", "endpointslices", *WATCH),
-    *_all(GATEWAY, "httproutes", *WATCH),
+    *_all("", "pods", "list"),
+    *_all("", "services", "list"),
+    *_all("apps", "deployments", "list"),
+    *_all("discovery.k8s.io", "endpointslices", "list"),
+    *_all(GATEWAY, "httproutes", "list"),
     *_all("coordination.k8s.io", "leases", "get"),
     *_all("", "configmaps", "list"),
 )
 """Who serves, what is under way, who drives it, and what has been."""
-TURN_BACK = (
+LOOK_ON = (
     *LOOK,
+    *_all("", "pods", "watch"),
+    *_all("", "services", "watch"),
+    *_all("apps", "deployments", "watch"),
+    *_all("discovery.k8s.io", "endpointslices", "watch"),
+    *_all(GATEWAY, "httproutes", "watch"),
+)
+"""And what becomes of it."""
+TURN_BACK = (
+    *LOOK_ON,
     # After a conflict, and when an answer is lost: what is there now, since a watch may be late.
     *_all("", "services", "get"),
     *_all("apps", "deployments", "get"),
@@ -101,7 +109,8 @@ NEEDED: Mapping[str, tuple[Permission, ...]] = {
     "gc": TURN_BACK,
     "delete": DELETE,
     "status": LOOK,
-    "wait": LOOK,
+    "status --watch": LOOK_ON,
+    "wait": LOOK_ON,
     "history": LOOK,
     "unlock": UNLOCK,
     "list": LIST,

@@ -94,7 +94,9 @@ def test_a_complete_list_costs_one_request(httpserver: HTTPServer, tmp_path: Pat
     assert "docc rbac --discover" in told.stderr
 
 
-@pytest.mark.parametrize(("words", "needed"), [(["status", "shop"], LOOK), (["list"], LIST)])
+@pytest.mark.parametrize(
+    ("words", "needed"), [(["status", "shop"], LOOK), (["history", "shop"], LOOK), (["list"], LIST)]
+)
 def test_those_who_only_look_are_told_as_early(
     httpserver: HTTPServer, tmp_path: Path, words: list[str], needed: tuple[Permission, ...]
 ) -> None:

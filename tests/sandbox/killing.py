@@ -23,8 +23,8 @@ from tests.sandbox.door import BEFORE, UNANSWERED, Door, Trap
 from tests.sandbox.live import App, until
 
 LANES = 4
-STALL_SECONDS = 2.0
-"""A busy machine may stop Envoy for so long; docc is not to blame, and drains for longer."""
+STALL_SECONDS = 4.0
+"""A busy machine may keep Envoy, and who tells it, for so long. Whoever is not answered then is lost all the same."""
 WRITES = (
     "lease taken", "record preparing", "deployment created", "service created", "record shifting", "deployment scaled up",
     "record baking", "record promoting", "service changed", "record succeeded", "configmap changed", "service deleted",

@@ -94,7 +94,7 @@ def test_all_that_is_missing_is_told_at_once(app: App) -> None:
     assert all(str(need) in ended.err for need in DRIVE), ended
     for verb in NEEDED.keys() - {"deploy", "list", "rollback to a cold revision"}:
         sure = ("--yes",) if verb in ("delete", "resume") else ()
-        told = app.docc(verb, app.name, *sure, "--kubeconfig", str(nobody))
+        told = app.docc(*verb.split(), app.name, *sure, "--kubeconfig", str(nobody))
         assert told.code == 4 and f"{len(NEEDED[verb])} are missing" in told.err, told
     listed = app.docc("list", "--kubeconfig", str(nobody))
     assert listed.code == 4, listed
@@ -269,6 +269,7 @@ def test_those_who_only_look_need_no_more_than_to_look(app: App) -> None:
     assert written(entries) == [] and refused(entries) == []
     used = {cell(entry) for entry in entries if entry["objectRef"]["resource"] not in REVIEWS}
     assert used == set(LOOK), (sorted(map(str, used)), sorted(map(str, LOOK)))
+    assert "you may not: watch" in app.docc("status", "--watch", app.name, "--kubeconfig", looks).err
 
 
 def test_the_printed_yaml_is_what_the_api_server_takes(app: App) -> None:
