@@ -108,8 +108,9 @@ def drive(
             )  # fmt: skip
 
             def begun() -> None:
-                telling.show(lambda seen: plan.steps, me, lambda: signals.asked() == HOLD)
-                signals.converse(terminal(), telling.aside)
+                keyboard = terminal()
+                telling.show(lambda seen: plan.steps, me, lambda: signals.asked() == HOLD, asks=keyboard is not None)
+                signals.converse(keyboard, telling.aside)
 
             return under_lease(driver, chosen.lock_wait, confirmed, begun)
 

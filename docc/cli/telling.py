@@ -31,7 +31,8 @@ class Telling:
         self.facts: list[tuple[float, Fact]] = []
         self.plan: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
-        self._place, self._app, self._text = place, app, output == "text"
+        self._place, self._app = place, app
+        self._pictured = output == "text" or (output == "json" and not console.tells_a_terminal)
         self._screen: Screen | None = None
         marks = ci.marks()
         self._phases = ci.Phases(console, marks) if marks else None
@@ -52,18 +53,21 @@ class Telling:
         steps: Callable[[Seen], tuple[Step, ...]],
         driver: str = "",
         held: Callable[[], bool] = lambda: False,
+        *,
+        asks: bool = False,
     ) -> None:
-        """From now on a live picture, if the terminal may have one. steps: of the rollout that is seen, () if they are not
-        known. driver: this process's name, if it drives. held: whether the one who sits here wants no more weight."""
+        """From now on a live picture, if the terminal may have one; a document on the same terminal is to stay alone,
+        and a stream may, through a pipe. steps: of the rollout that is seen, () if they are not known. driver: this process's
+        name, if it drives. held: whether the one who sits here wants no more weight. asks: Ctrl-C asks that one."""
         stream = self.console.progress
-        if stream is None or not self._text or not ci.takes_pictures(stream):
+        if stream is None or not self._pictured or not ci.takes_pictures(stream):
             return
         from docc.ui.live import painter
         from docc.ui.scene import Gathering
         from docc.ui.screen import Screen
 
         place = self._place
-        gathering = Gathering((self._app, place.target.namespace, place.at), driver, steps, held)
+        gathering = Gathering((self._app, place.target.namespace, place.at), driver, steps, held, asks=asks)
         for at, fact in self.facts:
             gathering.emit(at, fact)
         self._sinks.append(gathering)

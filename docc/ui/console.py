@@ -95,6 +95,11 @@ class Console:
         return self._err
 
     @property
+    def tells_a_terminal(self) -> bool:
+        """Results are written to one."""
+        return self._out is not None and self._out.isatty()
+
+    @property
     def columns(self) -> int | None:
         """The width of the terminal that progress is shown on, as it is now; None if it is no terminal."""
         if self._err is None or not self._err.isatty():

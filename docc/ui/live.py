@@ -201,7 +201,7 @@ class _Brush:
             yield self.labelled("driver", driver_of(view), "bold" if view.left else "bold red")
         for command in view.next:
             yield from self._command(command)
-        if scene.driving and view.phase.undecided:
+        if scene.asks and view.phase.undecided:
             yield self.labelled("keys", "Ctrl-C asks: continue, hold or roll back", "dim")
 
     def labelled(self, label: str, text: str, style: str = "") -> Text:

@@ -29,7 +29,7 @@ SAMPLES_MAX = 100
 class Scene:
     """title: the first line. steps: those that the record's step counts in, () where they are not known. checks: the
     condition's samples, oldest first. waiting: what the driver waits for, as far as it says so. held: it was told to by
-    whoever sits here. driving: the rollout is this process's own."""
+    whoever sits here. driving: the rollout is this process's own. asks: Ctrl-C asks them."""
 
     title: str
     view: StatusView
@@ -39,6 +39,7 @@ class Scene:
     waiting: str
     held: bool
     driving: bool
+    asks: bool
     now: float
 
 
@@ -52,9 +53,12 @@ class Gathering:
         driver: str,
         steps: Callable[[Seen], tuple[Step, ...]],
         held: Callable[[], bool] = lambda: False,
+        *,
+        asks: bool = False,
     ) -> None:
         self._app, self._namespace, self._at = place
         self._me, self._driver, self._steps, self._held = driver, driver, steps, held
+        self._asks = asks
         self._objects: Objects | None = None
         self._seen: tuple[Objects | None, Seen | None] = (None, None)
         self._checks: Mapping[str, tuple[CheckSeen, ...]] = {}
@@ -97,6 +101,7 @@ class Gathering:
             waiting=why if told_held == held else "",  # who was let go on does not wait for that any more
             held=held,
             driving=bool(self._me),
+            asks=self._asks,
             now=now,
         )
 

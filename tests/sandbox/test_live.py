@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -35,10 +37,12 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 class Seat:
-    """Somebody at a terminal, who has typed a command."""
+    """Somebody at a terminal, who has typed a command, or a line for the shell."""
 
-    def __init__(self, app: App, *words: str, columns: int = 100, variables: Mapping[str, str] | None = None) -> None:
-        command = app.command(*words)
+    def __init__(
+        self, app: App, *words: str, columns: int = 100, variables: Mapping[str, str] | None = None, shell: str = ""
+    ) -> None:
+        command = ["/bin/sh", "-c", shell] if shell else app.command(*words)
         env: Any = {**a_person_s(os.environ), "DOCC_PROMETHEUS_URL": app.world.prometheus, **(variables or {})}
         self.child: Any = pexpect.spawn(command[0], command[1:], env=env, dimensions=(40, columns), timeout=60)
         self.child.delaybeforesend = None
@@ -128,6 +132,17 @@ def test_where_no_picture_is_wanted_no_cursor_moves(
     seat = Seat(app, "status", "shop", "-w", *words, variables=variables)
     assert seat.ended() == 0
     assert not MOVES.search(seat.raw) and b"sees" in seat.raw
+
+
+def test_who_keeps_the_document_elsewhere_sees_the_picture_and_keys_only_with_a_keyboard(
+    app: App, tmp_path: Path
+) -> None:
+    words = app.command(*deploy(app, "demo:v8"), "-o", "json")
+    script = f"{shlex.join(words)} < /dev/null > {tmp_path / 'said.json'}"
+    seat = Seat(app, shell=script)
+    assert seat.ended() == 0 and MOVES.search(seat.raw)
+    assert "█" in seat.said and "Ctrl-C asks" not in seat.said
+    assert json.loads((tmp_path / "said.json").read_text())["result"] == "promoted"
 
 
 def test_a_revert_is_a_picture_with_its_reason_and_ctrl_c_ends_an_onlooker_at_once(app: App) -> None:

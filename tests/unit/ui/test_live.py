@@ -49,7 +49,8 @@ def scene(name: str, **fields: Any) -> Scene:
     assert view is not None and found.record is not None
     title = next(lines("shop", "web", found, lease, NOW))
     steps = STEPS if found.record.phase is Phase.PREPARING else ()
-    values: dict[str, Any] = {"steps": steps, "checks": {}, "waiting": "", "held": False, "driving": False, **fields}
+    values: dict[str, Any] = {"steps": steps, "checks": {}, "waiting": "", "held": False, **fields}
+    values = {"driving": False, "asks": values.get("driving", False), **values}
     return Scene(title=title, view=view, record=found.record, now=NOW, **values)
 
 
@@ -221,6 +222,12 @@ def test_who_drives_is_known_to_the_driver_and_told_to_an_onlooker() -> None:
     assert theirs.view.driver == "ci@run/8812" and not theirs.driving
     lease = STATES["shifting"][1]
     assert lease is not None and holder_of(lease).startswith("ci@run/8812")
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_keys_are_told_to_who_can_answer(asks: bool) -> None:
+    told = "\n".join(row.plain for row in picture(replace(SCENES["driving"], asks=asks), 80))
+    assert ("Ctrl-C asks" in told) is asks
 
 
 def test_steps_of_another_plan_are_not_counted_in() -> None:
