@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-cluster cluster-up cluster-shell cluster-down fix docs picture lock clean
+.PHONY: demo demo-ab test test-cluster cluster-up cluster-shell cluster-down fix docs picture lock clean
 
 demo: $(VENV)/run
 	$(BIN)/python -m docc demo
+
+demo-ab: $(VENV)/run
+	$(BIN)/python -m docc demo ab
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -n 2

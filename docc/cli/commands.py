@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "unlock": ("docc.cli.unlock", "unlock", "Take the lock off a driver that is gone."),
     "rbac": ("docc.cli.rbac", "rbac", "Print the smallest Role that docc works with."),
     "version": ("docc.cli.version", "version", "Print the version, and the cluster's with -o json."),
-    "demo": ("docc.cli.demo", "demo", "Watch a canary go right, and another come back."),
+    "demo": ("docc.cli.demo", "demo", "Watch a canary go right, and another come back; or A/B."),
     "sandbox": ("docc.cli.sandbox", "app", "A local world to try docc in. No root."),
 }
 

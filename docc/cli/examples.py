@@ -69,7 +69,11 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("docc rbac -n web --prometheus-service monitoring/prometheus:9090", "for manifests that name this one"),
     ),
     "version": (("docc version -o json", "with the cluster's version, if one answers"),),
-    "demo": (("docc demo", ""), ("docc demo -o json", "what users saw, as numbers"),),
+    "demo": (
+        ("docc demo", ""),
+        ("docc demo ab", "users with a header try each version first, and people decide"),
+        ("docc demo -o json", "what users saw, as numbers"),
+    ),
     "sandbox up": (("docc sandbox up", ""), ("docc sandbox up --name second", "")),
     "sandbox down": (("docc sandbox down", ""),),
     "sandbox status": (('eval "$(docc sandbox status -o env)"', "from here on docc works on it"),),

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from docc.cli import demo
+from docc.cli.acts import canary, stage
 from docc.sandbox import session
 from tests.quality.command_lines import parse, words
 
@@ -34,7 +35,7 @@ def test_its_manifest_is_short() -> None:
 
 
 def test_its_make_targets_are_there() -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     wanted = [shlex.split(line, comments=True)[1] for line in LINES if line.startswith("make ")]
     assert wanted and set(wanted) <= set(targets)
 
@@ -80,9 +81,12 @@ def test_its_picture_has_the_words_of_today_s_demo() -> None:
         return re.sub(r"\s", "", html.unescape(text))
 
     shown = squeezed("".join(re.findall(r"<text[^>]*>(.*?)</text>", picture())))
-    source = ast.parse(Path(demo.__file__).read_text(encoding="utf-8"))
+    sources = [ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")) for module in (demo, canary)]
     calls = [
-        node for node in ast.walk(source) if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".err")
+        node
+        for source in sources
+        for node in ast.walk(source)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".err")
     ]
     texts = [call.args[0] for call in calls]
     pieces = [piece for text in texts for piece in (text.values if isinstance(text, ast.JoinedStr) else [text])]
@@ -90,5 +94,5 @@ def test_its_picture_has_the_words_of_today_s_demo() -> None:
         str(piece.value) for piece in pieces if isinstance(piece, ast.Constant) and len(str(piece.value).strip()) >= 8
     ]
     assert len(said) >= 12
-    for text in [*said, demo.CONDITION, demo.MANIFEST["deployment_strategy"]["failure_conditions"][0]["name"]]:
+    for text in [*said, stage.CONDITION, stage.MANIFEST["deployment_strategy"]["failure_conditions"][0]["name"]]:
         assert squeezed(text) in shown, f"the demo says {text!r}, the picture does not: make picture"

@@ -1,4 +1,4 @@
-"""`docc demo -o json`, and an outside observer who knows only the Gateway's address and must have seen the same."""
+"""`docc demo [ab] -o json`, and an outside observer who knows only the Gateway's address and must have seen the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from docc.sandbox import accounts
+from docc.sandbox import accounts, audience
+from docc.sandbox.audience import WITH, WITHOUT, Span
 
 OBSERVED_RATE = 50
 
@@ -34,6 +35,36 @@ def test_the_demo_keeps_its_word_and_an_outside_observer_sees_the_same(tmp_path:
     assert told["failed_requests"] == 0 and told["counts_agree"] and told["requests"] >= 0.95 * 100 * told["seconds"]
     assert 0 < told["bad_answers"] < told["bad_version_requests"] and told["api_requests"] > 0
     agrees([json.loads(row) for row in seen.read_text().splitlines()], told)
+
+
+def test_the_second_act_tells_who_got_what_and_so_does_somebody_with_the_header_who_looks_on(tmp_path: Path) -> None:
+    said, observer, seen = "", None, tmp_path / "seen.jsonl"
+    command = [sys.executable, "-m", "docc", "demo", "ab", "-o", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None and demo.stderr is not None
+        for line in demo.stderr:
+            said += line
+            if observer is None and (found := re.search(r"curl -i -H '([^:]+): ([^']+)' ([0-9.:]+)", line)):
+                words = [found[3], str(OBSERVED_RATE), str(seen), "--header", found[1], found[2], "--every", "2"]
+                observer = subprocess.Popen([sys.executable, "-m", "docc.sandbox.load", *words])
+            if "What users saw" in line and observer is not None:
+                observer.terminate()
+        told: dict[str, Any] = json.loads(demo.stdout.read())
+    assert observer is not None, said
+    assert (observer.wait(15), demo.returncode) == (0, 0), said
+    assert [outcome["result"] for outcome in told["outcomes"]] == ["promoted", "promoted", "reverted"]
+    assert told["failed_requests"] == told["header_rules_left"] == 0 and told["counts_agree"]
+    assert told["bad_version_requests_by"] == {"with_header": told["bad_version_requests"], "without_header": 0}
+    assert "users with the header like it" in said and "NOT AS PROMISED" not in said and "\x1b" not in said
+    paused, growing, _ = told["periods"]
+    assert sum(paused["with_header"].values()) + sum(paused["without_header"].values()) > 400
+    assert growing["with_header"].keys() == {"v2"} and growing["without_header"].keys() == {"v1", "v2"}
+    rows = [row for line in seen.read_text().splitlines() if (row := json.loads(line))["version"]]
+    tried = audience.trial(rows, "v2", "v1")
+    assert tried is not None and "v1" not in audience.got(rows, tried.span)[WITH]
+    first = Span(tried.span.since, tried.span.since + 3)
+    assert set(audience.got(rows, first)[WITHOUT]) == {"v1"}
+    assert {row["header"] for row in rows if row["version"] == "v3"} == {True}
 
 
 def agrees(rows: list[dict[str, Any]], told: dict[str, Any]) -> None:

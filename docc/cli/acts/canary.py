@@ -1,0 +1,74 @@
+"""The first act: one canary goes right, another comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from docc.cli.acts.stage import CONDITION, MANIFEST, RATE, Stage, weights
+
+
+def play(stage: Stage) -> dict[str, Any]:
+    """Three deploys under load; the summary."""
+    console = stage.console
+    stage.write(MANIFEST)
+    strategy = MANIFEST["deployment_strategy"]
+    console.err(f"manifest.json: canary {json.dumps(strategy['canary'])}, bake 4 s, poll 1 s; it is taken back if")
+    console.err("  " + CONDITION.replace(" / ", "\n  / "))
+    console.err("\n1. docc deploy manifest.json                       the first version", "bold")
+    stage.deploy("demo:v1", "--no-live")
+    with stage.traffic():
+        console.err(f"\n   From here on, {RATE} requests/s go through Envoy.")
+        console.err(f"   See for yourself: curl -i {stage.session.gateway}")
+        console.err("\n2. docc deploy manifest.json --image demo:v2         a healthy one", "bold")
+        first = stage.deploy("demo:v2", "--no-live")
+        console.err("\n3. docc deploy manifest.json --image demo:v3-err30   30 % of its answers fail", "bold")
+        last = stage.deploy("demo:v3-err30", "--no-live")
+    summary = account(stage, [first, last])
+    tell(stage, summary)
+    return summary
+
+
+def account(stage: Stage, deploys: list[dict[str, Any]]) -> dict[str, Any]:
+    """Both observers' counts, and docc's own numbers."""
+    from docc.sandbox import accounts
+
+    rows, given = stage.answers(), weights(deploys)
+    mine = accounts.of_load(rows, given)
+    theirs = accounts.of_access_log(stage.logged(rows), given)
+    seconds = mine.last - mine.first
+    return {
+        "requests": mine.requests,
+        "failed_requests": mine.failed,
+        "bad_version_requests": mine.answers.get("v3", 0),
+        "bad_answers": mine.bad.get("v3", 0),
+        "seconds_exposed": round(accounts.exposed_seconds(rows, "v3"), 2),
+        "api_requests": stage.api_requests(),
+        "outcomes": stage.outcomes,
+        "seconds": round(seconds, 1),
+        "rate_kept": round(mine.requests / (RATE * seconds), 3) if seconds else 0.0,
+        "counts_agree": mine.same_as(theirs),
+        "reason": deploys[-1].get("reason", ""),
+    }
+
+
+def as_promised(summary: Mapping[str, Any]) -> bool:
+    codes = [outcome["exit_code"] for outcome in summary["outcomes"]]
+    return bool(codes == [0, 0, 10] and summary["counts_agree"] and summary["failed_requests"] == 0)
+
+
+def tell(stage: Stage, summary: Mapping[str, Any]) -> None:
+    console, good = stage.console, summary["counts_agree"]
+    console.err("\nWhat users saw", "bold")
+    console.err(
+        f"  {summary['requests']} requests in {summary['seconds']:.0f} s, {summary['failed_requests']} failed by a rollout"
+    )
+    console.err(
+        f"  the bad version answered {summary['bad_version_requests']} of them in {summary['seconds_exposed']} s"
+        f" ({summary['bad_answers']} with an error),\n  then it was taken back: {summary['reason']}"
+    )
+    agreement = "Envoy's access log says the same" if good else "ENVOY'S ACCESS LOG DISAGREES"
+    console.err(f"  {agreement}; {summary['api_requests']} API requests in all", "" if good else "bold red")
+    console.err("\nNext: docc demo ab, where users with a header try each version first;")
+    console.err("docc sandbox up, and docc deploy a manifest of your own.")
