@@ -157,7 +157,7 @@ def tell(stage: Stage, summary: Mapping[str, Any]) -> None:
     whom = f"{others} WITHOUT the header" if others else "all with the header"
     console.err(
         f"  the bad version answered {summary['bad_version_requests']} of them in {summary['seconds_exposed']} s"
-        f" ({summary['bad_answers']} with an error), {whom},\n  then it was taken back, and nobody had promoted it:"
+        f" ({summary['bad_answers']} with an error),\n  {whom}; then it was taken back, though nobody had promoted it:"
         f"\n  {summary['reason']}"
     )
     found = broken(summary)
