@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Weights = Sequence[tuple[float, str, int]]
-"""(unix seconds, version, percent from then on), in the order of time."""
+"""(unix seconds, version, percent from then on), in the order in which they were given."""
 LATE_SECONDS = 1.0
 TOLD_MAX = 5
 

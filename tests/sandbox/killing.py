@@ -23,7 +23,7 @@ from tests.sandbox.door import BEFORE, UNANSWERED, Door, Trap
 from tests.sandbox.live import App, until
 
 LANES = 4
-STALL_SECONDS = 4.0
+STALL_SECONDS = 2.0
 """A busy machine may keep Envoy, and who tells it, for so long. Whoever is not answered then is lost all the same."""
 WRITES = (
     "lease taken", "record preparing", "deployment created", "service created", "record shifting", "deployment scaled up",
@@ -179,8 +179,8 @@ class Lane:
         return "" if (found["phase"], serving) == (phase, f"v{version}") else f"{found['phase']}, {serving} serves"
 
     def weights(self) -> list[tuple[float, str, int]]:
-        heard = [(at if weight else at + STALL_SECONDS, version, weight) for at, version, weight in self.door.weights]
-        return sorted(heard)
+        """In the order in which they were given: an end that is heard late does not undo the next beginning."""
+        return [(at if weight else at + STALL_SECONDS, version, weight) for at, version, weight in self.door.weights]
 
 
 def _kill(running: Sequence[subprocess.Popen[Any]]) -> None:
