@@ -60,7 +60,7 @@ EXITS: dict[str, tuple[ExitCode, ...]] = {
     "unlock": (*_CLUSTER, ExitCode.LOCKED),
     "rbac": (ExitCode.USAGE,),
     "version": (ExitCode.USAGE,),
-    "demo": (ExitCode.USAGE, ExitCode.UNUSABLE),
+    "demo": (ExitCode.USAGE, ExitCode.UNUSABLE, ExitCode.TERMINATED),
     "sandbox up": (ExitCode.USAGE, ExitCode.UNUSABLE),
     "sandbox down": (ExitCode.USAGE,),
     "sandbox status": (ExitCode.USAGE, ExitCode.NOT_FOUND),

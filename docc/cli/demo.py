@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from docc.cli import options
+from docc.model.errors import ExitCode
 
 Act = Annotated[
     str,
@@ -33,10 +36,11 @@ def demo(act: Act = "canary", output: options.Output = "text") -> None:
     options.one_of(output, ("text", "json"))
     options.one_of(act, ("canary", "ab"), "docc demo ")
     play, as_promised = (ab.play, ab.as_promised) if act == "ab" else (canary.play, canary.as_promised)
+    _end_in_order()
     console = Console()
     with tempfile.TemporaryDirectory(prefix="docc-demo-") as name:
         folder = Path(name)
-        console.err(
+        console.sentence(
             "A local world: a small Kubernetes API, the real Envoy, metrics. Images run a stand-in app.", "bold"
         )
         running = sandbox.up(folder / "sandbox")
@@ -48,3 +52,16 @@ def demo(act: Act = "canary", output: options.Output = "text") -> None:
         console.document(summary)
     if not as_promised(summary):
         raise typer.Exit(1)
+
+
+def _end_in_order() -> None:
+    """Nothing is left of the sandbox, nor of the load, when the terminal is closed or the demo is told to end."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(ExitCode.TERMINATED)
+
+    for each in numbers:
+        signal.signal(each, end)

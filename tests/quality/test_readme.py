@@ -86,7 +86,7 @@ def test_its_picture_has_the_words_of_today_s_demo() -> None:
         node
         for source in sources
         for node in ast.walk(source)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".err")
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".err", ".sentence"))
     ]
     texts = [call.args[0] for call in calls]
     pieces = [piece for text in texts for piece in (text.values if isinstance(text, ast.JoinedStr) else [text])]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from docc.sandbox import accounts, audience
 from docc.sandbox.audience import WITH, WITHOUT, Span
+from docc.sandbox.session import command_line
 
 OBSERVED_RATE = 50
 
@@ -65,6 +70,25 @@ def test_the_second_act_tells_who_got_what_and_so_does_somebody_with_the_header_
     first = Span(tried.span.since, tried.span.since + 3)
     assert set(audience.got(rows, first)[WITHOUT]) == {"v1"}
     assert {row["header"] for row in rows if row["version"] == "v3"} == {True}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_left_of_a_demo_that_is_told_to_end(number: signal.Signals, tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "docc", "demo", "ab"]
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stderr is not None
+        assert any(line.startswith("→ shop") for line in demo.stderr) and any("curl -i" in line for line in demo.stderr)
+        assert any("begin" in line for line in demo.stderr) and processes(tmp_path)
+        demo.send_signal(number)
+        demo.stderr.read()
+    assert demo.returncode == 143 and not list(tmp_path.iterdir()) and not processes(tmp_path)
+
+
+def processes(folder: Path) -> list[str]:
+    """Those that have it in their command line."""
+    lines = [command_line(int(each.name)) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    return [line.decode() for line in lines if os.fsencode(folder) in line]
 
 
 def agrees(rows: list[dict[str, Any]], told: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from docc.cli.acts.stage import CONDITION, MANIFEST, RATE, Stage, weights
 from docc.sandbox import accounts, audience
 from docc.sandbox.audience import WITH, WITHOUT
 
-HEADER, VALUE, EVERY = "x-docc-release", "canary", 10
+HEADER, VALUE = "x-docc-release", "canary"
 TRIED = 50
 """So many requests of users on trial, and all others meanwhile: then the version is liked."""
 ROUTE = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/shop"
@@ -29,19 +29,17 @@ def play(stage: Stage) -> dict[str, Any]:
     """Three deploys under load, and a promote; the summary."""
     console = stage.console
     stage.write({**MANIFEST, "deployment_strategy": STRATEGY})
-    console.err("manifest.json: users with a header try a new version, and it waits for docc promote")
+    console.err("manifest.json: users with a header try each version; it waits for docc promote")
     console.err(f'  "ab_testing": {json.dumps(STRATEGY["ab_testing"])}')
-    console.err("before the canary's steps; all the while it is taken back if")
+    console.err(f"before canary {json.dumps(STRATEGY['canary'])}; all the while it is taken back if")
     console.err("  " + CONDITION.replace(" / ", "\n  / "))
     console.err("\n1. docc deploy manifest.json                       the first version", "bold")
     stage.deploy("demo:v1")
-    with stage.traffic("--header", HEADER, VALUE, "--every", str(EVERY)):
-        console.err(f"\n   From here on, {RATE} requests/s go through Envoy; every {EVERY}th sends {HEADER}: {VALUE}.")
+    with stage.traffic("--header", HEADER, VALUE, "--every", "10"):
+        console.err(f"\n   From here on, {RATE} requests/s go through Envoy; a tenth sends {HEADER}: {VALUE}.")
         console.err(f"   See for yourself: curl -i -H '{HEADER}: {VALUE}' {stage.session.gateway}")
         console.err("\n2. docc deploy manifest.json --image demo:v2         a healthy one", "bold")
-        console.err(
-            f"   When it has answered {TRIED} requests with the header, another process types docc promote shop."
-        )
+        console.err(f"   After {TRIED} requests with the header somebody else types: docc promote shop")
         first, promoted = liked(stage, "demo:v2")
         console.err("\n3. docc deploy manifest.json --image demo:v3-err30   30 % of its answers fail", "bold")
         console.err("   Nobody promotes this one.")
@@ -154,17 +152,18 @@ def tell(stage: Stage, summary: Mapping[str, Any]) -> None:
     )
     for row in table(summary["periods"]):
         console.err(f"  {row}")
-    whom = f"{others} WITHOUT the header" if others else "all with the header"
+    whom = f"{others} WITHOUT the header" if others else "all of users with the header"
     console.err(
         f"  the bad version answered {summary['bad_version_requests']} of them in {summary['seconds_exposed']} s"
-        f" ({summary['bad_answers']} with an error),\n  {whom}; then it was taken back, though nobody had promoted it:"
+        f" ({summary['bad_answers']} with an error),\n  {whom}; then it was taken back, and nobody had promoted it:"
         f"\n  {summary['reason']}"
     )
     found = broken(summary)
     if not found:
         console.err("  no rule for the header is left in the route; Envoy's access log says the same")
     for sentence in found:
-        console.err(f"  NOT AS PROMISED: {sentence}", "bold red")
+        console.sentence(f"  NOT AS PROMISED: {sentence}", "bold red")
+    console.err("\nNext: docc sandbox up, and docc deploy a manifest of your own.")
 
 
 def table(periods: Sequence[Mapping[str, Any]]) -> list[str]:
