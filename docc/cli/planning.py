@@ -94,6 +94,7 @@ def unfinished(app: str, namespace: str, seen: Seen) -> int:
 def as_begun(plan: Plan, sampling: Sampling, seen: Seen) -> tuple[Plan, Sampling]:
     """The plan of what is unfinished: a way back goes on as one, straight, and not by the steps that its manifest has for a
     new version."""
+    plan = replace(plan, unfinished=True)
     if seen.record is None or seen.record.verb != "rollback" or seen.record.candidate != plan.candidate:
         return plan, sampling
     return straight(plan, seen, "rollback", seen.record.reason), replace(sampling, conditions=())

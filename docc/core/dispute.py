@@ -33,17 +33,22 @@ CALM_SECONDS = 60.0
 
 def followed(dispute: Dispute | None, edits: tuple[Edit, ...], now: float) -> Dispute | None:
     """The memory after one more look."""
+    if not edits and dispute is not None and dispute.standing:
+        return replace(dispute, seen=now, standing=False)
     if not edits:
         return dispute if dispute is not None and now < dispute.seen + CALM_SECONDS else None
-    return Dispute(now, now) if dispute is None else replace(dispute, seen=now)
+    return Dispute(now, now) if dispute is None else replace(dispute, seen=now, standing=True)
 
 
 def unreachable(view: View) -> Move | None:
-    """There is nothing of docc's to write to: neither evidence nor force can change that. None if there is."""
+    """There is nothing of docc's to give weights to: neither evidence nor force can change that. None if there is.
+    Clients of the front Service, who need no route, are helped all the same."""
     routed = view.seen.routed
     # In a route of docc's own nothing but the names of its revisions says which rules are its own.
     unnamed = routed.kind == "HTTPRoute" and not routed.foreign and not routed.weights and bool(view.record.serving)
-    return _hold(view) if not routed.exists or not routed.has_rule or unnamed else None
+    if routed.exists and routed.has_rule and not unnamed:
+        return None
+    return (_front_again(view) if misled(view) and _is_due(view) else None) or _hold(view)
 
 
 def answer(view: View) -> Move | None:
@@ -55,7 +60,8 @@ def answer(view: View) -> Move | None:
 
 def answer_at_rest(view: View) -> Move | None:
     """Weights that differ at rest are left as they are, unless docc is to win; a front Service that leads to nobody is not."""
-    if not (misled(view) or (view.forced and view.edits)) or unreachable(view) is not None:
+    alone = view.seen.routed.kind == "Service" and bool(view.edits) and harmful(view)
+    if not (misled(view) or alone or (view.forced and view.edits)) or unreachable(view) is not None:
         return None
     return (_written_again(view) if _is_due(view) else None) or (_hold(view) if view.forced else None)
 
@@ -136,8 +142,7 @@ def _written_again(view: View) -> Move | None:
     """docc's weights as the record has them, or the front's selector; None if they are to be left. A step that had begun begins
     anew: its evidence was of other weights. Who brought an application to rest stays."""
     if misled(view) or (view.forced and view.front_edits):
-        front = front_set(view)
-        return None if front is None else replace(front, facts=(PutBack(view.front_edits, "its selector"),))
+        return _front_again(view)
     record, harm = view.record, harmful(view)
     if not harm and not (view.forced and view.edits):
         return None
@@ -153,6 +158,11 @@ def _written_again(view: View) -> Move | None:
     again = replace(record, phase=following(record.phase, Signal.TAKE_OVER), since=since, epoch=epoch)
     weights = {**dict.fromkeys(view.seen.routed.weights, 0), **record.serving}
     return write(view, again, weights, (PutBack(view.edits, "its weights"),), above=view.above)
+
+
+def _front_again(view: View) -> Move | None:
+    front = front_set(view)
+    return None if front is None else replace(front, facts=(PutBack(view.front_edits, "its selector"),))
 
 
 def _hold(view: View) -> Move:

@@ -62,11 +62,18 @@ def note(view: View) -> Move | None:
         meta = {"name": ref.name, "labels": labels(view.app)}
         return Move(Create(ref, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"1": text}}))
     if not noted.has_data:
-        return Move(Patch(ref, (_absent("/data"), {"op": "add", "path": "/data", "value": {str(number): text}})))
+        return Move(
+            Patch(ref, (_same(noted), _absent("/data"), {"op": "add", "path": "/data", "value": {str(number): text}}))
+        )
     path = f"/data/{number}"
     surplus = sorted(noted.entries)[: max(0, len(noted.entries) + 1 - ENTRIES_MAX)]
     removed: tuple[Operation, ...] = tuple({"op": "remove", "path": f"/data/{old}"} for old in surplus)
-    return Move(Patch(ref, (_absent(path), {"op": "add", "path": path, "value": text}, *removed)))
+    return Move(Patch(ref, (_same(noted), _absent(path), {"op": "add", "path": path, "value": text}, *removed)))
+
+
+def _same(noted: Noted) -> Operation:
+    """Who was asleep while all was deleted, and deployed again, tells the new history nothing of the old one."""
+    return {"op": "test", "path": "/metadata/uid", "value": noted.uid}
 
 
 def _absent(path: str) -> Operation:

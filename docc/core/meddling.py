@@ -82,8 +82,8 @@ def _of_route(app: str, routed: Routed, record: Record, above: bool | None) -> I
     rules, wanted = rules_of(routed.body), record.serving
     own = own_rules(app, rules, routed.rule)
     named = {revision for rule in rules for revision in revisions_of(app, rule)}
-    if wanted and (not own or (routed.rule is None and not named)):
-        yield _rule(routed), _told(app, wanted), "gone"
+    if not own or (wanted and routed.rule is None and not named):
+        yield _rule(routed), _told(app, wanted) if wanted else "there", "gone"
         return
     for at in own:
         weights = revisions_of(app, rules[at])

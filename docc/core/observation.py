@@ -180,7 +180,7 @@ def _noted(body: Object | None) -> Noted:
         return Noted()
     data = body.get("data")
     entries = {int(key): str(text) for key, text in (data or {}).items() if key.isascii() and key.isdigit()}
-    return Noted(True, not is_docc_s(body), isinstance(data, dict), entries)
+    return Noted(True, not is_docc_s(body), isinstance(data, dict), str(body["metadata"].get("uid", "")), entries)
 
 
 def _selected(app: str, service: Object) -> int | None:

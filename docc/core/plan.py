@@ -36,8 +36,8 @@ class Limits:
 class Plan:
     """candidate: the revision that shall serve. judged: there are failure conditions. excused: conditions not judged.
     home: the rule of others' route that is the application's; None: a route of docc's own, or none. manifest: as it is to be
-    kept. recorded: it comes from there, and lacks the environment's values. verb, reason: what the record says of why this is
-    done."""
+    kept. recorded: it comes from there, and lacks the environment's values. unfinished: it goes on with what was begun, and
+    begins nothing anew that somebody has ended meanwhile. verb, reason: what the record says of why this is done."""
 
     app: str
     namespace: str
@@ -52,6 +52,7 @@ class Plan:
     port: int = 0
     manifest: str = ""
     recorded: bool = False
+    unfinished: bool = False
     verb: str = "deploy"
     reason: str = ""
     home: Home | None = None

@@ -15,6 +15,7 @@ from docc.core.cooling import retire, warm
 from docc.core.history import note
 from docc.core.intent import given_up_first
 from docc.core.phases import Signal, following
+from docc.core.plan import Plan
 from docc.core.pods import another_s, front_follows, let_go
 from docc.core.steps import resume_after
 from docc.core.view import View
@@ -134,6 +135,8 @@ def _claim(view: View, record: Record) -> Move:
         return _at_rest(view, record)
     if plan is None and record.phase.undecided:  # who only tidies up does not decide about it, even if nobody drives it
         return Move(outcome=Outcome("returned", ExitCode.DONE, "a rollout is under way"))
+    if plan is not None and record.phase.undecided and (move := _another_s_end(plan, record)) is not None:
+        return move
     phase = following(record.phase, Signal.TAKE_OVER)
     claimed = replace(record, phase=phase, epoch=record.epoch + 1, by=view.me, left=False)
     if record.phase.running:  # nobody has watched or waited meanwhile: the step's hold and its deadlines begin anew
@@ -249,10 +252,19 @@ def _at_rest(view: View, record: Record) -> Move:
     if not view.untidy and tidying is not None:
         return replace(tidying, spare=True)
     if outcome is None and plan is not None:
-        return rollout.begin(view, plan, record)
+        return _another_s_end(plan, record) or rollout.begin(view, plan, record)
     if outcome is not None and view.edits and record.by == view.me:
         outcome = Outcome("disputed", ExitCode.FAILED_NOT_CLEAN, f"it is done, but {dispute.in_words(view.edits)}")
     return Move(outcome=outcome)
+
+
+def _another_s_end(plan: Plan, record: Record) -> Move | None:
+    """For who only goes on with what was begun: what somebody has ended meanwhile stays so. None: it is to go on."""
+    parked = record.phase is Phase.PARKED or record.phase.undecided
+    if not plan.unfinished or (parked and record.candidate == plan.candidate):
+        return None
+    why = f"{record.by.split('#')[0]} was faster: v{plan.candidate} is not under way any more"
+    return Move(outcome=Outcome("refused", ExitCode.LOCKED, f"{why}{record.reason and ': ' + record.reason}"))
 
 
 def _end(view: View, record: Record) -> Outcome | None:

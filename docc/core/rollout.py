@@ -29,6 +29,7 @@ from docc.model.world import Revision
 KNOWN_SECONDS = 2.0
 """From a Service's creation, told in whole seconds, to the first weight on it: one request in 58 ms was lost where pods that
 had long been ready got traffic 0.2 s after their Service was made."""
+CLOCKS_DIFFER_SECONDS_MAX = 10.0
 
 
 def first(view: View) -> Move:
@@ -188,7 +189,7 @@ def _await_pods(view: View, plan: Plan, needed: int, since: float) -> Move | Non
     """None when enough pods are available; otherwise what is waited for, and after the deadline the end of the attempt."""
     candidate = view.candidate
     if candidate.available >= needed:
-        return _await_service(candidate, view.now)
+        return _await_service(candidate, view)
     why = candidate.trouble.why if candidate.trouble else "its pods are not in the Service's endpoints yet"
     if candidate.ready >= needed:
         why = "for a moment only; a version that dies at once must not get traffic"
@@ -199,11 +200,12 @@ def _await_pods(view: View, plan: Plan, needed: int, since: float) -> Move | Non
     return Move(wake_at=deadline, waiting=text)
 
 
-def _await_service(candidate: Revision, now: float) -> Move | None:
+def _await_service(candidate: Revision, view: View) -> Move | None:
     """A route that names a Service which the data plane's controller has not heard of answers 500 for its share. None when
-    there was time enough."""
-    known = (candidate.service_born or 0.0) + KNOWN_SECONDS
-    if now >= known:
+    there was time enough. The birth is told by the API server's clock; a young one counts by this driver's own, too."""
+    born = candidate.service_born or 0.0
+    known = max(born, view.acted if view.now < born + CLOCKS_DIFFER_SECONDS_MAX else 0.0) + KNOWN_SECONDS
+    if view.now >= known:
         return None
     return Move(wake_at=known, waiting=f"the data plane gets to know the Service of v{candidate.number}")
 

@@ -28,12 +28,13 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """What a driver remembers of others' changes. since: its first sight of them. seen: the last. put_back: docc's last answer.
-    Unix seconds."""
+    """What a driver remembers of others' changes. since: its first sight of them. seen: until when they may have stood, that
+    is the first look that did not find them. put_back: docc's last answer. Unix seconds. standing: the last look found them."""
 
     since: float
     seen: float
     put_back: float | None = None
+    standing: bool = True
 
 
 Until = Literal["done", "paused", "ready"]

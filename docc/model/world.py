@@ -128,11 +128,13 @@ class Front:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """The history as kept: the text of each entry by its number. has_data: the object's data are there to be added to."""
+    """The history as kept: the text of each entry by its number. has_data: the object's data are there to be added to. uid: the
+    object's."""
 
     exists: bool = False
     foreign: bool = False
     has_data: bool = False
+    uid: str = ""
     entries: Mapping[int, str] = field(default_factory=dict)
 
 

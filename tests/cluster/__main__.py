@@ -23,7 +23,7 @@ _OWN = (
     "tests/cluster/test_promql.py",
 )
 """Each file has a cluster of its own; the last one a Prometheus, at a port that it has to itself."""
-_WORKERS, _TEST_SECONDS_MAX = "3", "600"
+_WORKERS, _TEST_SECONDS_MAX = "4", "600"
 
 
 def main() -> int:

@@ -73,8 +73,10 @@ def traffic(world: World) -> dict[str, int]:
 
 def consistent(record: dict[str, Any], weights: dict[str, int]) -> bool:
     """The weights are those that the record tells of."""
-    if not record or not weights or record.get("stable") is None:
+    if not record or not weights:
         return True
+    if record.get("stable") is None:
+        return all(name.startswith("shop-v") for name in weights)
     candidate, told = record.get("candidate"), record.get("weight", 0)
     found = percents(weights)
     real = 0 if candidate is None else found.get(f"shop-v{candidate}", 0)
@@ -85,6 +87,10 @@ def percents(weights: dict[str, int]) -> dict[str, int]:
     """Whatever they sum to."""
     total = sum(weights.values()) or 1
     return {name: round(100 * weight / total) for name, weight in weights.items()}
+
+
+def shared(weights: dict[str, int]) -> dict[str, int]:
+    return percents(positive(weights))
 
 
 @dataclass
@@ -103,6 +109,8 @@ class Auditor:
     last: tuple[float, str] = (-math.inf, "")
     """When traffic moved last, and by whom."""
     record: dict[str, Any] = field(default_factory=dict)
+    readable: dict[str, Any] = field(default_factory=dict)
+    """The record, and the last one that was not garbled or wiped."""
     drain: float = 30.0
     stable: int | None = None
     """As records last said."""
@@ -144,7 +152,7 @@ class Auditor:
             return
         route = world.objects.get(ROUTE)
         record, weights, trial = record_of(world), traffic(world), trials(route)
-        if key in (ROUTE, FRONT) and (positive(weights) != positive(self.weights) or trial != self.trial):
+        if key in (ROUTE, FRONT) and (shared(weights) != shared(self.weights) or trial != self.trial):
             self.moved.add(actor)
             self.last = (world.now, actor)
         self._hand(world, actor, key, before, record, weights)
@@ -164,6 +172,7 @@ class Auditor:
         self._warmth(world, record, actor)
         self.weights, self.trial, self.record = weights, trial, record
         if record:
+            self.readable = record
             self.drain, self.stable = float(record.get("drain", 30.0)), record.get("stable")
         unfenced = before is None and actor in world.late  # what creates an object has nothing to test
         if actor != "somebody" and not unfenced:
@@ -259,9 +268,9 @@ class Auditor:
             self.meddled = self.meddled or not same or not record or key == FRONT
             self.laid = world.now
             self.theirs = None if (record and same) or key not in world.objects else weights
-        elif self.theirs is not None and positive(weights) != positive(self.weights):
-            returns = record.get("phase") in ("reverting", "parked") and record != self.record
-            returns = returns and self.record.get("phase") in ("preparing", "shifting", "awaiting", "baking", "stuck")
+        elif self.theirs is not None and shared(weights) != shared(self.weights):
+            returns = record.get("phase") in ("reverting", "parked") and record != self.readable
+            returns = returns and self.readable.get("phase") in ("preparing", "shifting", "awaiting", "baking", "stuck")
             asked = actor.rpartition("-")[0] in ("rollback", "abort", "delete") or not weights
             served = positive(self.weights)
             harm = not served or any(world.ready(name) == 0 for name in served)

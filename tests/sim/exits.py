@@ -12,11 +12,10 @@ from tests.sim.auditor import (
     Auditor,
     carrier,
     named,
-    percents,
-    positive,
     record_of,
     require,
     selected,
+    shared,
     traffic,
     trials,
 )
@@ -26,6 +25,7 @@ from tests.sim.world import World
 
 MIDWAY = ("preparing", "shifting", "awaiting", "baking", "stuck")
 REVISIONS_KEPT = 10
+LEASE = ("Lease", "docc-shop")
 LOGIN_SECONDS = 60
 REFUSALS_MAX = 3
 
@@ -41,8 +41,8 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
         overruled = outcome.result == "superseded" and record_of(world).get("by") != process.me
         require(not moved or (code == 7 and overruled), f"{told}, and has touched production traffic")
     _refused(process, code, told)
-    if world.now < process.locked[1]:
-        _locked_out(process, code, told, before, now=positive(traffic(world)))
+    if world.now < process.locked[1] and not disputed:
+        _locked_out(process, code, told, before, now=shared(traffic(world)))
     if (at := audit.overwritten.get(process.name)) is not None:
         said = [what for _, who, what in world.trace if who == process.name and isinstance(what, PutBack)]
         require(bool(said), f"{told}, and has written over somebody's weights in silence at {at:.2f}")
@@ -50,22 +50,24 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
     late = process.name in world.late
     if process.blind or late or world.weather.ending or (by != process.name and world.now - at < LOOK_SECONDS):
         return  # what it says, it says of what it could see
-    record, now = record_of(world), positive(traffic(world))
+    record, now = record_of(world), shared(traffic(world))
     if code == 0:
         _done(world, verb, outcome.result, told, process.me)
     if code in (0, 10) or disputed:
         front, stable = selected(world.objects.get(FRONT)), f"shop-v{record.get('stable')}"
         lost = front != stable and front is not None and world.ready(front) == 0 and world.ready(stable) > 0
+        holder = world.objects.get(LEASE, {}).get("spec", {}).get("holderIdentity")
+        lost = lost and holder in (None, "", process.me)  # else its driver sees to that
         require(not lost or world.now - audit.laid < LOOK_SECONDS, f"{told}: the front Service leads to {front}")
     if code == 10:
-        allowed = [positive(before), {f"shop-v{audit.stable}": 100}]
+        allowed = [shared(before), {f"shop-v{audit.stable}": 100}]
         require(now in allowed or not now, f"{told}: users are at {now}, and were at {before}")
         require(not trials(world.objects.get(ROUTE)), f"{told}: header users are elsewhere")
     theirs = audit.theirs is not None or audit.front_by == "somebody" or ROUTE not in world.objects
     require(not disputed or (audit.meddled and theirs), f"{told}, and nobody's hand is in it")
     if code == 11 and verb.name != "delete" and not disputed:
         clean = record.get("phase") in ("succeeded", "reverted", "parked") and len(now) == 1
-        require(not clean or now == positive(before), f"{told}, and all is clean: {now}")
+        require(not clean or now == shared(before), f"{told}, and all is clean: {now}")
     if code in (130, 143):
         require(f"shop-v{record.get('candidate')}" not in now or record.get("by") != process.me, f"{told} at {now}")
 
@@ -98,7 +100,7 @@ def _refused(process: Process, code: int, told: str) -> None:
 
 
 def _done(world: World, verb: Verb, result: str, told: str, me: str) -> None:
-    record, now = record_of(world), positive(traffic(world))
+    record, now = record_of(world), shared(traffic(world))
     if (
         verb.name in ("deploy", "resume")
         and result in ("promoted", "unchanged", "updated", "returned")
@@ -159,17 +161,20 @@ def at_rest(world: World, audit: Auditor, excused: set[str]) -> None:
     require(record["phase"] in ("succeeded", "reverted", "parked"), f"at rest in phase {record['phase']}")
     if stable is not None:
         name = f"shop-v{stable}"
-        require(percents(positive(weights)) == {name: 100}, f"record says v{stable}, the route says {weights}")
+        require(shared(weights) == {name: 100}, f"record says v{stable}, the route says {weights}")
         front = selected(world.objects.get(FRONT))
         require(front == name, f"the front selects {front}, stable is v{stable}")
         require(world.ready(name) > 0 or world.weather.down.get(world.tag(name)) is not None, "stable serves nobody")
-    require(named(world) <= {f"shop-v{stable}"}, f"{named(world)} are named, v{stable} is stable")
+    serving = f"shop-v{stable}"
+    if stable is None:  # of a route that somebody has deleted nothing is known; the front's clients keep their version
+        serving = selected(world.objects.get(FRONT)) or ""
+    require(named(world) <= {serving}, f"{named(world)} are named, v{stable} is stable")
     kept = 0
     for (kind, name), body in world.objects.items():
-        if kind == "Deployment" and name != f"shop-v{stable}":
+        if kind == "Deployment" and name != serving:
             require(body["spec"]["replicas"] == 0, f"{name} is orphaned")
             kept += 1
-        if kind == "Service" and name not in (f"shop-v{stable}", "shop", "other"):
+        if kind == "Service" and name not in (serving, "shop", "other"):
             require(False, f"Service {name} is orphaned")
     require(kept <= REVISIONS_KEPT + 2, f"{kept} revisions are kept")
     missing = audit.ledger.missing(excused)

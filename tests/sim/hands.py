@@ -92,6 +92,10 @@ def taken_back(world: World) -> None:
     """What differs from the record is as the record says."""
     record, weights = record_of(world), traffic(world)
     stable, candidate, told = record.get("stable"), record.get("candidate"), record.get("weight", 0)
+    if stable is None and record and ROUTE not in world.objects and traffic(world):
+        _point("shop-none")(world)
+    if stable is None and record and not consistent(record, weights):
+        world.edit(ROUTE, lambda body: _weigh(body, {}))
     if stable is None or not record:
         return
     if told and record["phase"] not in ("shifting", "awaiting", "baking", "stuck"):  # nobody is there to put it back

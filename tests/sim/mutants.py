@@ -53,7 +53,7 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         Edit("docc.core.rollout", "    if candidate.available >= needed:\n", "    if needed >= 0:\n"),
     ),
     "unknown Service: weight grows before the data plane has heard of it": (
-        Edit("docc.core.rollout", "        return _await_service(candidate, view.now)\n", "        return None\n"),
+        Edit("docc.core.rollout", "        return _await_service(candidate, view)\n", "        return None\n"),
     ),
     "in haste: weight grows onto pods that have only just become ready": (
         Edit("docc.core.rollout", "    if candidate.available >= needed:\n", "    if candidate.ready >= needed:\n"),
@@ -267,10 +267,9 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "a rollout of which the route has nothing any more goes on": (
         Edit(
             "docc.core.dispute",
-            "    return _hold(view) if not routed.exists or",
-            "    return _hold(view) if view.now < 0 or",
+            "    if routed.exists and routed.has_rule and not unnamed:",
+            "    if view.now > 0:",
         ),
-        Edit("docc.core.dispute", "not routed.has_rule or unnamed else None", "view.now < 0 else None"),
     ),
     "the front Service is left to lead nowhere": (
         Edit("docc.core.dispute", "    return bool(view.front_edits) and", "    return False and"),

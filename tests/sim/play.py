@@ -71,7 +71,9 @@ class Play:
             if not self._to_be_repeated(first):
                 break
             self.world.now += 7
-            first, *rest = self._act(self.scene.verb, self.again if turn == 0 else {}, [], None)
+            paused = record_of(self.world).get("request") == "pause"  # and somebody will think of it
+            verb = verbs.GO_ON if paused else self.scene.verb
+            first, *rest = self._act(verb, self.again if turn == 0 else {}, [], None)
             self.rewrites = self.rewrites or first.writes
         else:
             raise Violation("it does not settle, however often it is typed")

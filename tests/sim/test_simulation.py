@@ -22,7 +22,7 @@ from tests.sim.hands import HANDS
 from tests.sim.mutants import MUTANTS
 from tests.sim.scenes import SCENES
 from tests.sim.stage import Act, Process, Stage, Written
-from tests.sim.verbs import enter
+from tests.sim.verbs import GC, deploy, enter, want
 from tests.sim.world import World
 
 SEEDS, BATCH, PARTS = 300, 20, 4
@@ -176,6 +176,33 @@ def test_without_evidence_nothing_is_promoted_and_a_hold_has_no_limit_but_a_brea
         assert held.codes[0] == code, held.name
         failing = held.world.weather.failing.get(2, math.inf)
         assert held.audit.fell.get("shop-v2", 0.0) <= failing + 5, held.name
+
+
+FOUND: dict[str, Callable[[], play.Play]] = {
+    "a clock that is ahead makes a new Service look old": lambda: play.Play(
+        "ahead", SCENES["deploy with a full history"], {("write", 1): "SIGTERM"}, offsets=[1.65]
+    ),
+    "somebody's weights stood until just now": lambda: play.Play(
+        "until now", SCENES["canary without data"], {("lease", 7): "half and half by hand for 9 s"}
+    ),
+    "promote finds that somebody has taken it all back": lambda: play.Play(
+        "faster", SCENES["promote what was left waiting"], others=[(0.01, deploy(want(1)), {})]
+    ),
+    "the front leads to nobody, and the rule is gone": lambda: play.Play(
+        "no rule", SCENES["bad canary"], {("write", 0): "docc's rule removed, soon", ("write", 2): "front to nobody, soon"}
+    ),
+    "without a route the front leads to nobody": lambda: play.Play(
+        "no route", SCENES["without a route: never ready"], {("write", 0): "front to the candidate"}, others=[(51, GC, {})]
+    ),
+    "the rule is gone in a first deploy": lambda: play.Play(
+        "first", SCENES["mesh: first deploy"], {("write", 2): "docc's rule removed"}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("found", FOUND)
+def test_what_a_soak_has_found_is_mended(found: str) -> None:
+    FOUND[found]().run()
 
 
 def test_an_api_server_that_is_away_for_an_hour_is_waited_for() -> None:

@@ -55,7 +55,8 @@ def test_a_gateway_is_the_first_parent_and_the_service_the_second() -> None:
 
 
 def view(wanted: Plan, front: Front, record: Record = RECORD, body: dict[str, Any] | None = None) -> View:
-    routed = Routed("HTTPRoute", True, record=record, has_annotations=True, body=body or {})
+    body = body or {"spec": {"rules": [{"backendRefs": []}]}}
+    routed = Routed("HTTPRoute", True, record=record, has_annotations=True, body=body)
     return View("shop", "me", wanted, Seen(routed, {}, front), Checks(), 1e9, held=True)
 
 
