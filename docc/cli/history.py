@@ -19,8 +19,6 @@ def history(
     output: Output = "table",
 ) -> None:
     """What was rolled out, by whom, and what became of it; newest last."""
-    import json
-
     from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
     from docc.core.history import history as entries
     from docc.model.errors import NotFoundError
@@ -38,7 +36,7 @@ def history(
             f'no app "{app}" in namespace {place.target.namespace}', state=UNTOUCHED, fix="docc list -A"
         )
     if output == "json":
-        console.out(json.dumps([tables.entry(one, seen) for one in found]))
+        console.document([tables.entry(one, seen) for one in found])
     elif not found:
         console.err(f"{app}: nothing has come to rest yet; docc status {app} {place.at}")
     else:

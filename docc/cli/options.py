@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from docc.cli.completion import applications
+
 if TYPE_CHECKING:
     from docc.core.view import Until
 
 T = TypeVar("T")
 Manifest = Annotated[str, typer.Argument(metavar="MANIFEST", help='The manifest, or "-" for standard input.')]
-App = Annotated[str, typer.Argument(metavar="APP", help="The application's name.")]
+App = Annotated[str, typer.Argument(metavar="APP", help="The application's name.", autocompletion=applications)]
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Where the application runs (DOCC_NAMESPACE).")
 ]
