@@ -21,7 +21,7 @@ from docc.core.steps import resume_after
 from docc.core.view import View
 from docc.core.writes import fail_move, park_move, return_move, write
 from docc.model.errors import ExitCode
-from docc.model.facts import Began, LetGo, Settled
+from docc.model.facts import Began, LetGo, Settled, Weighted
 from docc.model.moves import Move, Outcome
 from docc.model.record import Phase, Record
 
@@ -113,7 +113,12 @@ def turn_back(view: View, reason: str, target: int | None) -> Move:
         started=view.now, verb="rollback", cool_after=None,
     )  # fmt: skip
     weights = {**dict.fromkeys(view.seen.routed.weights, 0), previous: 100}
-    return write(view, swapped, weights, (Began(previous, record.stable, "rollback"),))
+    return write(
+        view,
+        swapped,
+        weights,
+        (Began(previous, record.stable, "rollback"), Weighted(previous, record.stable, 100, 1, 1)),
+    )
 
 
 def _superseded(view: View) -> Move:
