@@ -97,7 +97,7 @@ def bad(app: App, number: int) -> Run:
     time.sleep(SCRAPE * random.random())
     observer = threading.Thread(target=observe)
     observer.start()
-    run = drive(app, f"demo:b{number}-err30", f"b{number}")
+    run = drive(app, f"demo:v{number}-err30", f"v{number}")
     ended.set()
     observer.join()
     assert run.code == 10 and visible, f"the bad version ended with {run.code}"
