@@ -77,11 +77,10 @@ def test_in_a_first_deploy_no_client_in_the_mesh_loses_a_request_once_one_is_ans
     with through(*mesh_door(app), RATE, app.folder / "first.load") as users:
         ended = app.deploy("demo:v1")
         assert ended.code == 0 and "wait     the route" not in ended.err, ended
-        done = users.count
-        app.until(lambda: users.count > done + 3 * RATE)
+        # docc waits for the Gateway's Envoy; when istiod has told this one is no promise of docc's.
+        app.until(lambda: answers(users)["v1"] > 2 * RATE)
     first = next(row["sent"] for row in users.rows if row["version"])
-    lost = [row for row in users.rows if row["sent"] > first and row["version"] != "v1"]
-    assert not lost and sum(1 for row in users.rows if row["version"]) > 2 * RATE, lost[:3]
+    assert not [row for row in users.rows if row["sent"] > first and row["version"] != "v1"]
 
 
 def test_without_a_gateway_the_mesh_alone_carries_the_weights(meshed: App, figure: Figure) -> None:
