@@ -92,10 +92,10 @@ class App:
 
     @contextmanager
     def traffic(self, folder: Path, *header: str) -> Iterator[Path]:
-        """80 requests/s. header: name and value of what every tenth of them has besides."""
+        """100 requests/s. header: name and value of what every tenth of them has besides."""
         out = folder / f"{self.name}.load"
         host = f"{self.name}.test"
-        words = [sys.executable, "-m", "docc.sandbox.load", self.world.gateway, "80", str(out), host]
+        words = [sys.executable, "-m", "docc.sandbox.load", self.world.gateway, "100", str(out), host]
         words += ["--header", *header] if header else []
         load = subprocess.Popen(words)
         try:

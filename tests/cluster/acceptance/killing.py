@@ -15,14 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.acceptance.app import App
+from tests.cluster.acceptance.app import RATE, App
 from tests.cluster.acceptance.clients import through
 from tests.cluster.rig import layout, session
 from tests.cluster.rig.cluster import Cluster
 from tests.sandbox import killing
 from tests.sandbox.door import Door
-
-RATE = 80
 
 
 class Clustered:
