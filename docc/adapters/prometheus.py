@@ -13,12 +13,12 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from docc.adapters.kube_connection import Connection, Request
 from docc.adapters.kube_errors import clean
-from docc.adapters.patience import SLICE_SECONDS, Patience
+from docc.adapters.patience import SLICE_SECONDS, Asked, Patience
 from docc.core.verdict import Answer, Series
 from docc.model.errors import CredentialsError, DoccError, UnusableError, UsageError
 from docc.model.manifest import PrometheusSource
@@ -37,7 +37,7 @@ class PrometheusMetrics:
         """name: how people know it, without secrets. release: gives back what fetch holds."""
         self.name, self._fetch, self._release = name, fetch, release
         self.patience = Patience()
-        self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE, thread_name_prefix="prometheus")
+        self._lanes = threading.Semaphore(QUERIES_AT_ONCE)
 
     def ask(self, *groups: Sequence[str]) -> Mapping[str, Answer]:
         began, answers = time.monotonic(), dict[str, Answer]()
@@ -47,20 +47,23 @@ class PrometheusMetrics:
 
     def _ask_all(self, queries: Sequence[str], began: float) -> Mapping[str, Answer]:
         """began: by the monotonic clock, of the look that these are a part of."""
-        asked = {query: self._pool.submit(self._ask, query) for query in dict.fromkeys(queries)}
-        done, late = wait(asked.values(), timeout=0)
-        while late and time.monotonic() < began + ANSWER_SECONDS_MAX and not self.patience.over(began):
-            done, late = wait(asked.values(), timeout=SLICE_SECONDS)
-        for future in late:
-            future.cancel()
+        end = began + ANSWER_SECONDS_MAX
+        asked = {query: Asked(partial(self._ask, query, end)) for query in dict.fromkeys(queries)}
+        for answer in asked.values():
+            while time.monotonic() < end and not self.patience.hurried and not answer.answered(SLICE_SECONDS):
+                pass
         silence = Answer(error=f"{self.name} did not answer: {_TOO_SLOW}")
-        return {query: future.result() if future in done else silence for query, future in asked.items()}
+        return {query: answer.result() if answer.answered(0) else silence for query, answer in asked.items()}
 
-    def _ask(self, query: str) -> Answer:
-        try:
-            return read_answer(self.name, *self._fetch(query))
-        except Exception as error:  # whatever a transport raises: the query has no answer, and this is why
-            return self._silence(error)
+    def _ask(self, query: str, end: float) -> Answer:
+        """end: by the monotonic clock; what has not been sent by then is not sent late."""
+        with self._lanes:
+            if time.monotonic() >= end:
+                return self._silence(OSError(_TOO_SLOW))
+            try:
+                return read_answer(self.name, *self._fetch(query))
+            except Exception as error:  # whatever a transport raises: the query has no answer, and this is why
+                return self._silence(error)
 
     def _silence(self, error: Exception) -> Answer:
         return Answer(error=f"{self.name} did not answer: {_cause(error)}")
@@ -87,7 +90,7 @@ class PrometheusMetrics:
         )
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """A query that hangs keeps nobody from ending."""
         self._release()
 
 

@@ -207,7 +207,10 @@ class Driver:
         now = self.ports.clock.now()
         if now < self.sampling.due(self._checks, record):
             return
-        self._checks = self.sampling.ask(metrics, plan, record.stable, record.since, now)
+        checks = self.sampling.ask(metrics, plan, record.stable, record.since, now)
+        if self._signal() is not None:  # that has cut the questions short: silence is not Prometheus' fault
+            return
+        self._checks = checks
         for result in self._checks.results:
             self.ports.sink.emit(now, told(result, self._view(seen).weight))
 

@@ -106,7 +106,7 @@ def stopped(driver: subprocess.Popen[str], by: signal.Signals) -> tuple[dict[str
     driver.send_signal(by)
     out, err = driver.communicate(timeout=60)
     took = time.monotonic() - began
-    assert took < END_SECONDS_MAX and "Traceback" not in err, err
+    assert took < END_SECONDS_MAX and "Traceback" not in err, f"{by.name}: ended after {took:.1f} s\n{err}"
     document: dict[str, object] = json.loads(out)
     assert document["exit_code"] == driver.returncode
     return document, err
