@@ -25,6 +25,7 @@ from docc.model.manifest import PrometheusSource
 
 ANSWER_SECONDS_MAX = 3.0
 BYTES_MAX = 10 << 20
+INSTANT_MAX = 1e11  # unix seconds, more than three thousand years
 TRIES, QUERIES_AT_ONCE = 3, 8
 Fetch = Callable[[str], tuple[int, bytes]]
 """A PromQL text -> HTTP status and body. Raises OSError-like errors for no answer."""
@@ -207,7 +208,7 @@ def read_answer(name: str, status: int, body: bytes) -> Answer:
         words = clean(str(found.get("error") or found.get("message") or "no reason given"))[:300]
         return Answer(error=f"{name} answered HTTP {status}: {words}")
     try:
-        return Answer(_series(found.get("data")))
+        return Answer(_series(found.get("data")), at=_evaluated(found["data"]))
     except ValueError as error:
         return Answer(error=f"{name} answered with something that is not an instant vector: {error}")
 
@@ -220,6 +221,15 @@ def _series(data: Any) -> tuple[Series, ...]:
     if form != "vector" or not isinstance(result, list):
         raise ValueError(f"resultType {form}" if isinstance(form, str) else "no result")
     return tuple(_one(item) for item in result)
+
+
+def _evaluated(data: Any) -> float:
+    """The instant that the answer is of; of a vector each sample tells the same. Raises ValueError."""
+    result = data["result"]
+    pair = result if data["resultType"] == "scalar" else result[0].get("value") if result else [0.0]
+    if isinstance(pair[0], int | float) and 0 <= pair[0] <= INSTANT_MAX:
+        return float(pair[0])
+    raise ValueError("a value without its time")
 
 
 def _one(item: Any) -> Series:

@@ -50,7 +50,7 @@ class Onlooker:
             return NEVER
         if now < (due := sampling.due(self._checks, record)):
             return due
-        self._checks = sampling.ask(metrics, plan, record.stable, record.since, now)
+        self._checks = sampling.ask(metrics, plan, record.stable, record.since, now, self._checks)
         if all(result.verdict is Verdict.ERROR for result in self._checks.results):
             self._mute.add(plan.manifest)
             return NEVER

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -40,10 +40,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Prometheus said to one text: series, or why there are none to be had (error, a sentence)."""
+    """What Prometheus said to one text: series, or why there are none to be had (error, a sentence). at: when, unix seconds by
+    its own clock; 0: not told."""
 
     series: tuple[Series, ...] = ()
     error: str = ""
+    at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

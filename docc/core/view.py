@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from docc.core.meddling import edits, of_front
 from docc.core.plan import Plan
+from docc.core.rhythm import Rhythm
 from docc.core.route import shares
 from docc.core.steps import above_at
 from docc.core.trial import NOTHING, Above
@@ -19,11 +21,14 @@ from docc.model.world import Revision, Seen
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The conditions as judged at `asked_at` (unix seconds), while the record's weight was written at `since`."""
+    """The conditions as judged at `asked_at` (unix seconds), while the record's weight was written at `since`. again_at: when
+    the next look is due. rhythms: of each selector's samples, by the question for the newest one."""
 
     asked_at: float = 0.0
     since: float = 0.0
     results: tuple[Check, ...] = ()
+    again_at: float = 0.0
+    rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from docc.model.moves import Create, Delete, Effect, Move, Outcome, Patch, Ref
 from docc.model.record import Phase
 from docc.model.world import Home, Seen
 
+NEVER = float("inf")
 UNTOUCHED = (ExitCode.UNUSABLE, ExitCode.NOT_FOUND, ExitCode.LOCKED)
 BACKOFF_SECONDS_MAX = 2.0
 BUSY_SECONDS_MAX, BUSY_EXPOSED_SECONDS_MAX = 10.0, 1.0
@@ -56,8 +57,9 @@ class Driver:
     acted: float = 0.0
     spent: float = 0.0
     until: Until = "done"
-    _limit: float = float("inf")
+    _limit: float = NEVER
     _checks: Checks = field(default=Checks())
+    _decides_at: float = NEVER  # when the planner looks next whether time is over: on the latest evidence
     _held: bool = False
     _written: tuple[float | None, int] = (None, 0)  # when it last wrote, and the route's generation then
     _unread_at: float = 0.0
@@ -117,7 +119,7 @@ class Driver:
     def count(self) -> float:
         """From now on, unless it is counted already. Returns the seconds that are left."""
         now = self.ports.clock.now()
-        if self.timeout is not None and self._limit == float("inf"):
+        if self.timeout is not None and self._limit == NEVER:
             self._limit = now + self.timeout - self.spent
         return max(0.0, self._limit - now)
 
@@ -205,9 +207,10 @@ class Driver:
         if record is None or metrics is None or plan is None or not self.sampling.wanted(plan, record, self.me):
             return
         now = self.ports.clock.now()
-        if now < self.sampling.due(self._checks, record):
+        decides = self._checks.asked_at < self._decides_at <= now
+        if now < self.sampling.due(self._checks, record) and not decides:
             return
-        checks = self.sampling.ask(metrics, plan, record.stable, record.since, now)
+        checks = self.sampling.ask(metrics, plan, record.stable, record.since, now, self._checks)
         if self._signal() is not None:  # that has cut the questions short: silence is not Prometheus' fault
             return
         self._checks = checks
@@ -248,6 +251,7 @@ class Driver:
     def _wait(self, move: Move, seen: Seen) -> None:
         now = self.ports.clock.now()
         self._tell_waiting(move.waiting)
+        self._decides_at = NEVER if move.wake_at is None else move.wake_at
         instants = [now + HEARTBEAT_SECONDS]
         if move.wake_at is not None:
             instants.append(move.wake_at)

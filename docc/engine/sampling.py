@@ -1,4 +1,5 @@
-"""When the conditions are asked, and with which texts. core/expression.py writes the texts, core/verdict.py judges."""
+"""When the conditions are asked, and with which texts. core/expression.py writes the texts, core/verdict.py judges, and
+core/rhythm.py knows when there is something new to be seen."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 from docc.core.expression import Binding, Condition, bind
 from docc.core.names import deployment_name
 from docc.core.plan import Plan
-from docc.core.verdict import Check, judge
+from docc.core.rhythm import Rhythm
+from docc.core.verdict import Answer, Check, judge
 from docc.core.view import Checks
 from docc.engine.ports import Metrics
 from docc.model.facts import CheckSeen
@@ -22,9 +24,12 @@ def told(result: Check, weight: int) -> CheckSeen:
     )  # fmt: skip
 
 
+NOTHING_YET = Checks()
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """conditions: by name. poll, window: seconds."""
+    """conditions: by name. poll: the longest time between two looks. window: both in seconds."""
 
     conditions: tuple[tuple[str, Condition], ...]
     poll: float
@@ -37,11 +42,13 @@ class Sampling:
         return record.by == me and record.phase.running and record.stable is not None
 
     def due(self, checks: Checks, record: Record) -> float:
-        """Unix seconds of the next poll; at once after a weight change."""
-        return record.since if checks.since != record.since else checks.asked_at + self.poll
+        """Unix seconds of the next look; at once after a weight change."""
+        return record.since if checks.since != record.since else checks.again_at
 
-    def ask(self, metrics: Metrics, plan: Plan, stable: int | None, since: float, now: float) -> Checks:
-        """All conditions, each text sent once."""
+    def ask(
+        self, metrics: Metrics, plan: Plan, stable: int | None, since: float, now: float, before: Checks = NOTHING_YET
+    ) -> Checks:
+        """All conditions, each text sent once. before: what the last look found."""
         binding = Binding(
             app=plan.app,
             namespace=plan.namespace,
@@ -56,4 +63,11 @@ class Sampling:
         values = [text for _, questions in asked for text in questions.values]
         answers = metrics.ask(tuple(dict.fromkeys(samples)), tuple(dict.fromkeys(values)))
         results = tuple(judge(name, questions, answers, since=since) for name, questions in asked)
-        return Checks(asked_at=now, since=since, results=results)
+        newest = dict.fromkeys(text for _, questions in asked for side in questions.sides for text in side.presence)
+        rhythms = {text: before.rhythms.get(text, Rhythm()).heard(_value(answers[text])) for text in newest}
+        waits = (rhythm.wait(answers[text].at, self.poll) for text, rhythm in rhythms.items())
+        return Checks(now, since, results, now + min(waits, default=self.poll), rhythms)
+
+
+def _value(answer: Answer) -> float | None:
+    return answer.series[0].value if answer.series else None

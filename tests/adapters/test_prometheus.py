@@ -20,10 +20,11 @@ from tests.adapters.server import Answer as Act
 from tests.adapters.test_kube_errors import words
 
 Q = 'sum(rate(http_requests_total{code=~"5.."}[1m]))'
+INSTANT = 1_700_000_000.25
 
 
 def vector(*samples: tuple[dict[str, str], str], **more: Any) -> dict[str, Any]:
-    result = [{"metric": labels, "value": [1_700_000_000.25, value]} for labels, value in samples]
+    result = [{"metric": labels, "value": [INSTANT, value]} for labels, value in samples]
     return {"status": "success", "data": {"resultType": "vector", "result": result}, **more}
 
 
@@ -44,7 +45,7 @@ ANSWERS = {
         vector(({"z": "1", "a": "é"}, "1"), ({}, "2e3")), ((("a", "é"), ("z", "1")), 1.0), ((), 2000.0),
     ),
     "none": (vector(),),
-    "a scalar": (of("scalar", [1.5, "42"]), ((), 42.0)),
+    "a scalar": (of("scalar", [INSTANT, "42"]), ((), 42.0)),
     "infinities": (vector(({}, "+Inf"), ({}, "-Inf")), ((), math.inf), ((), -math.inf)),
     "warnings beside": (vector(({}, "1"), warnings=["a bucket is missing"], infos=["x"]), ((), 1.0)),
 }  # fmt: skip
@@ -56,6 +57,7 @@ def test_series_as_prometheus_says_them(row: Any) -> None:
     with serve(lambda x: x.reply(200, body)) as server:
         answer = closing(by_url(server.url, None))
     assert answer == Answer(tuple(Series(labels, value) for labels, value in expected))
+    assert answer.at == (INSTANT if expected else 0.0)
     asked = server.asked[0]
     assert (asked.method, asked.path, asked.form) == ("POST", "/api/v1/query", {"query": Q})
 
@@ -92,6 +94,8 @@ REFUSALS = {
     "no value": (200, of("vector", [{"metric": {}}]), "a value that is not [time, number as text]"),
     "half a value": (200, of("scalar", [1]), "a value that is not [time, number as text]"),
     "a value that is no text": (200, of("scalar", [1, True]), "a value that is not [time, number as text]"),
+    "a value without its time": (200, of("scalar", ["now", "1"]), "a value without its time"),
+    "a value from nowhere": (200, of("scalar", [1e300, "1"]), "a value without its time"),
     "a value that is no number": (200, vector(({}, "many")), "a value that is no number"),
     "one bad value among good ones": (200, vector(({}, "1"), ({}, "")), "a value that is no number"),
 }  # fmt: skip

@@ -275,7 +275,7 @@ class World:
         if what == "none" or tag in self.weather.silent:
             return Answer()
         if text.startswith("max(timestamp("):
-            return Answer((Series((), float(int(now)) - (300 if what == "old" else 0)),))
+            return Answer((Series((), float(int(now)) - (300 if what == "old" else 0)),), at=now)
         if text.startswith("max(count_over_time("):
             reach = text.rsplit("[", 1)[1].split("]", 1)[0]
             age = int(reach[:-2]) / 1000 if reach.endswith("ms") else int(reach[:-1])
