@@ -64,8 +64,9 @@ class Sampling:
         answers = metrics.ask(tuple(dict.fromkeys(samples)), tuple(dict.fromkeys(values)))
         results = tuple(judge(name, questions, answers, since=since) for name, questions in asked)
         newest = dict.fromkeys(text for _, questions in asked for side in questions.sides for text in side.presence)
-        rhythms = {text: before.rhythms.get(text, Rhythm()).heard(_value(answers[text])) for text in newest}
-        waits = (rhythm.wait(answers[text].at, self.poll) for text, rhythm in rhythms.items())
+        found = {text: answers.get(text, Answer()) for text in newest}
+        rhythms = {text: before.rhythms.get(text, Rhythm()).heard(_value(answer)) for text, answer in found.items()}
+        waits = (rhythms[text].wait(answer.at, self.poll) for text, answer in found.items())
         return Checks(now, since, results, now + min(waits, default=self.poll), rhythms)
 
 
