@@ -127,6 +127,11 @@ def test_no_value_can_break_out_of_a_template(text: str) -> None:
     assert container["env"] == [{"name": "K", "value": text}] and container["args"] == [text]
 
 
+def pod_of(containers: dict[str, Any]) -> Any:
+    text = json.dumps({"application": {"name": "shop", "containers": containers}})
+    return render(read(text.encode(), "m.json"), "default", 1, GatewayName("gw")).deployment["spec"]["template"]["spec"]
+
+
 def test_pods_leave_without_losing_requests() -> None:
     made = render(read(json.dumps(TALK).encode(), "m.json"), "default", 1, GatewayName("gw")).deployment["spec"]
     pod = made["template"]["spec"]
@@ -134,6 +139,13 @@ def test_pods_leave_without_losing_requests() -> None:
     assert pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == 10
     assert pod["containers"][0]["readinessProbe"]["tcpSocket"] == {"port": 80}
     assert pod["terminationGracePeriodSeconds"] > 10
+
+
+def test_a_container_without_a_port_stays_as_long_as_the_one_that_serves() -> None:
+    web, proxy = pod_of({"web": {"image": "a:1", "ports": [{"port": 80}]}, "proxy": {"image": "b:1"}})["containers"]
+    assert proxy["lifecycle"] == web["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
+    assert "readinessProbe" not in proxy
+    assert "lifecycle" not in pod_of({"job": {"image": "a:1"}})["containers"][0], "nobody asks it anything"
 
 
 @pytest.mark.parametrize("name", ["bake", "poll", "no_data_limit", "progress_deadline", "drain", "keep_warm"])
