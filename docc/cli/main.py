@@ -58,8 +58,9 @@ def main(argv: Sequence[str]) -> int:
         return int(found or 0)
     except SystemExit as ended:  # typer has told a mistake in the command line already, in words
         code = ended.code if isinstance(ended.code, int) else ExitCode.BUG
-        if code == ExitCode.USAGE:
-            _document(UsageError("the command line is wrong", state="nothing was touched", fix=f"{name} --help"), words)
+        if (sentence := getattr(ended.__context__, "format_message", None)) is not None:
+            what, fix = "the command line is wrong", f"{name} --help"
+            _document(UsageError(what, why=sentence(), state="nothing was touched", fix=fix), words)
         return code
     except DoccError as error:
         return _tell(error, words)

@@ -12,7 +12,8 @@ Output = Annotated[str, typer.Option("--output", "-o", help="json is all there i
 
 
 def render(
-    manifest: options.Manifest,
+    manifest: options.Manifest = None,
+    filename: options.Filename = None,
     image: options.Images = None,
     namespace: options.Namespace = None,
     revision: Annotated[int, typer.Option("--revision", min=1, help="As which revision the objects are named.")] = 1,
@@ -30,7 +31,7 @@ def render(
     from docc.ui.console import Console
 
     options.one_of(output, ("json",))
-    found = wiring.read_manifest(manifest, image)
+    found = wiring.read_manifest(options.the_manifest(manifest, filename), image)
     application = found.application
     where = choose_namespace(namespace, application.namespace, None)
     gateway = None if application.route else application.gateway or GatewayName("gateway")

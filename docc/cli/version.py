@@ -19,7 +19,10 @@ def client() -> str:
 
 
 def version(
-    output: options.Output = "text", kubeconfig: options.Kubeconfig = None, context: options.Context = None
+    output: options.Output = "text",
+    namespace: options.Namespace = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
 ) -> None:
     """Print docc's version; with -o json the cluster's too, if one answers."""
     import platform
@@ -34,7 +37,7 @@ def version(
         return
     server = None
     try:
-        server = wiring.place(kubeconfig, context, None).cluster.version().get("gitVersion")
+        server = wiring.place(kubeconfig, context, namespace).cluster.version().get("gitVersion")
     except DoccError as error:
         Console().err(f"the cluster's version is not known: {error.what}")
     Console().document({"docc": __version__, "python": platform.python_version(), "server": server})

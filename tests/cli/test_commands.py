@@ -65,6 +65,27 @@ def test_mistakes_stand_on_stderr_and_as_one_document_on_stdout() -> None:
     assert len(json.loads(told.stdout)["error"]["problems"]) == 2
 
 
+def test_a_wrong_command_line_is_told_to_programs_as_to_people() -> None:
+    told = docc("deploy", "--nosuch", "-o=json")
+    assert told.returncode == 2 and "No such option: --nosuch" in told.stderr
+    assert json.loads(told.stdout)["error"]["why"] == "No such option: --nosuch"
+
+
+def test_a_manifest_may_be_named_as_for_kubectl_but_only_one(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(json.dumps(GOOD), encoding="utf-8")
+    path = str(tmp_path / "m.json")
+    assert (
+        docc("validate", "-f", path).stdout
+        == docc("-f", path, "validate").stdout
+        == f"{path}: shop is a valid manifest\n"
+    )
+    assert json.loads(docc("render", "-f", path).stdout)["kind"] == "List"
+    for words, says in (((), "no manifest is named"), (("-f", path, "-"), "two manifests are named")):
+        told = docc("validate", *words)
+        assert told.returncode == 2 and says in told.stderr and "nothing was touched" in told.stderr
+    assert "no manifest is named" in docc("deploy").stderr
+
+
 def test_render_prints_objects() -> None:
     made = json.loads(docc("render", "-", stdin=json.dumps(GOOD)).stdout)
     assert [item["kind"] for item in made["items"]] == ["Deployment", "Service", "Service", "HTTPRoute"]
@@ -81,6 +102,16 @@ def test_exit_codes_without_a_cluster(words: tuple[str, ...], code: int, tmp_pat
     told = docc(*words, home=tmp_path)
     assert told.returncode == code, told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_what_to_type_next_names_the_same_sandbox(tmp_path: Path) -> None:
+    none = docc("sandbox", "status", "--name", "aud", home=tmp_path)
+    assert none.returncode == 6 and "fix:   docc sandbox up --name aud\n" in none.stderr, none.stderr
+    try:
+        told = docc("sandbox", "up", "--name", "aud", home=tmp_path)
+        assert 'eval "$(docc sandbox status -o env --name aud)"' in told.stderr, told.stderr
+    finally:
+        assert docc("sandbox", "down", "--name", "aud", home=tmp_path).returncode == 0
 
 
 def test_an_application_without_a_route_rolls_and_turns_back(tmp_path: Path) -> None:
