@@ -67,10 +67,11 @@ Prometheus = Annotated[
 _NO_COLOR, _NO_LIVE = "--no-color", "--no-live"
 _ANYWHERE = {"--as": "DOCC_AS", "--as-group": "DOCC_AS_GROUPS", "--request-timeout": "DOCC_REQUEST_TIMEOUT"}
 _DRY_RUN = {"--dry-run": "--dry-run=client"}
-WITH_VALUE = frozenset(
-    "-n --namespace --context --kubeconfig -o --output -f --filename --image --reason --timeout --wait --lock-wait --to "
-    "--baseline --prometheus-url --prometheus-service --revision --name --as --as-group --request-timeout".split()
-)
+WITH_VALUE = {
+    "-n", "--namespace", "--context", "--kubeconfig", "-o", "--output", "-f", "--filename", "--image", "--reason", "--timeout",
+    "--wait", "--lock-wait", "--to", "--baseline", "--prometheus-url", "--prometheus-service", "--revision", "--name",
+    "--as", "--as-group", "--request-timeout",
+}  # fmt: skip
 """Of all commands: which word before the command is one's value, and which is the command, no parser knows that early."""
 _OWN = ("--version", "--install-completion", "--show-completion")
 _GROUPS = ("sandbox",)

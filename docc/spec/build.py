@@ -31,8 +31,8 @@ def read(raw: bytes, source: str, images: tuple[str, ...] = (), *, preview: bool
     whoever asks for it by a header of its own. Raises ManifestError with all problems, UsageError."""
     text = decode(raw, source)
     try:
-        found = values(text, source)
-        check(found, text, source)
+        found, problems = values(text, source)
+        check(found, text, source, problems)
         for image in images:
             _replace_image(found["application"]["containers"], image)
     except ManifestError as error:

@@ -29,17 +29,17 @@ def schema() -> dict[str, Any]:
     return found
 
 
-def check(values: dict[str, Any], text: str, source: str) -> None:
-    """Raises ManifestError with all problems, in the file's order."""
+def check(values: dict[str, Any], text: str, source: str, known: Iterable[Problem] = ()) -> None:
+    """Raises ManifestError with all problems, in the file's order. known: those that reading it has found already."""
     found = [*_by_schema(values), *_injections(values, ())]
     for rule in _RULES:
         # A rule reads shapes that the schema has just refused, perhaps: then it has nothing to add to what is said already.
         with contextlib.suppress(KeyError, TypeError, AttributeError, ValueError):
             found.extend(list(rule(values)))
-    if not found:
+    problems = set(known)
+    if not found and not problems:
         return
     positions = Positions(text)
-    problems = set()
     for path, key, message in found:
         line, column = positions.of_key(path, key) if key is not None else positions.of_value(path)
         problems.add(Problem(line, column, message, source))

@@ -61,7 +61,21 @@ def manifest(**changes: Any) -> str:
         ('{"a": [1,],}', 'm.json:1:9: trailing comma before "]"'),
         ("{", 'm.json:1:2: expected a name in double quotes, or "}"'),
         ('{"a": [1,', "m.json:1:10: expected a value"),
+        ('{"a": [1,],}', 'm.json:1:11: trailing comma before "}"'),
+        ('{"a": [1,],}', 'm.json:1:2: unknown field "a"'),  # also what comes of the rest
+        ('{"a": ",}",}', 'm.json:1:11: trailing comma before "}"'),
+        ('{"a": 1,\n "a": 2,\n "maintaner": "b"}', 'm.json:3:2: unknown field "maintaner", did you mean "maintainer"?'),
+        ('{"maintainer": "a", "maintainer": 2, "x": 1}', 'm.json:1:38: unknown field "x"'),
         ('{"a": NaN}', "m.json:1:7: NaN is not a number"),
+        ('{"maintainer": "NaN here, \\" 1e999", "scale": NaN}', "m.json:1:47: NaN is not a number"),
+        ('{"a": -Infinity,\n "b": 1e999}', "m.json:1:7: -Infinity is not a number"),
+        ('{"a": -Infinity,\n "b": 1e999}', "m.json:2:7: 1e999 is not a number"),
+        ('{"a": 1234567890123456789}', "m.json:1:7: 1234567890123456789 is not a number"),
+        ('....\n"deployment_strategy": {"canary": {}}\n....', "m.json:1:1: dots stand for what somebody left out"),
+        ('{"application": {},\n....\n}', "m.json:2:1: dots stand for what somebody left out"),
+        ('"deployment_strategy": {"canary": {}},', "this is a piece of a manifest"),
+        ('{\n // how\n "a": 1}', "m.json:2:2: JSON has no comments"),
+        ('{"a": 1 # how\n}', "m.json:1:9: JSON has no comments"),
         ("[" * 40, "m.json:1:33: nested more than 32 levels"),
         ("", "the manifest is empty"),
         ("[]", "a manifest is a JSON object"),
@@ -77,6 +91,13 @@ def manifest(**changes: Any) -> str:
 )
 def test_a_mistake_is_told_with_its_place(text: str | bytes, says: str) -> None:
     assert any(says in problem for problem in problems(text)), problems(text)
+
+
+def test_only_what_is_wrong_is_told() -> None:
+    assert len(problems('{"a": 1.5, "b": -2, "c": 1e3, "d": NaN}')) == 1
+    assert len(problems('{"a": 1, "a": [1,], "b": {"c": 1, "c": 2,},\n ... "d": 1, "d": 2,}')) == 5, (
+        "none behind the dots"
+    )
 
 
 def test_all_mistakes_are_told_at_once_in_the_files_order() -> None:
