@@ -52,6 +52,10 @@ def manifest(**changes: Any) -> str:
     return json.dumps({"application": {"name": "shop", "containers": {"web": {"image": "a:1", **changes}}}})
 
 
+def hosted(*hosts: object) -> str:
+    return manifest().replace('"name"', f'"hosts": {json.dumps(hosts)}, "name"')
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -84,6 +88,9 @@ def manifest(**changes: Any) -> str:
         (manifest(image="a\r\nx: y"), "control character"),
         (manifest(ports=[{"port": True}]), "port is true; must be an integer"),
         (manifest(ports=[{"port": 80}, {"port": 80}]), "port 80/TCP appears twice"),
+        (hosted("shop.test", "a.b\r\n"), 'hosts[1] is "a.b\\r\\n"; a host name in lower case, such as shop.example.com or *.'),
+        (hosted(7), "hosts[0] is 7; must be a string"),
+        (manifest(env={"1X": "a"}), "a variable's name has letters, digits and _, and no digit first"),
         (manifest(imagee="x"), 'unknown field "imagee", did you mean "image"?'),
         (manifest().replace('"shop"', '"Shop_API"'), 'Try "shop-api"'),
         (manifest().replace('"shop"', '"shop-v3"'), "ends like a revision"),
