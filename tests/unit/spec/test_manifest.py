@@ -88,7 +88,10 @@ def hosted(*hosts: object) -> str:
         (manifest(image="a\r\nx: y"), "control character"),
         (manifest(ports=[{"port": True}]), "port is true; must be an integer"),
         (manifest(ports=[{"port": 80}, {"port": 80}]), "port 80/TCP appears twice"),
-        (hosted("shop.test", "a.b\r\n"), 'hosts[1] is "a.b\\r\\n"; a host name in lower case, such as shop.example.com or *.'),
+        (
+            hosted("shop.test", "a.b\r\n"),
+            'hosts[1] is "a.b\\r\\n"; a host name in lower case, such as shop.example.com or *.',
+        ),
         (hosted(7), "hosts[0] is 7; must be a string"),
         (manifest(env={"1X": "a"}), "a variable's name has letters, digits and _, and no digit first"),
         (manifest(imagee="x"), 'unknown field "imagee", did you mean "image"?'),
