@@ -1,4 +1,4 @@
-"""What `docc demo` and `docc demo ab` promise, and how they tell who got what; the demos themselves are played in tests/sandbox."""
+"""What both acts of `docc demo` promise, and how they tell who got what; the demos themselves are played in tests/sandbox."""
 
 from __future__ import annotations
 
