@@ -5,12 +5,14 @@ Nothing has been touched yet, and every refusal says so.
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from docc.cli.wiring import Place
-from docc.model.errors import CredentialsError, DoccError, LockedError, Unreachable, UnusableError
+from docc.model.errors import CredentialsError, DoccError, LockedError, NotFoundError, Unreachable, UnusableError
 from docc.model.world import Home, Seen
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 UNTOUCHED = "nothing was touched"
 BUSY_SECONDS_MAX = 10.0
+HINT_SECONDS_MAX = 1.0
 T = TypeVar("T")
 
 
@@ -61,6 +64,32 @@ def refuse_unreadable(app: str, place: Place, home: Home | None = None) -> Seen:
             fix="use the docc that wrote it, or a newer one",
         )
     return seen
+
+
+def no_such_app(app: str, place: Place, seen: Seen) -> NotFoundError:
+    """For who has just looked and found no record. Whose name was meant is asked only now, and not waited for."""
+    from difflib import get_close_matches
+
+    from docc.cli.wiring import applications
+
+    near: list[str] = []
+    with contextlib.suppress(DoccError):
+        place.cluster.connection.patience.allow(HINT_SECONDS_MAX)
+        near = get_close_matches(app, [each.name for each in applications(place, everywhere=False)], 1, 0.6)
+    return NotFoundError(
+        f'no app "{app}" in namespace {place.target.namespace}' + (f', did you mean "{near[0]}"?' if near else ""),
+        why=_forgotten(app, seen),
+        state=UNTOUCHED,
+        fix=shlex.join(("docc", "list", "-A", *place.named)),
+    )
+
+
+def _forgotten(app: str, seen: Seen) -> str:
+    """What is there of an application whose record somebody has removed; "" for nothing."""
+    serving = ", ".join(f"v{revision} {weight} %" for revision, weight in seen.routed.weights.items() if weight > 0)
+    if not serving:
+        return ""
+    return f"{seen.routed.kind} {seen.routed.name or app} gives {serving}, but docc's record on it has been removed"
 
 
 def refuse_moved(app: str, place: Place, home: Home) -> None:

@@ -123,7 +123,12 @@ def test_an_application_without_a_route_rolls_and_turns_back(tmp_path: Path) -> 
             assert done.returncode == 0, done.stderr
         back = docc("rollback", "db", *at)
         assert back.returncode == 0 and "v1 serves 100 %; v2 stays warm" in back.stderr, back.stderr
-        assert "db" in docc("list", *at).stdout and docc("rollback", "nosuch", *at).returncode == 6
+        assert "db" in docc("list", *at).stdout
+        for verb in ("status", "history", "wait", "rollback", "abort", "promote", "pause", "resume"):
+            none = docc(verb, "bd", *at)
+            assert none.returncode == 6 and 'no app "bd" in namespace default' in none.stderr, none.stderr
+            assert f"fix:   docc list -A --kubeconfig {world.kubeconfig}" in none.stderr, none.stderr
+        assert 'no app "dbs" in namespace default, did you mean "db"?' in docc("status", "dbs", *at).stderr
         canary = {**TCP, "deployment_strategy": {"canary": {"increment": 5, "interval": 1}}}
         assert docc("deploy", "-", *at, stdin=json.dumps(canary)).returncode == 2
     finally:
