@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from docc.cli.wiring import Place
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 UNTOUCHED = "nothing was touched"
 BUSY_SECONDS_MAX = 10.0
 HINT_SECONDS_MAX = 1.0
+SILENCE_SECONDS = 1.5
 T = TypeVar("T")
 
 
@@ -145,13 +146,31 @@ def refuse_contested(app: str, place: Place, seen: Seen, console: Console, *, fo
     )
 
 
+@contextlib.contextmanager
+def told_what_for(place: Place) -> Iterator[None]:
+    """Who looks at an empty terminal is told what is waited for, once that takes long."""
+    from threading import Timer
+
+    from docc.ui.console import Console
+
+    waits = f"  waiting for {place.target.server} (context {place.target.context}) to answer"
+    bell = Timer(SILENCE_SECONDS, Console().err, (waits,))
+    bell.daemon = True
+    bell.start()
+    try:
+        yield
+    finally:
+        bell.cancel()
+
+
 def reached(place: Place, ask: Callable[[], T]) -> T:
     """Before anything was written, a server that does not answer is the end, not something to wait for; unless it is only busy
     and says for how long (429 or 503 with Retry-After)."""
     end = time.monotonic() + BUSY_SECONDS_MAX
     while True:
         try:
-            return ask()
+            with told_what_for(place):
+                return ask()
         except Unreachable as error:
             if 0 < error.wait <= end - time.monotonic():
                 time.sleep(error.wait)

@@ -20,7 +20,7 @@ def list_apps(
     output: Output = "table",
 ) -> None:
     """The applications that docc has deployed."""
-    from docc.cli.beginning import refuse_unpermitted
+    from docc.cli.beginning import refuse_unpermitted, told_what_for
     from docc.ui.console import Console
     from docc.ui.tables import table
 
@@ -28,7 +28,8 @@ def list_apps(
     place = wiring.place(kubeconfig, context, namespace)
     if not everywhere:  # a review is of one namespace
         refuse_unpermitted("list", place)
-    found = wiring.applications(place, everywhere=everywhere)
+    with told_what_for(place):
+        found = wiring.applications(place, everywhere=everywhere)
     console = Console()
     if output == "json":
         console.document([app.to_json() for app in found])

@@ -145,4 +145,14 @@ def test_a_busy_api_server_is_asked_again_when_it_wants_to_be(tmp_path: Path) ->
     with serve(answer) as server:
         told = docc("status", "shop", "--kubeconfig", write(tmp_path, entries(server.url)))
         assert told.returncode == 5 and "answered 429" in told.stderr and "nothing was touched" in told.stderr
-        assert len(server.asked) == 2
+        assert len(server.asked) == 2 and "waiting for" not in told.stderr
+
+
+@pytest.mark.parametrize("words", [("status", "shop"), ("list",), ("list", "-A"), ("rollback", "shop")], ids=" ".join)
+def test_who_waits_for_a_silent_server_is_told_so(words: tuple[str, ...], tmp_path: Path) -> None:
+    with serve(Exchange.hang) as server:
+        at = ("--kubeconfig", write(tmp_path, entries(server.url)), "--request-timeout", "2s")
+        told = docc(*words, *at)
+    assert told.returncode == 5 and told.stdout == ""
+    assert f"  waiting for {server.url} (context" in told.stderr
+    assert told.stderr.index("waiting for") < told.stderr.index("error:")
