@@ -8,7 +8,7 @@ import typer
 
 from docc.cli import options, wiring
 
-Output = Annotated[str, typer.Option("--output", "-o", help="table, wide, or json: one list.")]
+Output = Annotated[str, typer.Option("--output", "-o", help="table, wide, json or yaml: one list.")]
 
 
 def history(
@@ -24,7 +24,7 @@ def history(
     from docc.ui import tables
     from docc.ui.console import Console
 
-    options.one_of(output, ("table", "wide", "json"))
+    options.one_of(output, ("table", "wide", "json", "yaml"))
     console, place = Console(), wiring.place(kubeconfig, context, namespace, watching=False)
     refuse_unpermitted("history", place)
     seen = refuse_unreadable(app, place)
@@ -32,8 +32,8 @@ def history(
     found = entries(seen)
     if seen.record is None and not found:
         raise no_such_app(app, place, seen)
-    if output == "json":
-        console.document([tables.entry(one, seen) for one in found])
+    if output in ("json", "yaml"):
+        console.document([tables.entry(one, seen) for one in found], output)
     elif not found:
         console.err(f"{app}: nothing has come to rest yet; docc status {app} {place.at}")
     else:

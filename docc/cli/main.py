@@ -96,8 +96,9 @@ def _document(error: DoccError, argv: list[str]) -> None:
     from docc.ui import problems
     from docc.ui.console import Console
 
-    if options.wants("json", argv) or options.wants("jsonl", argv):
-        Console().document(problems.document(error))
+    for output, form in (("json", "json"), ("jsonl", "json"), ("yaml", "yaml")):
+        if options.wants(output, argv):
+            Console().document(problems.document(error), form)
 
 
 def _tell_bug(error: Exception, argv: list[str]) -> int:

@@ -30,6 +30,7 @@ Images = Annotated[
     list[str] | None, typer.Option("--image", metavar="[CONTAINER=]REF", help="Another image than the manifest's.")
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="text, or json: one document on standard output.")]
+Document = Annotated[str, typer.Option("--output", "-o", help="text, json or yaml: one document on standard output.")]
 Stream = Annotated[
     str,
     typer.Option("--output", "-o", help="text, json: one document on standard output, or jsonl: each event on a line."),

@@ -8,7 +8,7 @@ import typer
 
 from docc.cli import options, wiring
 
-Output = Annotated[str, typer.Option("--output", "-o", help="json is all there is.")]
+Output = Annotated[str, typer.Option("--output", "-o", help="json, or yaml.")]
 
 
 def render(
@@ -29,8 +29,9 @@ def render(
     from docc.model.manifest import GatewayName
     from docc.spec.render import render as objects
     from docc.ui.console import Console
+    from docc.ui.documents import written
 
-    options.one_of(output, ("json",))
+    options.one_of(output, ("json", "yaml"))
     found = wiring.read_manifest(options.the_manifest(manifest, filename), image)
     application = found.application
     where = choose_namespace(namespace, application.namespace, None)
@@ -38,4 +39,4 @@ def render(
     rendered = objects(found, where, revision, gateway)
     items = [rendered.deployment, rendered.service, rendered.front, rendered.route]
     listing = {"apiVersion": "v1", "kind": "List", "items": [item for item in items if item is not None]}
-    Console().out(json.dumps(listing, indent=2))
+    Console().out(json.dumps(listing, indent=2) if output == "json" else written(listing, output))

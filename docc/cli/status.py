@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from docc.model.world import Seen
 
 Output = Annotated[
-    str, typer.Option("--output", "-o", help="text, json: one document, or name: only that it is there.")
+    str, typer.Option("--output", "-o", help="text, json or yaml: one document, or name: only that it is there.")
 ]
 
 
@@ -39,7 +39,7 @@ def status(
     from docc.ui.console import Console
     from docc.ui.status import document, lines
 
-    options.one_of(output, ("text", "json", "name"))
+    options.one_of(output, ("text", "json", "yaml", "name"))
     place = wiring.place(kubeconfig, context, namespace, watching=watch)
     refuse_unpermitted("status --watch" if watch else "status", place)
     seen = refuse_unreadable(app, place)
@@ -52,8 +52,8 @@ def status(
     now = place.clock.now()
     place.cluster.close()
     console = Console()
-    if output == "json":
-        console.document(document(app, place.target.namespace, seen, lease, now, place.at))
+    if output in ("json", "yaml"):
+        console.document(document(app, place.target.namespace, seen, lease, now, place.at), output)
     elif output == "name":
         console.out(app)
     elif not shown or not sys.stdout.isatty():  # on a terminal the last picture says it

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from docc.cli.examples import EXAMPLES
@@ -84,6 +86,16 @@ def test_a_manifest_may_be_named_as_for_kubectl_but_only_one(tmp_path: Path) -> 
         told = docc("validate", *words)
         assert told.returncode == 2 and says in told.stderr and "nothing was touched" in told.stderr
     assert "no manifest is named" in docc("deploy").stderr
+
+
+def test_documents_are_yaml_for_who_wants_it() -> None:
+    def read(told: subprocess.CompletedProcess[str]) -> Any:
+        return YAML(typ="safe", pure=True).load(told.stdout)
+
+    as_json = json.loads(docc("render", "-", stdin=json.dumps(GOOD)).stdout)
+    assert read(docc("render", "-", "-o", "yaml", stdin=json.dumps(GOOD))) == as_json
+    assert read(docc("validate", "-", "-o=yaml", stdin=json.dumps(GOOD)))["valid"] is True
+    assert len(read(docc("validate", "-", "-o", "yaml", stdin="{}"))["error"]["problems"]) == 1
 
 
 def test_render_prints_objects() -> None:
