@@ -73,7 +73,7 @@ def broken(summary: Mapping[str, Any]) -> list[str]:
 
 
 def tell(stage: Stage, summary: Mapping[str, Any]) -> None:
-    console, found = stage.console, broken(summary)
+    console, not_so = stage.console, [f"  NOT AS PROMISED: {sentence}" for sentence in broken(summary)]
     console.err("\nWhat users saw", "bold")
     console.err(
         f"  {summary['requests']} requests in {summary['seconds']:.0f} s, {summary['failed_requests']} failed by a rollout"
@@ -84,7 +84,7 @@ def tell(stage: Stage, summary: Mapping[str, Any]) -> None:
     )
     agreement = "Envoy's access log says the same; " if summary["counts_agree"] else ""
     console.err(f"  {agreement}{summary['api_requests']} API requests in all")
-    for sentence in found:
-        console.sentence(f"  NOT AS PROMISED: {sentence}", "bold red")
+    for row in not_so:
+        console.sentence(row, "bold red")
     console.err("\nNext: docc demo ab, where users with a header try each version first;")
     console.err("docc sandbox up, and docc deploy a manifest of your own.")
