@@ -30,7 +30,7 @@ def abort(
 ) -> None:
     """Give up the rollout that is under way: all traffic to the version that served before, in one write."""
     from docc.adapters.signals import Signals
-    from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable, tell_others
+    from docc.cli.beginning import UNTOUCHED, no_such_app, refuse_unpermitted, refuse_unreadable, tell_others
     from docc.cli.ending import conclude
     from docc.cli.telling import Telling
     from docc.engine.ports import Ports
@@ -51,6 +51,8 @@ def abort(
         if outcome is None:
             why = wiring.done_by(me, "aborted, unwatched," if if_unwatched else "aborted", reason)
             outcome = give_up(ports, app, place.target.namespace, me, why)
+        if outcome.exit_code is ExitCode.NOT_FOUND and seen.record is None:
+            raise no_such_app(app, place, seen)
         if outcome.exit_code is ExitCode.NOT_FOUND:
             raise NotFoundError(
                 f"{app} has nothing to abort",

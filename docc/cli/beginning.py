@@ -5,12 +5,14 @@ Nothing has been touched yet, and every refusal says so.
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from docc.cli.wiring import Place
-from docc.model.errors import CredentialsError, DoccError, LockedError, Unreachable, UnusableError
+from docc.model.errors import CredentialsError, DoccError, LockedError, NotFoundError, Unreachable, UnusableError
 from docc.model.world import Home, Seen
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 UNTOUCHED = "nothing was touched"
 BUSY_SECONDS_MAX = 10.0
+HINT_SECONDS_MAX = 1.0
+SILENCE_SECONDS = 1.5
 T = TypeVar("T")
 
 
@@ -61,6 +65,32 @@ def refuse_unreadable(app: str, place: Place, home: Home | None = None) -> Seen:
             fix="use the docc that wrote it, or a newer one",
         )
     return seen
+
+
+def no_such_app(app: str, place: Place, seen: Seen) -> NotFoundError:
+    """For who has just looked and found no record. Whose name was meant is asked only now, and not waited for."""
+    from difflib import get_close_matches
+
+    from docc.cli.wiring import applications
+
+    near: list[str] = []
+    with contextlib.suppress(DoccError):
+        place.cluster.connection.patience.allow(HINT_SECONDS_MAX)
+        near = get_close_matches(app, [each.name for each in applications(place, everywhere=False)], 1, 0.6)
+    return NotFoundError(
+        f'no app "{app}" in namespace {place.target.namespace}' + (f', did you mean "{near[0]}"?' if near else ""),
+        why=_forgotten(app, seen),
+        state=UNTOUCHED,
+        fix=shlex.join(("docc", "list", "-A", *place.named)),
+    )
+
+
+def _forgotten(app: str, seen: Seen) -> str:
+    """What is there of an application whose record somebody has removed; "" for nothing."""
+    serving = ", ".join(f"v{revision} {weight} %" for revision, weight in seen.routed.weights.items() if weight > 0)
+    if not serving:
+        return ""
+    return f"{seen.routed.kind} {seen.routed.name or app} gives {serving}, but docc's record on it has been removed"
 
 
 def refuse_moved(app: str, place: Place, home: Home) -> None:
@@ -116,13 +146,31 @@ def refuse_contested(app: str, place: Place, seen: Seen, console: Console, *, fo
     )
 
 
+@contextlib.contextmanager
+def told_what_for(place: Place) -> Iterator[None]:
+    """Who looks at an empty terminal is told what is waited for, once that takes long."""
+    from threading import Timer
+
+    from docc.ui.console import Console
+
+    waits = f"  waiting for {place.target.server} (context {place.target.context}) to answer"
+    bell = Timer(SILENCE_SECONDS, Console().err, (waits,))
+    bell.daemon = True
+    bell.start()
+    try:
+        yield
+    finally:
+        bell.cancel()
+
+
 def reached(place: Place, ask: Callable[[], T]) -> T:
     """Before anything was written, a server that does not answer is the end, not something to wait for; unless it is only busy
     and says for how long (429 or 503 with Retry-After)."""
     end = time.monotonic() + BUSY_SECONDS_MAX
     while True:
         try:
-            return ask()
+            with told_what_for(place):
+                return ask()
         except Unreachable as error:
             if 0 < error.wait <= end - time.monotonic():
                 time.sleep(error.wait)

@@ -43,7 +43,8 @@ DryRun = Annotated[
 
 
 def deploy(
-    manifest: options.Manifest,
+    manifest: options.Manifest = None,
+    filename: options.Filename = None,
     image: options.Images = None,
     yes: options.Yes = False,
     dry_run: DryRun = "",
@@ -82,7 +83,8 @@ def deploy(
     began = time.monotonic()
     options.one_of(dry_run, ("", "client", "server"), "--dry-run=")
     until, limit, patience = options.until(wait), options.seconds(timeout), options.seconds(lock_wait) or 0.0
-    found = wiring.read_manifest(manifest, image, preview=preview)
+    source = options.the_manifest(manifest, filename)
+    found = wiring.read_manifest(source, image, preview=preview)
     app = found.application.name
     console = Console()
     place = wiring.place(kubeconfig, context, namespace, found.application.namespace, wide=True)
@@ -100,7 +102,7 @@ def deploy(
         return planned(found, place.target.namespace, now, gateway, number)
 
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
-    again = typed_again(manifest, image or [], flags, force_new=force_new, preview=preview)
+    again = typed_again(source, image or [], flags, force_new=force_new, preview=preview)
     chosen = Choices(yes, baseline == "ignore", dry_run, limit, patience, take_over, force_conflicts, began, until)
     outcome = drive(checks, plan_from(seen), metrics, telling, chosen, lambda now: plan_from(now)[0])
     if error_unchanged and outcome.result == "unchanged":

@@ -17,6 +17,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "render": (
         ("docc render manifest.json | kubectl apply --dry-run=server -f -", "would the cluster take it?"),
         ("docc render manifest.json --image acme/shop:1.4.3 --revision 7", ""),
+        ("docc render -f manifest.json -o yaml", ""),
     ),
     "deploy": (
         ("docc deploy manifest.json", "shows the plan, asks, rolls out"),
@@ -61,7 +62,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("docc delete shop --keep-workload", "what serves goes on serving; docc knows nothing of it any more"),
     ),
     "unlock": (("docc unlock shop", ""),),
-    "list": (("docc list -A", "in every namespace"), ("docc list -o name", "")),
+    "list": (("docc list -A", "in every namespace"), ("docc list -o wide", "with who and why"), ("docc list -o name", "")),
     "rbac": (
         ("docc rbac -n web | kubectl apply -f -", "what all verbs but delete need in the namespace"),
         ("docc rbac -n web --discover", "with what finds a Gateway that no manifest names"),

@@ -8,7 +8,7 @@ import typer
 
 from docc.cli import options, wiring
 
-Output = Annotated[str, typer.Option("--output", "-o", help="table, wide, or json: one list.")]
+Output = Annotated[str, typer.Option("--output", "-o", help="table, wide, json or yaml: one list.")]
 
 
 def history(
@@ -19,24 +19,21 @@ def history(
     output: Output = "table",
 ) -> None:
     """What was rolled out, by whom, and what became of it; newest last."""
-    from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import no_such_app, refuse_unpermitted, refuse_unreadable
     from docc.core.history import history as entries
-    from docc.model.errors import NotFoundError
     from docc.ui import tables
     from docc.ui.console import Console
 
-    options.one_of(output, ("table", "wide", "json"))
+    options.one_of(output, ("table", "wide", "json", "yaml"))
     console, place = Console(), wiring.place(kubeconfig, context, namespace, watching=False)
     refuse_unpermitted("history", place)
     seen = refuse_unreadable(app, place)
     place.cluster.close()
     found = entries(seen)
     if seen.record is None and not found:
-        raise NotFoundError(
-            f'no app "{app}" in namespace {place.target.namespace}', state=UNTOUCHED, fix="docc list -A"
-        )
-    if output == "json":
-        console.document([tables.entry(one, seen) for one in found])
+        raise no_such_app(app, place, seen)
+    if output in ("json", "yaml"):
+        console.document([tables.entry(one, seen) for one in found], output)
     elif not found:
         console.err(f"{app}: nothing has come to rest yet; docc status {app} {place.at}")
     else:

@@ -8,7 +8,9 @@ import typer
 
 from docc.cli import options, wiring
 
-Output = Annotated[str, typer.Option("--output", "-o", help="table, json, or name: one name per line.")]
+Output = Annotated[
+    str, typer.Option("--output", "-o", help="table, wide, json or yaml: one list, or name: one name per line.")
+]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In every namespace.")]
 
 
@@ -20,21 +22,22 @@ def list_apps(
     output: Output = "table",
 ) -> None:
     """The applications that docc has deployed."""
-    from docc.cli.beginning import refuse_unpermitted
+    from docc.cli.beginning import refuse_unpermitted, told_what_for
     from docc.ui.console import Console
     from docc.ui.tables import table
 
-    options.one_of(output, ("table", "json", "name"))
+    options.one_of(output, ("table", "wide", "json", "yaml", "name"))
     place = wiring.place(kubeconfig, context, namespace)
     if not everywhere:  # a review is of one namespace
         refuse_unpermitted("list", place)
-    found = wiring.applications(place, everywhere=everywhere)
+    with told_what_for(place):
+        found = wiring.applications(place, everywhere=everywhere)
     console = Console()
-    if output == "json":
-        console.document([app.to_json() for app in found])
+    if output in ("json", "yaml"):
+        console.document([app.to_json() for app in found], output)
     elif output == "name":
         console.out("\n".join(app.name for app in found))
     elif not found:
         console.err(f"no apps of docc in {'any namespace' if everywhere else f'namespace {place.target.namespace}'}")
     else:
-        console.out(table(found, with_namespace=everywhere))
+        console.out(table(found, with_namespace=everywhere, wide=output == "wide"))

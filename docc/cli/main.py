@@ -58,8 +58,9 @@ def main(argv: Sequence[str]) -> int:
         return int(found or 0)
     except SystemExit as ended:  # typer has told a mistake in the command line already, in words
         code = ended.code if isinstance(ended.code, int) else ExitCode.BUG
-        if code == ExitCode.USAGE:
-            _document(UsageError("the command line is wrong", state="nothing was touched", fix=f"{name} --help"), words)
+        if (sentence := getattr(ended.__context__, "format_message", None)) is not None:
+            what, fix = "the command line is wrong", f"{name} --help"
+            _document(UsageError(what, why=sentence(), state="nothing was touched", fix=fix), words)
         return code
     except DoccError as error:
         return _tell(error, words)
@@ -95,8 +96,9 @@ def _document(error: DoccError, argv: list[str]) -> None:
     from docc.ui import problems
     from docc.ui.console import Console
 
-    if options.wants("json", argv) or options.wants("jsonl", argv):
-        Console().document(problems.document(error))
+    for output, form in (("json", "json"), ("jsonl", "json"), ("yaml", "yaml")):
+        if options.wants(output, argv):
+            Console().document(problems.document(error), form)
 
 
 def _tell_bug(error: Exception, argv: list[str]) -> int:

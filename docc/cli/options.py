@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from docc.core.view import Until
 
 T = TypeVar("T")
-Manifest = Annotated[str, typer.Argument(metavar="MANIFEST", help='The manifest, or "-" for standard input.')]
+Manifest = Annotated[
+    str | None, typer.Argument(metavar="MANIFEST", help='The manifest, or "-" for standard input.', show_default=False)
+]
+Filename = Annotated[
+    str | None, typer.Option("--filename", "-f", metavar="MANIFEST", help="The same, for fingers that know kubectl.")
+]
 App = Annotated[str, typer.Argument(metavar="APP", help="The application's name.", autocompletion=applications)]
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Where the application runs (DOCC_NAMESPACE).")
@@ -25,6 +30,7 @@ Images = Annotated[
     list[str] | None, typer.Option("--image", metavar="[CONTAINER=]REF", help="Another image than the manifest's.")
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="text, or json: one document on standard output.")]
+Document = Annotated[str, typer.Option("--output", "-o", help="text, json or yaml: one document on standard output.")]
 Stream = Annotated[
     str,
     typer.Option("--output", "-o", help="text, json: one document on standard output, or jsonl: each event on a line."),
@@ -62,12 +68,20 @@ Prometheus = Annotated[
 _NO_COLOR, _NO_LIVE = "--no-color", "--no-live"
 _ANYWHERE = {"--as": "DOCC_AS", "--as-group": "DOCC_AS_GROUPS", "--request-timeout": "DOCC_REQUEST_TIMEOUT"}
 _DRY_RUN = {"--dry-run": "--dry-run=client"}
-_WITH_VALUE = ("-n", "--namespace", "--context", "--kubeconfig", "-o", "--output")
+WITH_VALUE = {
+    "-n", "--namespace", "--context", "--kubeconfig", "-o", "--output", "-f", "--filename", "--image", "--reason", "--timeout",
+    "--wait", "--lock-wait", "--to", "--baseline", "--prometheus-url", "--prometheus-service", "--revision", "--name",
+    "--as", "--as-group", "--request-timeout",
+}  # fmt: skip
+"""Of all commands: which word before the command is one's value, and which is the command, no parser knows that early."""
+_OWN = ("--version", "--install-completion", "--show-completion")
+_GROUPS = ("sandbox",)
 
 
 def arranged(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """(the command line with options that stand before the command moved behind it, the environment in the place of options
-    that every command has). A bare --dry-run is the client's: its value would otherwise be whatever comes next."""
+    """(the command line with options that stand before the command moved behind it, and "-n=web" as "-n web"; the environment
+    in the place of options that every command has). A bare --dry-run is the client's: its value would otherwise be whatever
+    comes next."""
     end = argv.index("--") if "--" in argv else len(argv)
     typed, meant = list(argv[:end]), dict[str, str]()
     words: list[str] = []
@@ -81,14 +95,27 @@ def arranged(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         elif flag in _ANYWHERE and (equals or typed):
             name, value = _ANYWHERE[flag], value if equals else typed.pop(0)
             meant[name] = f"{meant[name]},{value}" if flag == "--as-group" and name in meant else value
+        elif flag in WITH_VALUE and equals and not flag.startswith("--"):
+            words += [flag, value]
+        elif word in WITH_VALUE and typed:
+            words += [word, typed.pop(0)]
         else:
             words.append(_DRY_RUN.get(word, word))
-    words += argv[end:]
-    moved: list[str] = []
-    while words and words[0].split("=")[0] in _WITH_VALUE:
-        count = 1 if "=" in words[0] else 2
-        moved, words = moved + words[:count], words[count:]
-    return words[:1] + moved + words[1:], meant
+    return [*_moved(words), *argv[end:]], meant
+
+
+def _moved(words: list[str]) -> list[str]:
+    """The same with the command first, or with a group and its command; as they are if there is none, or if docc itself is
+    asked."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        if words[at] in _OWN:
+            return words
+        at += 2 if words[at] in WITH_VALUE else 1
+    if at >= len(words):
+        return words
+    end = at + 1 + (words[at] in _GROUPS and not "".join(words[at + 1 : at + 2]).startswith("-"))
+    return [*words[at:end], *words[:at], *words[end:]]
 
 
 def everywhere_given() -> tuple[str, tuple[str, ...], float | None]:
@@ -129,10 +156,10 @@ def everywhere(
 
 
 def wants(output: str, argv: Sequence[str]) -> bool:
-    """Whether -o json, or jsonl, stands on the command line, for what is told before it is parsed."""
+    """Whether -o json, or jsonl, stands on the command line, for what is told before it is parsed (argv as arranged)."""
     pairs = zip(argv, argv[1:], strict=False)
     return any(flag in ("-o", "--output") and value == output for flag, value in pairs) or bool(
-        {f"-o{output}", f"-o={output}", f"--output={output}"} & set(argv)
+        {f"-o{output}", f"--output={output}"} & set(argv)
     )
 
 
@@ -195,6 +222,19 @@ def confirm(yes: bool, question: str = "Go on?") -> None:
         from docc.model.errors import UsageError
 
         raise UsageError("not confirmed", state="nothing was touched")
+
+
+def the_manifest(argument: str | None, filename: str | None) -> str:
+    """Where the manifest is, whichever way it was named. Raises UsageError."""
+    found = [each for each in (argument, filename) if each is not None]
+    if len(found) == 1:
+        return found[0]
+    from docc.model.errors import UsageError
+
+    what = f"two manifests are named, {found[0]} and {found[1]}" if found else "no manifest is named"
+    raise UsageError(
+        what, state="nothing was touched", fix='name one, for example manifest.json, or "-" for standard input'
+    )
 
 
 def one_of(value: str, allowed: tuple[str, ...], option: str = "-o ") -> str:

@@ -49,7 +49,7 @@ def rollback(
     others = tell_others(app, seen, console)
     me = wiring.my_name()
     why, back = wiring.done_by(me, "rolled back", reason), way_back(seen, wanted)
-    refuse_nowhere(app, place, back)
+    refuse_nowhere(app, place, seen, back)
     plan = revived(app, place, seen, back, why)
     if plan is not None:
         announce(console, plan, seen)
@@ -77,12 +77,14 @@ def stays(target: int | None, *, contested: bool) -> Outcome:
     return Outcome("unchanged", ExitCode.DONE, f"v{target} serves already")
 
 
-def refuse_nowhere(app: str, place: Place, back: Back) -> None:
+def refuse_nowhere(app: str, place: Place, seen: Seen, back: Back) -> None:
     """Raises NotFoundError."""
-    from docc.cli.beginning import UNTOUCHED
+    from docc.cli.beginning import UNTOUCHED, no_such_app
     from docc.core.intent import Way
     from docc.model.errors import NotFoundError
 
+    if back.way is Way.NOWHERE and seen.record is None:
+        raise no_such_app(app, place, seen)
     if back.way is Way.NOWHERE:
         namespace = place.target.namespace
         raise NotFoundError(

@@ -17,10 +17,16 @@ app = typer.Typer(
     no_args_is_help=True,
 )  # fmt: skip
 Output = Annotated[str, typer.Option("--output", "-o", help="text, env: lines for eval, or json.")]
+DEFAULT = "default"
 Name = Annotated[str, typer.Option("--name", help="Several sandboxes can run side by side.")]
 
 
-def up(name: Name = "default") -> None:
+def _typed(words: str, name: str) -> str:
+    """The command that means the same sandbox."""
+    return f"docc sandbox {words}" + ("" if name == DEFAULT else f" --name {name}")
+
+
+def up(name: Name = DEFAULT) -> None:
     """Start it, or find it running."""
     from docc.sandbox.session import folder_of
     from docc.sandbox.session import up as start
@@ -29,11 +35,11 @@ def up(name: Name = "default") -> None:
     console = Console()
     session = start(folder_of(name))
     console.err("The sandbox runs. Any image runs a stand-in app there; its tag says how it behaves (docs/sandbox.md).")
-    console.err('eval "$(docc sandbox status -o env)" makes every docc command work on it.')
+    console.err(f'eval "$({_typed("status -o env", name)})" makes every docc command work on it.')
     console.out(f"KUBECONFIG={session.kubeconfig}\nGATEWAY={session.gateway}\nPROMETHEUS={session.prometheus}")
 
 
-def down(name: Name = "default") -> None:
+def down(name: Name = DEFAULT) -> None:
     """End it, with everything that it started."""
     from docc.sandbox.session import down as stop
     from docc.sandbox.session import folder_of
@@ -42,7 +48,7 @@ def down(name: Name = "default") -> None:
     Console().err("The sandbox has ended." if stop(folder_of(name)) else "No sandbox was running.")
 
 
-def status(name: Name = "default", output: Output = "text") -> None:
+def status(name: Name = DEFAULT, output: Output = "text") -> None:
     """Where it is; -o env for eval, -o json for scripts."""
     import json
     import shlex
@@ -55,7 +61,9 @@ def status(name: Name = "default", output: Output = "text") -> None:
     options.one_of(output, ("text", "env", "json"))
     session = look(folder_of(name))
     if session is None:
-        raise NotFoundError("no sandbox is running", fix="docc sandbox up")
+        raise NotFoundError(
+            "no sandbox is running" if name == DEFAULT else f"no sandbox {name} is running", fix=_typed("up", name)
+        )
     values = {"KUBECONFIG": session.kubeconfig, "GATEWAY": session.gateway, "PROMETHEUS": session.prometheus}
     if output == "env":
         values["DOCC_PROMETHEUS_URL"] = session.prometheus

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from docc.model.world import Seen
 
 Output = Annotated[
-    str, typer.Option("--output", "-o", help="text, json: one document, or name: only that it is there.")
+    str, typer.Option("--output", "-o", help="text, json or yaml: one document, or name: only that it is there.")
 ]
 
 
@@ -32,24 +32,19 @@ def status(
     output: Output = "text",
 ) -> None:
     """Who serves, what is under way, who drives it, what to type next. Changes nothing."""
-    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import no_such_app, refuse_unpermitted, refuse_unreadable
     from docc.core.names import history_name
-    from docc.model.errors import ExitCode, NotFoundError
+    from docc.model.errors import ExitCode
     from docc.model.moves import Ref
     from docc.ui.console import Console
     from docc.ui.status import document, lines
 
-    options.one_of(output, ("text", "json", "name"))
+    options.one_of(output, ("text", "json", "yaml", "name"))
     place = wiring.place(kubeconfig, context, namespace, watching=watch)
     refuse_unpermitted("status --watch" if watch else "status", place)
     seen = refuse_unreadable(app, place)
     if seen.record is None:
-        raise NotFoundError(
-            f'no app "{app}" in namespace {place.target.namespace}',
-            why=forgotten(app, seen),
-            state="nothing was changed",
-            fix="docc list -A",
-        )
+        raise no_such_app(app, place, seen)
     shown = False
     if watch:
         seen, shown = followed(app, place, output)
@@ -57,8 +52,8 @@ def status(
     now = place.clock.now()
     place.cluster.close()
     console = Console()
-    if output == "json":
-        console.document(document(app, place.target.namespace, seen, lease, now, place.at))
+    if output in ("json", "yaml"):
+        console.document(document(app, place.target.namespace, seen, lease, now, place.at), output)
     elif output == "name":
         console.out(app)
     elif not shown or not sys.stdout.isatty():  # on a terminal the last picture says it
@@ -88,11 +83,3 @@ def followed(app: str, place: Place, output: str) -> tuple[Seen, bool]:
         if outcome.exit_code is ExitCode.NOT_FOUND:
             raise NotFoundError(f"{app} was deleted", state="nothing was changed", fix="docc list -A")
         return refuse_unreadable(app, place), telling.shown
-
-
-def forgotten(app: str, seen: Seen) -> str:
-    """What is there of an application whose record somebody has removed; "" for nothing."""
-    serving = ", ".join(f"v{revision} {weight} %" for revision, weight in seen.routed.weights.items() if weight > 0)
-    if not serving:
-        return ""
-    return f"{seen.routed.kind} {seen.routed.name or app} gives {serving}, but docc's record on it has been removed"

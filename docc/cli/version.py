@@ -19,22 +19,25 @@ def client() -> str:
 
 
 def version(
-    output: options.Output = "text", kubeconfig: options.Kubeconfig = None, context: options.Context = None
+    output: options.Document = "text",
+    namespace: options.Namespace = None,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
 ) -> None:
-    """Print docc's version; with -o json the cluster's too, if one answers."""
+    """Print docc's version; with -o json or yaml the cluster's too, if one answers."""
     import platform
 
     from docc.cli import wiring
     from docc.model.errors import DoccError
     from docc.ui.console import Console
 
-    options.one_of(output, ("text", "json"))
+    options.one_of(output, ("text", "json", "yaml"))
     if output == "text":
         Console().out(client())
         return
     server = None
     try:
-        server = wiring.place(kubeconfig, context, None).cluster.version().get("gitVersion")
+        server = wiring.place(kubeconfig, context, namespace).cluster.version().get("gitVersion")
     except DoccError as error:
         Console().err(f"the cluster's version is not known: {error.what}")
-    Console().document({"docc": __version__, "python": platform.python_version(), "server": server})
+    Console().document({"docc": __version__, "python": platform.python_version(), "server": server}, output)

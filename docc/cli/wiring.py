@@ -50,15 +50,24 @@ def read_manifest(path: str, images: list[str] | None, *, preview: bool = False)
     """From a file, or standard input for "-". Raises ManifestError, UsageError."""
     from docc.spec.build import read
 
+    found = read(manifest_text(path), shown(path), tuple(images or ()), preview=preview)
+    _hide_secrets(found)
+    return found
+
+
+def manifest_text(path: str) -> bytes:
+    """Raises UsageError."""
     try:
-        raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read", why=error.strerror or str(error), state="nothing was touched"
         ) from error
-    found = read(raw, "stdin" if path == "-" else path, tuple(images or ()), preview=preview)
-    _hide_secrets(found)
-    return found
+
+
+def shown(path: str) -> str:
+    """As which file it is told."""
+    return "stdin" if path == "-" else path
 
 
 def _hide_secrets(manifest: Manifest) -> None:

@@ -240,9 +240,11 @@ def _split(comparison: Node) -> tuple[Node, str, float]:
 
 
 def _check_side(comparison: Node, outcome_labels: frozenset[str] | set[str]) -> None:
-    value, _, threshold = _split(comparison)
+    value, op, threshold = _split(comparison)
     if math.isnan(threshold):
         raise ExpressionError("nothing compares with NaN")
+    if (op, threshold) in ((">", math.inf), ("<", -math.inf)):
+        raise ExpressionError(f"no value is {op} {threshold:+g}: it would never fire".replace("inf", "Inf"))
     found = list(selectors(value))
     if not found:
         raise ExpressionError("it selects no metric")

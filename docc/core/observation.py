@@ -16,6 +16,7 @@ from docc.core.home import annotation_of, home_of
 from docc.core.names import REVISION_LABEL, deployment_name, parse_revision
 from docc.core.route import (
     EPOCH,
+    MAINTAINER,
     MANIFEST,
     foreign_weight,
     is_above,
@@ -208,6 +209,7 @@ def _revision(app: str, number: int, objects: Objects) -> Revision:
         uid=str(meta.get("uid", "")),
         version=str(meta.get("resourceVersion", "")),
         manifest=_annotations(deployment or {"metadata": {}}).get(MANIFEST, ""),
+        maintainer=_annotations(deployment or {"metadata": {}}).get(MAINTAINER),
         images=_images(deployment or {}),
         spec_hash=_annotations(deployment or {"metadata": {}}).get(SPEC_HASH, ""),
         epoch=_annotations(deployment or {"metadata": {}}).get(EPOCH),

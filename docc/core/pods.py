@@ -76,11 +76,14 @@ def remember(view: View, plan: Plan, revision: Revision) -> Move | None:
     kept: Operation = {"op": "add", "path": MANIFEST_PATH, "value": plan.manifest}
     name, what = deployment_name(view.app, revision.number), in_words(differences(revision.manifest, plan.manifest))
     facts = (Updated("Deployment", name, what),) if what else ()
-    who = _annotations(plan.rendered.deployment).get(MAINTAINER)
-    asked: tuple[Operation, ...] = (
-        {"op": "add", "path": pointer("metadata", "annotations", MAINTAINER), "value": who},
-    )
-    return Move(Patch(Ref("Deployment", name), (test, kept, *(asked if who else ()))), facts)
+    return Move(Patch(Ref("Deployment", name), (test, kept, *_maintained(plan, revision))), facts)
+
+
+def _maintained(plan: Plan, revision: Revision) -> tuple[Operation, ...]:
+    who, path = _annotations(plan.rendered.deployment).get(MAINTAINER), pointer("metadata", "annotations", MAINTAINER)
+    if who:
+        return ({"op": "add", "path": path, "value": who},)
+    return () if revision.maintainer is None else ({"op": "remove", "path": path},)
 
 
 def _grown_beside(view: View, plan: Plan, candidate: Revision) -> Move | None:

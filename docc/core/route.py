@@ -26,8 +26,9 @@ _ANNOTATIONS = "/metadata/annotations"
 
 EPOCH = "docc.dev/epoch"
 MANIFEST = "docc.dev/manifest"
-MAINTAINER = "docc.dev/maintainer"
 """On a revision's Deployment: its manifest as it was last deployed, so that no verb but `deploy` needs the file."""
+MAINTAINER = "docc.dev/maintainer"
+"""There, too, and nowhere else: one place to keep true."""
 
 
 def pointer(*keys: str) -> str:

@@ -16,11 +16,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from docc.model.manifest import ABTesting
-from docc.model.moves import Object
 from docc.model.trial import HeaderMatch, Trial
+
+if TYPE_CHECKING:
+    from docc.model.manifest import ABTesting
+    from docc.model.moves import Object
 
 ABOVE_WEIGHT = 1000
 DEFAULT_HEADER = HeaderMatch("x-docc-release", "canary")

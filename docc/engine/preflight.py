@@ -17,6 +17,11 @@ from docc.model.errors import Conflict, CredentialsError, DoccError, ExitCode, O
 from docc.model.moves import Create, Object, Ref
 from docc.model.world import Seen
 
+NO_SERIES = "try the query in Prometheus; check its labels, or --prometheus-url"
+NO_REQUESTS = (
+    "its metrics are there: send it requests, or let the condition ask about the new version alone, by $canary"
+)
+
 
 def conditions(ports: Ports, plan: Plan, sampling: Sampling, seen: Seen) -> tuple[Checks, tuple[Obstacle, ...]]:
     """Asks each condition once, before any traffic moves. In the way is one that is refused or, though it does not ask about
@@ -30,14 +35,14 @@ def conditions(ports: Ports, plan: Plan, sampling: Sampling, seen: Seen) -> tupl
     found = []
     for check in checks.results:
         if check.verdict is Verdict.ERROR:
-            found.append(_unusable(check.name, check.reason, check.query))
+            found.append(_unusable(check.name, check.reason, check.query, NO_SERIES))
         if check.verdict is Verdict.NO_DATA and serves and check.name not in selecting:
-            found.append(_unusable(check.name, f"{check.reason}, although v{stable} serves", check.query))
+            fix = NO_SERIES if check.newest is None else NO_REQUESTS
+            found.append(_unusable(check.name, f"{check.reason}, although v{stable} serves", check.query, fix))
     return checks, tuple(found)
 
 
-def _unusable(name: str, why: str, query: str) -> Obstacle:
-    fix = "try the query in Prometheus; check its labels, or --prometheus-url"
+def _unusable(name: str, why: str, query: str, fix: str) -> Obstacle:
     return Obstacle(f"{name} cannot be judged", query, why, fix, ExitCode.UNUSABLE)
 
 

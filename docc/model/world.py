@@ -87,7 +87,7 @@ class Revision:
     """One revision's Deployment, Service and pods. ready: pods that can serve now: ready and, where a Service exists, in its
     endpoints. available: those of them that have been so for minReadySeconds, and may get more traffic. crashed_at:
     unix seconds of the newest crash of a container of a living pod; crash says how. manifest: as it was last deployed, ""
-    where it is not known. images: by container. service_born: unix seconds, whole ones. squatter: an
+    where it is not known. maintainer: as annotated. images: by container. service_born: unix seconds, whole ones. squatter: an
     object of the revision's name that docc did not make."""
 
     number: int
@@ -95,6 +95,7 @@ class Revision:
     uid: str = ""
     version: str = ""
     manifest: str = ""
+    maintainer: str | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     spec_hash: str = ""
     epoch: str | None = None

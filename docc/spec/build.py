@@ -6,7 +6,6 @@ from typing import Any
 
 from docc.core.names import spec_hash
 from docc.core.trial import PREVIEW_HEADER
-from docc.model.errors import ManifestError, UsageError
 from docc.model.manifest import (
     ABTesting,
     Application,
@@ -22,31 +21,16 @@ from docc.model.manifest import (
     Strategy,
 )
 from docc.model.trial import HeaderMatch
-from docc.spec.check import check, seconds, strategy_of
-from docc.spec.load import decode, values
+from docc.spec.check import seconds, strategy_of
+from docc.spec.read import checked
 
 
 def read(raw: bytes, source: str, images: tuple[str, ...] = (), *, preview: bool = False) -> Manifest:
     """The manifest in `raw`, with `images` ([CONTAINER=]REF) put in. preview: the version waits for `docc promote`, for
     whoever asks for it by a header of its own. Raises ManifestError with all problems, UsageError."""
-    text = decode(raw, source)
-    try:
-        found = values(text, source)
-        check(found, text, source)
-        for image in images:
-            _replace_image(found["application"]["containers"], image)
-    except ManifestError as error:
-        error.text = text
-        raise
+    found = checked(raw, source, images)
     if preview:
         _preview(found)
-    if not images:
-        return build(found)
-    try:
-        check(found, text, source)
-    except ManifestError as error:  # the file itself was right
-        why = "; ".join(problem.message for problem in error.problems)
-        raise UsageError(f"--image {', '.join(images)}: no such image can be", why=why, state=error.state) from error
     return build(found)
 
 
@@ -59,26 +43,6 @@ def _preview(found: dict[str, Any]) -> None:
     if not trial.get("enable_headers"):
         header = {"name": PREVIEW_HEADER, "value": found["application"]["name"]}
         trial.update(enable_headers=True, headers=[header])
-
-
-def _replace_image(containers: dict[str, Any], image: str) -> None:
-    name, equals, reference = image.partition("=")
-    if not equals:
-        name, reference = next(iter(containers)), image
-        if len(containers) > 1:
-            raise UsageError(
-                f"--image {image} does not say which container it is for",
-                why=f"the manifest has {len(containers)}: {', '.join(containers)}",
-                state="nothing was touched",
-                fix=f"--image {name}={image}",
-            )
-    if name not in containers:
-        raise UsageError(
-            f'--image names the container "{name}", which the manifest does not have',
-            why=f"it has {', '.join(containers)}",
-            state="nothing was touched",
-        )
-    containers[name]["image"] = reference
 
 
 def build(found: dict[str, Any]) -> Manifest:

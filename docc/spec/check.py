@@ -29,17 +29,17 @@ def schema() -> dict[str, Any]:
     return found
 
 
-def check(values: dict[str, Any], text: str, source: str) -> None:
-    """Raises ManifestError with all problems, in the file's order."""
+def check(values: dict[str, Any], text: str, source: str, known: Iterable[Problem] = ()) -> None:
+    """Raises ManifestError with all problems, in the file's order. known: those that reading it has found already."""
     found = [*_by_schema(values), *_injections(values, ())]
     for rule in _RULES:
         # A rule reads shapes that the schema has just refused, perhaps: then it has nothing to add to what is said already.
         with contextlib.suppress(KeyError, TypeError, AttributeError, ValueError):
             found.extend(list(rule(values)))
-    if not found:
+    problems = set(known)
+    if not found and not problems:
         return
     positions = Positions(text)
-    problems = set()
     for path, key, message in found:
         line, column = positions.of_key(path, key) if key is not None else positions.of_value(path)
         problems.add(Problem(line, column, message, source))
@@ -59,7 +59,7 @@ def _by_schema(values: dict[str, Any]) -> Found:
 
 def _told(error: Any) -> Found:
     path: Path = tuple(error.absolute_path)
-    name = str(path[-1]) if path else "the manifest"
+    name = _name(path)
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = error.schema.get("properties", {})
         for key in error.instance:
@@ -78,6 +78,12 @@ def _told(error: Any) -> Found:
             yield from _told(fitting[0])
             return
     yield path, None, _WORDS.get(error.validator, _plain)(error, name)
+
+
+def _name(path: Path) -> str:
+    """The field, or the list's item: hosts[0]."""
+    field = next((at for at in range(len(path) - 1, -1, -1) if isinstance(path[at], str)), len(path))
+    return "".join(str(part) if isinstance(part, str) else f"[{part}]" for part in path[field:]) or "the manifest"
 
 
 def _shown(value: Any, path: Iterable[Any] = ()) -> str:

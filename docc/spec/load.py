@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from docc.model.errors import ManifestError, Problem
@@ -15,10 +16,19 @@ from docc.model.errors import ManifestError, Problem
 BYTES_MAX = 1 << 17  # it is kept in an annotation; an object has 256 KiB for all of them
 DEPTH_MAX = 32
 _COLON = re.compile(r"[ \t\r\n]*:")
-
-
-class _Duplicate(Exception):
-    pass
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_COMMA = re.compile(rf"{_STRING}|,(?=[ \t\r\n]*([}}\]]))", re.DOTALL)
+_NUMBER = re.compile(rf"{_STRING}|(NaN|-?Infinity|-?\d[\d.eE+-]*)", re.DOTALL)
+_WHOLE = 'a manifest is the whole of it: {"application": {...}, "deployment_strategy": {...}}'
+_SYNTAX = {
+    "Expecting property name enclosed in double quotes": 'expected a name in double quotes, or "}"',
+    "Expecting ',' delimiter": "expected a comma or a closing bracket",
+    "Expecting value": "expected a value",
+    "Expecting ':' delimiter": 'expected ":" after the name',
+    "Extra data": "something follows after the end of the manifest",
+}
+Found = Iterator[tuple[int, str]]
+"""(where in the text, what is wrong)"""
 
 
 def decode(raw: bytes, source: str) -> str:
@@ -34,37 +44,55 @@ def decode(raw: bytes, source: str) -> str:
         refuse(source, "the file is not UTF-8 here", *_line_column(before, len(before)))
 
 
-def values(text: str, source: str) -> dict[str, Any]:
-    """The manifest as plain values. Raises ManifestError with every problem of its syntax that can be told apart."""
+def values(text: str, source: str) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    """(the manifest as plain values, what is wrong with its syntax but keeps nobody from reading on: of a key that stands twice
+    the first value counts, a trailing comma is not there). Raises ManifestError where nobody can."""
     if len(text) > BYTES_MAX:
         refuse(source, f"the manifest is longer than {BYTES_MAX} characters")
     if not text.strip():
         refuse(source, 'the manifest is empty; the smallest one names an application: {"application": {...}}')
     _check_depth(text, source)
+    told = dict(_trailing_commas(text))
+    read = "".join(" " if at in told else letter for at, letter in enumerate(text)) if told else text
+    pairs = _Pairs()
     try:
-        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_int)
-    except _Duplicate:
-        raise ManifestError("the manifest is not valid", problems=_duplicates(text, source)) from None
+        found = json.loads(read, object_pairs_hook=pairs, parse_constant=_constant, parse_float=_float, parse_int=_int)
     except json.JSONDecodeError as error:
-        _syntax(text, source, error)
-    except ValueError as error:
-        word = str(error)
-        at = text.find(word)
-        refuse(source, f"{word} is not a number that JSON knows", *_line_column(text, max(at, 0)))
-    if not isinstance(found, dict):
+        told |= dict(_duplicates(read))
+        told = {
+            at: message for at, message in told.items() if at < error.pos
+        }  # behind it nothing is what it looks like
+        told[error.pos] = _syntax(read, error)
+        found = None
+    except ValueError:
+        told |= dict(_unknown_numbers(read)) | dict(_duplicates(read))
+        found = None
+    else:
+        told |= dict(_duplicates(read)) if pairs.repeated else {}
+    problems = tuple(Problem(*_line_column(text, at), message, source) for at, message in sorted(told.items()))
+    if isinstance(found, dict):
+        return found, problems
+    if not problems:
         refuse(source, "a manifest is a JSON object: {...}")
-    return found
+    raise ManifestError("the manifest is not valid", problems=problems)
 
 
 def refuse(source: str, message: str, line: int = 1, column: int = 1) -> NoReturn:
     raise ManifestError("the manifest is not valid", problems=(Problem(line, column, message, source),))
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _Duplicate
-    return found
+class _Pairs:
+    """Makes objects, and knows afterwards whether a key was repeated in one."""
+
+    def __init__(self) -> None:
+        self.repeated = False
+
+    def __call__(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            found.setdefault(key, value)
+        self.repeated = self.repeated or len(found) != len(pairs)
+        return found
 
 
 def _constant(word: str) -> NoReturn:
@@ -101,10 +129,26 @@ def _check_depth(text: str, source: str) -> None:
             depth -= 1
 
 
-def _duplicates(text: str, source: str) -> tuple[Problem, ...]:
+def _trailing_commas(text: str) -> Found:
+    for token in _COMMA.finditer(text):
+        if closing := token[1]:
+            yield token.start(), f'trailing comma before "{closing}"; JSON does not allow one'
+
+
+def _unknown_numbers(text: str) -> Found:
+    for token in _NUMBER.finditer(text):
+        if not (word := token[1]):
+            continue
+        read = _constant if word[-1] in "Ny" else _float if {".", "e", "E"} & set(word) else _int
+        try:
+            read(word)
+        except ValueError:
+            yield token.start(), f"{word} is not a number that JSON knows"
+
+
+def _duplicates(text: str) -> Found:
     """Every repeated key, by a scan of the text as far as it is JSON: what comes behind an object may be broken."""
-    problems: list[Problem] = []
-    stack: list[dict[str, tuple[int, int]] | None] = []
+    stack: list[dict[str, int] | None] = []
     decoder, at = json.JSONDecoder(strict=False), 0
     while at < len(text):
         letter = text[at]
@@ -112,42 +156,32 @@ def _duplicates(text: str, source: str) -> tuple[Problem, ...]:
             try:
                 word, end = decoder.raw_decode(text, at)
             except json.JSONDecodeError:
-                break
+                return
             if _COLON.match(text, end) and stack and (keys := stack[-1]) is not None:
-                here = _line_column(text, at)
                 if word in keys:
-                    line, column = keys[word]
-                    problems.append(Problem(*here, f'"{word}" appears twice (first at {line}:{column})', source))
-                keys.setdefault(word, here)
+                    line, column = _line_column(text, keys[word])
+                    yield at, f'"{word}" appears twice (first at {line}:{column})'
+                keys.setdefault(word, at)
             at = end
             continue
         if letter in "{[":
             stack.append({} if letter == "{" else None)
         elif letter in "}]":
             if not stack:
-                break
+                return
             stack.pop()
         at += 1
-    return tuple(problems)
 
 
-def _syntax(text: str, source: str, error: json.JSONDecodeError) -> NoReturn:
-    at = error.pos
-    before = at - 1 if at >= len(text) or text[at] in "}]" else at
-    while before >= 0 and text[before] in " \t\r\n":
-        before -= 1
-    closing = text[before + 1 :].lstrip()[:1]
-    if before >= 0 and text[before] == "," and closing in ("}", "]") and closing:
-        refuse(source, f'trailing comma before "{closing}"; JSON does not allow one', *_line_column(text, before))
-    words = {
-        "Expecting property name enclosed in double quotes": 'expected a name in double quotes, or "}"',
-        "Expecting ',' delimiter": "expected a comma or a closing bracket",
-        "Expecting value": "expected a value",
-        "Expecting ':' delimiter": 'expected ":" after the name',
-        "Extra data": "something follows after the end of the manifest",
-    }
-    message = words.get(error.msg, error.msg[:1].lower() + error.msg[1:])
-    refuse(source, message, error.lineno, error.colno)
+def _syntax(text: str, error: json.JSONDecodeError) -> str:
+    here = text[error.pos :]
+    if here.startswith(("..", "\u2026")):
+        return f"dots stand for what somebody left out; {_WHOLE}"
+    if here.startswith(("//", "/*", "#")):
+        return "JSON has no comments; take it out"
+    if error.msg == "Extra data" and text.lstrip().startswith('"'):
+        return f"this is a piece of a manifest; {_WHOLE}"
+    return _SYNTAX.get(error.msg, error.msg[:1].lower() + error.msg[1:])
 
 
 def _line_column(text: str, at: int) -> tuple[int, int]:

@@ -14,8 +14,10 @@ class Positions:
         from ruamel.yaml import YAML
         from ruamel.yaml.error import YAMLError
 
+        reader = YAML(typ="rt")
+        reader.allow_duplicate_keys = True  # the first counts, as it does for load.py
         try:
-            self._root: Any = YAML(typ="rt").load(text)
+            self._root: Any = reader.load(text)
         except (YAMLError, ValueError):
             self._root = None  # valid JSON that the YAML reader refuses (lone surrogates, say): 1:1 is all we know
 

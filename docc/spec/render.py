@@ -34,6 +34,7 @@ def render(manifest: Manifest, namespace: str, revision: int, gateway: GatewayNa
         "maintainer": manifest.maintainer,
         "progress_deadline": max(1, round(manifest.strategy.progress_deadline)),
         "probe": _probe,
+        "serves": any(map(_probe, application.containers)),
         "port_name": port_name,
         "gateway": gateway,
         "http_port": application.http_port,

@@ -9,7 +9,6 @@ form, and those that this process was told of (hide). What is said, and when, is
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import sys
@@ -18,6 +17,7 @@ from textwrap import wrap
 from typing import Any, TextIO
 
 from docc.model.secrets import MASK, masked
+from docc.ui.documents import written
 
 COLUMNS_FALLBACK, COLUMNS_MIN = 80, 40
 # Control characters without tab and line feed, bidirectional marks, line separators, lone surrogates, invisible tags.
@@ -112,10 +112,9 @@ class Console:
         """A result, as it is: who makes a text result of foreign text neutralises it, a document must not be changed."""
         self._write(self._out, text)
 
-    def document(self, value: Any) -> None:
-        """A result for programs: JSON on one line. It is ASCII, so that no escape reaches a terminal, and "##" is spelled
-        otherwise, so that no CI system finds a command in it; whoever parses it gets every value as it is, but secrets."""
-        self._write(self._out, json.dumps(_unsecret(value)).replace("##", "#\\u0023"))
+    def document(self, value: Any, form: str = "json") -> None:
+        """A result for programs, without secrets. form: as ui/documents.py has it."""
+        self._write(self._out, written(_unsecret(value), form))
 
     def err(self, text: str, style: str = "") -> None:
         """Progress, warnings, errors; always neutralised. style: a rich style such as "bold red", for a terminal only."""

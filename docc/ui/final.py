@@ -116,6 +116,7 @@ def text(ending: Ending) -> str:
 
 _NEXT = {
     "promoted": "undo",
+    "updated": "undo",
     "returned": "undo",
     "reverted": "try again",
     "parked": "go on",
@@ -136,8 +137,12 @@ def undo(ending: Ending) -> str:
     back = f"docc rollback {ending.app} {ending.at}"
     if not ending.clean:
         return back
+    if outcome.result == "promoted" and ending.record is not None and ending.record.previous is None:
+        return f"docc delete {ending.app} {ending.at}"  # the first there is
     if outcome.result in ("promoted", "returned") and not ending.gave_up:
         return back if ending.seen is not None and reachable(ending.seen) is not None else ""
+    if outcome.result == "updated":
+        return "docc deploy, with the former manifest; docc rollback brings back versions, and no change in place"
     if outcome.result in ("paused", "ready"):
         return f"docc {'promote' if outcome.result == 'paused' else 'resume'} {ending.app} {ending.at}"
     if outcome.result in ("reverted", "parked", "abandoned") or ending.gave_up:

@@ -23,7 +23,7 @@ from docc.ui.words import count, duration, one_line
 
 _SAID = re.compile(r"containers\.[^.]+\.image|gateway(\..*)?")
 """What the plan tells anyway."""
-_IN_OBJECTS = re.compile(r"scale|hosts|paths|mesh|route(\..*)?|gateway(\..*)?|maintainer")
+_IN_OBJECTS = re.compile(r"scale|hosts|paths|mesh|route(\..*)?|gateway(\..*)?")
 """What has just been compared with the live objects."""
 _UNENDED = {Phase.PROMOTING: "promotion under way", Phase.REVERTING: "revert under way"}
 
@@ -106,10 +106,12 @@ def _in_place(plan: Plan, seen: Seen, what: Intent) -> Iterator[str]:
     running = seen.revision(plan.candidate)
     kept = differences(running.manifest, plan.manifest) if what is Intent.IN_PLACE else {}
     kept = {path: change for path, change in kept.items() if not _IN_OBJECTS.fullmatch(path)}
+    who = {path: kept.pop(path) for path in ("maintainer",) if path in kept}
     if what is Intent.IN_PLACE and running.exists and running.replicas != plan.scale:
         changes.append(f"scale {running.replicas} to {plan.scale}")
     if rendered is not None and live.kind == "HTTPRoute" and live.has_parents:
         changes += [_changed(operation, live.body) for operation in route_changes(plan.app, live.body, rendered)]
+    changes += [in_words(who)] if who else []
     changes += [f"from the next rollout on: {in_words(kept)}"] if kept else []
     if changes:
         yield ("changes" if what is Intent.IN_PLACE else "then changes in place") + f": {'; '.join(changes)}"

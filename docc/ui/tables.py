@@ -19,11 +19,16 @@ from docc.ui.words import one_line
 
 @dataclass(frozen=True, slots=True)
 class App:
+    """by, reason: of the last rollout. phase_age: how long it has been in its phase. Seconds."""
+
     namespace: str
     name: str
     phase: str
     serving: str
     age: float
+    phase_age: float | None = None
+    by: str = ""
+    reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -36,12 +41,13 @@ def apps(carriers: Sequence[Object], now: float) -> list[App]:
         meta = body["metadata"]
         try:
             record = Record.from_text(text)
-            phase = record.phase.value
+            phase, who = record.phase.value, record.by.split("#")[0]
+            last = round(max(0.0, now - record.since)), who, record.reason
             serving = ",".join(f"v{revision}:{weight}%" for revision, weight in record.serving.items()) or "-"
         except RecordError:
-            phase, serving = "unreadable", "-"
+            phase, serving, last = "unreadable", "-", None
         born = datetime.fromisoformat(meta["creationTimestamp"].replace("Z", "+00:00")).timestamp()
-        found.append(App(meta["namespace"], name, phase, serving, round(max(0.0, now - born))))
+        found.append(App(meta["namespace"], name, phase, serving, round(max(0.0, now - born)), *(last or ())))
     return sorted(found, key=lambda app: (app.namespace, app.name))
 
 
@@ -54,9 +60,15 @@ def _records(body: Object) -> Iterator[tuple[str, str]]:
             yield key.removeprefix(SHARED_PREFIX), text
 
 
-def table(rows: Sequence[App], *, with_namespace: bool) -> str:
-    head = ["NAMESPACE"] * with_namespace + ["NAME", "PHASE", "SERVING", "AGE"]
-    body = [[app.namespace] * with_namespace + [app.name, app.phase, app.serving, age(app.age)] for app in rows]
+def table(rows: Sequence[App], *, with_namespace: bool, wide: bool = False) -> str:
+    """wide: also who rolled out last, how long ago its phase began, and why it is in it."""
+    head = ["NAMESPACE"] * with_namespace + ["NAME", "PHASE", "SERVING", "AGE", *["PHASE-AGE", "BY", "REASON"] * wide]
+    body = [
+        [app.namespace] * with_namespace
+        + [app.name, app.phase, app.serving, age(app.age)]
+        + ["-" if app.phase_age is None else age(app.phase_age), one_line(app.by) or "-", one_line(app.reason)] * wide
+        for app in rows
+    ]
     return neutral(_aligned([head, *body]))
 
 

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from docc.cli.examples import EXAMPLES
@@ -65,6 +67,37 @@ def test_mistakes_stand_on_stderr_and_as_one_document_on_stdout() -> None:
     assert len(json.loads(told.stdout)["error"]["problems"]) == 2
 
 
+def test_a_wrong_command_line_is_told_to_programs_as_to_people() -> None:
+    told = docc("deploy", "--nosuch", "-o=json")
+    assert told.returncode == 2 and "No such option: --nosuch" in told.stderr
+    assert json.loads(told.stdout)["error"]["why"] == "No such option: --nosuch"
+
+
+def test_a_manifest_may_be_named_as_for_kubectl_but_only_one(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(json.dumps(GOOD), encoding="utf-8")
+    path = str(tmp_path / "m.json")
+    assert (
+        docc("validate", "-f", path).stdout
+        == docc("-f", path, "validate").stdout
+        == f"{path}: shop is a valid manifest\n"
+    )
+    assert json.loads(docc("render", "-f", path).stdout)["kind"] == "List"
+    for words, says in (((), "no manifest is named"), (("-f", path, "-"), "two manifests are named")):
+        told = docc("validate", *words)
+        assert told.returncode == 2 and says in told.stderr and "nothing was touched" in told.stderr
+    assert "no manifest is named" in docc("deploy").stderr
+
+
+def test_documents_are_yaml_for_who_wants_it() -> None:
+    def read(told: subprocess.CompletedProcess[str]) -> Any:
+        return YAML(typ="safe", pure=True).load(told.stdout)
+
+    as_json = json.loads(docc("render", "-", stdin=json.dumps(GOOD)).stdout)
+    assert read(docc("render", "-", "-o", "yaml", stdin=json.dumps(GOOD))) == as_json
+    assert read(docc("validate", "-", "-o=yaml", stdin=json.dumps(GOOD)))["valid"] is True
+    assert len(read(docc("validate", "-", "-o", "yaml", stdin="{}"))["error"]["problems"]) == 1
+
+
 def test_render_prints_objects() -> None:
     made = json.loads(docc("render", "-", stdin=json.dumps(GOOD)).stdout)
     assert [item["kind"] for item in made["items"]] == ["Deployment", "Service", "Service", "HTTPRoute"]
@@ -83,6 +116,16 @@ def test_exit_codes_without_a_cluster(words: tuple[str, ...], code: int, tmp_pat
     assert "Traceback" not in told.stderr
 
 
+def test_what_to_type_next_names_the_same_sandbox(tmp_path: Path) -> None:
+    none = docc("sandbox", "status", "--name", "aud", home=tmp_path)
+    assert none.returncode == 6 and "fix:   docc sandbox up --name aud\n" in none.stderr, none.stderr
+    try:
+        told = docc("sandbox", "up", "--name", "aud", home=tmp_path)
+        assert 'eval "$(docc sandbox status -o env --name aud)"' in told.stderr, told.stderr
+    finally:
+        assert docc("sandbox", "down", "--name", "aud", home=tmp_path).returncode == 0
+
+
 def test_an_application_without_a_route_rolls_and_turns_back(tmp_path: Path) -> None:
     world = session.up(tmp_path / "s")
     try:
@@ -92,7 +135,12 @@ def test_an_application_without_a_route_rolls_and_turns_back(tmp_path: Path) -> 
             assert done.returncode == 0, done.stderr
         back = docc("rollback", "db", *at)
         assert back.returncode == 0 and "v1 serves 100 %; v2 stays warm" in back.stderr, back.stderr
-        assert "db" in docc("list", *at).stdout and docc("rollback", "nosuch", *at).returncode == 6
+        assert "db" in docc("list", *at).stdout
+        for verb in ("status", "history", "wait", "rollback", "abort", "promote", "pause", "resume"):
+            none = docc(verb, "bd", *at)
+            assert none.returncode == 6 and 'no app "bd" in namespace default' in none.stderr, none.stderr
+            assert f"fix:   docc list -A --kubeconfig {world.kubeconfig}" in none.stderr, none.stderr
+        assert 'no app "dbs" in namespace default, did you mean "db"?' in docc("status", "dbs", *at).stderr
         canary = {**TCP, "deployment_strategy": {"canary": {"increment": 5, "interval": 1}}}
         assert docc("deploy", "-", *at, stdin=json.dumps(canary)).returncode == 2
     finally:
@@ -109,4 +157,14 @@ def test_a_busy_api_server_is_asked_again_when_it_wants_to_be(tmp_path: Path) ->
     with serve(answer) as server:
         told = docc("status", "shop", "--kubeconfig", write(tmp_path, entries(server.url)))
         assert told.returncode == 5 and "answered 429" in told.stderr and "nothing was touched" in told.stderr
-        assert len(server.asked) == 2
+        assert len(server.asked) == 2 and "waiting for" not in told.stderr
+
+
+@pytest.mark.parametrize("words", [("status", "shop"), ("list",), ("list", "-A"), ("rollback", "shop")], ids=" ".join)
+def test_who_waits_for_a_silent_server_is_told_so(words: tuple[str, ...], tmp_path: Path) -> None:
+    with serve(Exchange.hang) as server:
+        at = ("--kubeconfig", write(tmp_path, entries(server.url)), "--request-timeout", "2s")
+        told = docc(*words, *at)
+    assert told.returncode == 5 and told.stdout == ""
+    assert f"  waiting for {server.url} (context" in told.stderr
+    assert told.stderr.index("waiting for") < told.stderr.index("error:")

@@ -1,4 +1,4 @@
-"""What `docc demo ab` promises, and how it tells who got what; the demo itself is played in tests/sandbox."""
+"""What both acts of `docc demo` promise, and how they tell who got what; the demos themselves are played in tests/sandbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from docc.cli.acts import ab
+from docc.cli.acts import ab, canary
 
 
 def period(
@@ -22,7 +22,7 @@ def period(
 KEPT: dict[str, Any] = {
     "outcomes": [{"image": "i", "result": result, "exit_code": code} for result, code in ab.OUTCOMES],
     "promote_exit_code": 0, "failed_requests": 0, "bad_version_requests_by": {"with_header": 21, "without_header": 0},
-    "header_rules_left": 0, "counts_agree": True,
+    "header_rules_left": 0, "counts_agree": True, "rate_kept": 0.95,
     "periods": [
         period("v2", "v1", "paused", {"v2": 49}, {"v1": 443}),
         period("v2", "v1", "growing", {"v2": 180}, {"v1": 914, "v2": 704}),
@@ -42,6 +42,7 @@ def test_nothing_is_broken_when_all_is_as_promised() -> None:
         ("outcomes.1.result", "paused", "the deploys ended otherwise"),
         ("promote_exit_code", None, "docc promote did not do it"),
         ("failed_requests", 1, "requests failed"),
+        ("rate_kept", 0.949, "only 94.9 % of the requests could be sent in time"),
         ("bad_version_requests_by.without_header", 1, "others met the bad version"),
         ("header_rules_left", 1, "rules for users with the header are left"),
         ("counts_agree", False, "the two accounts differ"),
@@ -73,3 +74,23 @@ def test_the_table_says_who_had_which_version_and_fits_on_80_columns() -> None:
         "v2 growing, 5 s   v2 180                v1 914, v2 704",
         "v3 paused, 5 s    v3 19                 v2 180",
     ]
+
+
+CANARY: dict[str, Any] = {
+    "outcomes": [{"exit_code": code} for code in (0, 0, 10)], "failed_requests": 0, "rate_kept": 0.95, "counts_agree": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, None),
+        ({"outcomes": [{"exit_code": 0}] * 3}, "the deploys ended otherwise: [0, 0, 0]"),
+        ({"failed_requests": 1}, "requests failed"),
+        ({"rate_kept": 0.949}, "only 94.9 % of the requests could be sent in time"),
+        ({"counts_agree": False}, "Envoy's access log disagrees"),
+    ],
+)
+def test_the_first_act_holds_what_it_promises(changed: dict[str, Any], told: str | None) -> None:
+    assert canary.broken({**CANARY, **changed}) == ([told] if told else [])
+    assert canary.as_promised({**CANARY, **changed}) is (told is None)

@@ -49,7 +49,7 @@ def test_an_example_can_be_typed(line: str) -> None:
 
 
 def test_an_example_that_cannot_be_typed_would_be_found() -> None:
-    for wrong in ("docc deploy", "docc deploy m.json --imagee x", "docc nosuch", "docc render m.json --revision 0"):
+    for wrong in ("docc rollback", "docc deploy m.json --imagee x", "docc nosuch", "docc render m.json --revision 0"):
         with pytest.raises(AssertionError):
             parse(wrong)
 

@@ -37,6 +37,6 @@ def test_every_tag_kind_variable_and_limit_of_the_code_is_told() -> None:
         re.findall(r'(?:number|environ\.get|in)\(?"?([A-Z_]{4,})"', (CODE / "standin.py").read_text(encoding="utf-8"))
     )
     assert {"ERROR_RATE", "LATENCY", "CRASH_AFTER", "READY_AFTER"} <= variables
-    assert not variables - {"HOST", "PORT", "APP", "PROBE"} - set(re.findall(r"[A-Z_]+", TEXT))
+    assert not variables - {"HOST", "PORT", "PROBE"} - set(re.findall(r"`([A-Z_]+)`", TEXT))
     assert PORTS_ANNOTATION in TEXT and f"last {HISTORY_MAX} changes" in TEXT
     assert f"timeoutSeconds up to {watch.SECONDS_MAX:.0f}" in TEXT and f"last {logs.LINES_MAX} lines" in TEXT

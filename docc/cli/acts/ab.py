@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from docc.cli.acts.stage import CONDITION, MANIFEST, RATE, Stage, weights
+from docc.cli.acts.stage import CONDITION, MANIFEST, RATE, RATE_KEPT_MIN, Stage, weights
 from docc.sandbox import accounts, audience
 from docc.sandbox.audience import WITH, WITHOUT
 
@@ -130,6 +130,10 @@ def broken(summary: Mapping[str, Any]) -> list[str]:
         (summary["promote_exit_code"] == 0, "docc promote did not do it"),
         ([(each["version"], each["while"]) for each in summary["periods"]] == PERIODS, "not each version was tried"),
         (summary["failed_requests"] == 0, "requests failed"),
+        (
+            summary["rate_kept"] >= RATE_KEPT_MIN,
+            f"only {summary['rate_kept'] * 100:.3g} % of the requests could be sent in time",
+        ),
         (summary["bad_version_requests_by"][WITHOUT] == 0, "others met the bad version"),
         (summary["header_rules_left"] == 0, "rules for users with the header are left in the route"),
         (summary["counts_agree"], "the two accounts differ"),

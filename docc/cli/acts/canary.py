@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from docc.cli.acts.stage import CONDITION, MANIFEST, RATE, Stage, weights
+from docc.cli.acts.stage import CONDITION, MANIFEST, RATE, RATE_KEPT_MIN, Stage, weights
 
 
 def play(stage: Stage) -> dict[str, Any]:
@@ -54,12 +54,26 @@ def account(stage: Stage, deploys: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def as_promised(summary: Mapping[str, Any]) -> bool:
+    return not broken(summary)
+
+
+def broken(summary: Mapping[str, Any]) -> list[str]:
+    """What was promised and is not so."""
     codes = [outcome["exit_code"] for outcome in summary["outcomes"]]
-    return bool(codes == [0, 0, 10] and summary["counts_agree"] and summary["failed_requests"] == 0)
+    told = [
+        (codes == [0, 0, 10], f"the deploys ended otherwise: {codes}"),
+        (summary["failed_requests"] == 0, "requests failed"),
+        (
+            summary["rate_kept"] >= RATE_KEPT_MIN,
+            f"only {summary['rate_kept'] * 100:.3g} % of the requests could be sent in time",
+        ),
+        (summary["counts_agree"], "Envoy's access log disagrees"),
+    ]
+    return [sentence for kept, sentence in told if not kept]
 
 
 def tell(stage: Stage, summary: Mapping[str, Any]) -> None:
-    console, good = stage.console, summary["counts_agree"]
+    console, not_so = stage.console, [f"  NOT AS PROMISED: {sentence}" for sentence in broken(summary)]
     console.err("\nWhat users saw", "bold")
     console.err(
         f"  {summary['requests']} requests in {summary['seconds']:.0f} s, {summary['failed_requests']} failed by a rollout"
@@ -68,7 +82,9 @@ def tell(stage: Stage, summary: Mapping[str, Any]) -> None:
         f"  the bad version answered {summary['bad_version_requests']} of them in {summary['seconds_exposed']} s"
         f" ({summary['bad_answers']} with an error),\n  then it was taken back: {summary['reason']}"
     )
-    agreement = "Envoy's access log says the same" if good else "ENVOY'S ACCESS LOG DISAGREES"
-    console.err(f"  {agreement}; {summary['api_requests']} API requests in all", "" if good else "bold red")
+    agreement = "Envoy's access log says the same; " if summary["counts_agree"] else ""
+    console.err(f"  {agreement}{summary['api_requests']} API requests in all")
+    for row in not_so:
+        console.sentence(row, "bold red")
     console.err("\nNext: docc demo ab, where users with a header try each version first;")
     console.err("docc sandbox up, and docc deploy a manifest of your own.")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from docc.ui.console import Console
 
 RATE = 100
+RATE_KEPT_MIN = 0.95
+"""Of RATE. Below, the machine is too busy to show anything: a rollout under less traffic proves less."""
 ENDS_SECONDS_MAX = 10
 FLUSHED_SECONDS = 0.5
 """By then Envoy, which does so every 200 ms, has written its access log."""

@@ -27,7 +27,8 @@ def test_an_empty_dividend_counts_as_zero_in_the_text_that_is_sent() -> None:
         ("up", "no threshold"), ("1 > 0", "selects no metric"), ("sum(x > 1", "not PromQL"), ("x > bool 1", "bool"),
         ("x{a='$canry'} > 1", '"$canary"'), ("x > $window", "range"), ("$app > 1", "quotes"), ("x > y", "number"),
         ("{code='500'} > 1", "name the metric"), ("x offset 5m > 1", "offset"), ("rate(x[5m] @ 10) > 1", "offset"),
-        ("x > 1 and up", "no threshold"), ("x > NaN", "NaN"), ("1+" * 5000 + "x > 1", "longer"),
+        ("x > 1 and up", "no threshold"), ("x > NaN", "NaN"), ("x > Inf", "never fire"), ("-Inf > x", "never fire"),
+        ("1+" * 5000 + "x > 1", "longer"),
     ],
 )  # fmt: skip
 def test_what_is_no_condition_is_refused_with_a_sentence(text: str, word: str) -> None:

@@ -48,8 +48,8 @@ def one(value: float) -> Answer:
 SILENT, REFUSED, FRESH = Answer(), Answer(error="HTTP 422: bad_data: many-to-many matching"), one(NOW)
 
 
-def asked(seen: Seen, expression: str, metrics: Told | None) -> tuple[list[str], list[ExitCode | None], str]:
-    """(verdicts, exit codes, why)."""
+def asked(seen: Seen, expression: str, metrics: Told | None) -> tuple[list[str], list[ExitCode | None], str, str]:
+    """(verdicts, exit codes, why, what to do)."""
     strategy = {"canary": {"increment": 50, "interval": 60}}
     judged = {**strategy, "failure_conditions": [{"name": "E", "expression": expression}]}
     web = {"image": "acme/shop:2", "ports": [{"port": 8080}]}
@@ -58,7 +58,8 @@ def asked(seen: Seen, expression: str, metrics: Told | None) -> tuple[list[str],
     process = Process(Stage(World(Unwatched())), "deploy", GC)
     ports = Ports(process, metrics, process, process, process)
     checks, found = conditions(ports, plan, sampling, seen)
-    return [c.verdict.value for c in checks.results], [o.exit_code for o in found], " ".join(o.why for o in found)
+    verdicts, codes = [check.verdict.value for check in checks.results], [obstacle.exit_code for obstacle in found]
+    return verdicts, codes, " ".join(obstacle.why for obstacle in found), " ".join(obstacle.fix for obstacle in found)
 
 
 TABLE = [
@@ -85,12 +86,13 @@ def test_a_condition_that_nothing_can_be_judged_by_is_in_the_way_before_anything
     seen: Seen, expression: str, value: Answer, newest: Answer, verdict: str, refused: bool
 ) -> None:
     metrics = Told(value, newest)
-    verdicts, codes, why = asked(seen, expression, metrics)
+    verdicts, codes, why, fix = asked(seen, expression, metrics)
     assert (verdicts, codes) == ([verdict], [ExitCode.UNUSABLE] if refused else [])
     assert not refused or (value.error or newest.error) in why
     assert ("although v1 serves" in why) == (refused and verdict == "NO-DATA")
+    assert ("send it requests" in fix) == (refused and verdict == "NO-DATA" and newest is FRESH)
     assert metrics.asked and not any("$" in text for text in metrics.asked)
 
 
 def test_without_metrics_nothing_is_asked_here() -> None:
-    assert asked(live(), ALL, None) == ([], [], "")
+    assert asked(live(), ALL, None) == ([], [], "", "")

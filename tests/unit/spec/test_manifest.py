@@ -52,6 +52,10 @@ def manifest(**changes: Any) -> str:
     return json.dumps({"application": {"name": "shop", "containers": {"web": {"image": "a:1", **changes}}}})
 
 
+def hosted(*hosts: object) -> str:
+    return manifest().replace('"name"', f'"hosts": {json.dumps(hosts)}, "name"')
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -61,7 +65,21 @@ def manifest(**changes: Any) -> str:
         ('{"a": [1,],}', 'm.json:1:9: trailing comma before "]"'),
         ("{", 'm.json:1:2: expected a name in double quotes, or "}"'),
         ('{"a": [1,', "m.json:1:10: expected a value"),
+        ('{"a": [1,],}', 'm.json:1:11: trailing comma before "}"'),
+        ('{"a": [1,],}', 'm.json:1:2: unknown field "a"'),  # also what comes of the rest
+        ('{"a": ",}",}', 'm.json:1:11: trailing comma before "}"'),
+        ('{"a": 1,\n "a": 2,\n "maintaner": "b"}', 'm.json:3:2: unknown field "maintaner", did you mean "maintainer"?'),
+        ('{"maintainer": "a", "maintainer": 2, "x": 1}', 'm.json:1:38: unknown field "x"'),
         ('{"a": NaN}', "m.json:1:7: NaN is not a number"),
+        ('{"maintainer": "NaN here, \\" 1e999", "scale": NaN}', "m.json:1:47: NaN is not a number"),
+        ('{"a": -Infinity,\n "b": 1e999}', "m.json:1:7: -Infinity is not a number"),
+        ('{"a": -Infinity,\n "b": 1e999}', "m.json:2:7: 1e999 is not a number"),
+        ('{"a": 1234567890123456789}', "m.json:1:7: 1234567890123456789 is not a number"),
+        ('....\n"deployment_strategy": {"canary": {}}\n....', "m.json:1:1: dots stand for what somebody left out"),
+        ('{"application": {},\n....\n}', "m.json:2:1: dots stand for what somebody left out"),
+        ('"deployment_strategy": {"canary": {}},', "this is a piece of a manifest"),
+        ('{\n // how\n "a": 1}', "m.json:2:2: JSON has no comments"),
+        ('{"a": 1 # how\n}', "m.json:1:9: JSON has no comments"),
         ("[" * 40, "m.json:1:33: nested more than 32 levels"),
         ("", "the manifest is empty"),
         ("[]", "a manifest is a JSON object"),
@@ -70,6 +88,12 @@ def manifest(**changes: Any) -> str:
         (manifest(image="a\r\nx: y"), "control character"),
         (manifest(ports=[{"port": True}]), "port is true; must be an integer"),
         (manifest(ports=[{"port": 80}, {"port": 80}]), "port 80/TCP appears twice"),
+        (
+            hosted("shop.test", "a.b\r\n"),
+            'hosts[1] is "a.b\\r\\n"; a host name in lower case, such as shop.example.com or *.',
+        ),
+        (hosted(7), "hosts[0] is 7; must be a string"),
+        (manifest(env={"1X": "a"}), "a variable's name has letters, digits and _, and no digit first"),
         (manifest(imagee="x"), 'unknown field "imagee", did you mean "image"?'),
         (manifest().replace('"shop"', '"Shop_API"'), 'Try "shop-api"'),
         (manifest().replace('"shop"', '"shop-v3"'), "ends like a revision"),
@@ -77,6 +101,13 @@ def manifest(**changes: Any) -> str:
 )
 def test_a_mistake_is_told_with_its_place(text: str | bytes, says: str) -> None:
     assert any(says in problem for problem in problems(text)), problems(text)
+
+
+def test_only_what_is_wrong_is_told() -> None:
+    assert len(problems('{"a": 1.5, "b": -2, "c": 1e3, "d": NaN}')) == 1
+    assert len(problems('{"a": 1, "a": [1,], "b": {"c": 1, "c": 2,},\n ... "d": 1, "d": 2,}')) == 5, (
+        "none behind the dots"
+    )
 
 
 def test_all_mistakes_are_told_at_once_in_the_files_order() -> None:
@@ -127,6 +158,11 @@ def test_no_value_can_break_out_of_a_template(text: str) -> None:
     assert container["env"] == [{"name": "K", "value": text}] and container["args"] == [text]
 
 
+def pod_of(containers: dict[str, Any]) -> Any:
+    text = json.dumps({"application": {"name": "shop", "containers": containers}})
+    return render(read(text.encode(), "m.json"), "default", 1, GatewayName("gw")).deployment["spec"]["template"]["spec"]
+
+
 def test_pods_leave_without_losing_requests() -> None:
     made = render(read(json.dumps(TALK).encode(), "m.json"), "default", 1, GatewayName("gw")).deployment["spec"]
     pod = made["template"]["spec"]
@@ -134,6 +170,13 @@ def test_pods_leave_without_losing_requests() -> None:
     assert pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == 10
     assert pod["containers"][0]["readinessProbe"]["tcpSocket"] == {"port": 80}
     assert pod["terminationGracePeriodSeconds"] > 10
+
+
+def test_a_container_without_a_port_stays_as_long_as_the_one_that_serves() -> None:
+    web, proxy = pod_of({"web": {"image": "a:1", "ports": [{"port": 80}]}, "proxy": {"image": "b:1"}})["containers"]
+    assert proxy["lifecycle"] == web["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
+    assert "readinessProbe" not in proxy
+    assert "lifecycle" not in pod_of({"job": {"image": "a:1"}})["containers"][0], "nobody asks it anything"
 
 
 @pytest.mark.parametrize("name", ["bake", "poll", "no_data_limit", "progress_deadline", "drain", "keep_warm"])

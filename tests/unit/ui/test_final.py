@@ -73,6 +73,7 @@ NEVER = record(Phase.REVERTED, candidate=1)
 ENDINGS = {
     "promoted": ended("promoted", ExitCode.DONE, record=LIVE, weights={1: 0, 2: 100}, facts=GOOD),
     "first": ended("promoted", ExitCode.DONE, record=record(Phase.SUCCEEDED, stable=1), weights={1: 100}),
+    "updated": ended("updated", ExitCode.DONE, record=LIVE, weights={1: 0, 2: 100}),
     "unchanged": ended("unchanged", ExitCode.DONE, record=LIVE, weights={2: 100}),
     "without-route": ended("promoted", ExitCode.DONE, record=LIVE, weights={2: 100}, kind="Service", facts=GOOD),
     "returned": ended("returned", ExitCode.DONE, "rolled back by ann@host", record=LIVE, weights={1: 0, 2: 100}),

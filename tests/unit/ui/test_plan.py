@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from docc.cli.planning import planned
+from docc.core.pods import remember
+from docc.core.view import Checks, View
 from docc.model.errors import Obstacle
 from docc.model.manifest import GatewayName
+from docc.model.moves import Patch
 from docc.model.record import Phase, Record
 from docc.model.world import Revision, Routed, Seen
 from docc.spec.build import read
@@ -126,3 +129,34 @@ def test_the_plan_tells_what_else_differs_from_the_version_that_serves() -> None
     same = replace(seen, revisions={1: replace(seen.revision(1), spec_hash="same")})
     told = plan_text({**CANARY, "bake": "90s"}, same).splitlines()
     assert "  changes: from the next rollout on: bake added" in told, told
+
+
+def test_the_plan_tells_another_maintainer_and_deploy_writes_and_removes_it() -> None:
+    body: dict[str, Any] = {"application": {"name": "shop", "scale": 3, "containers": {"web": {"image": "a:1"}}}}
+
+    def deployed(now: str | None, before: str | None) -> tuple[str, list[Any]]:
+        old, new = (
+            read(json.dumps(body | ({"maintainer": who} if who else {})).encode(), "m.json") for who in (before, now)
+        )
+        seen = live(new.spec_hash)
+        there = replace(seen.revision(1), manifest=kept(old, None), maintainer=before, epoch="1")
+        seen = replace(seen, revisions={1: there})
+        plan, _ = planned(new, "web", seen, None)
+        move = remember(View("shop", "me", plan, seen, Checks(), T0), plan, there)
+        done = move.effect.operations if move is not None and isinstance(move.effect, Patch) else ()
+        who = [(each["op"], each.get("value")) for each in done if "maintainer" in each["path"]]
+        return "\n".join(plan_lines(new, plan, seen)), who
+
+    plan, written = deployed("b@x", "a@x")
+    assert "changes: maintainer a@x to b@x" in plan and written == [("add", "b@x")]
+    plan, written = deployed(None, "a@x")
+    assert "changes: maintainer removed" in plan and written == [("remove", None)]
+    assert "nothing differs" in deployed("a@x", "a@x")[0] and deployed("a@x", "a@x")[1] == []
+
+
+def test_who_maintains_it_is_written_where_it_is_kept_true() -> None:
+    body = {"application": {"name": "shop", "containers": {"web": {"image": "a:1", "ports": [{"port": 80}]}}}}
+    manifest = read(json.dumps({**body, "maintainer": "a@x"}).encode(), "m.json")
+    made = planned(manifest, "web", NOTHING, GATEWAY)[0].rendered
+    assert made.deployment["metadata"]["annotations"]["docc.dev/maintainer"] == "a@x"
+    assert made.route is not None and "a@x" not in json.dumps([made.route, made.front, made.service])

@@ -24,7 +24,10 @@ def carrier(name: str, namespace: str, born: float, text: str | None) -> Object:
 
 
 def text(phase: Phase, stable: int | None, candidate: int | None, weight: int) -> str:
-    return Record(1, phase, "me", T0, T0, stable=stable, candidate=candidate, weight=weight).to_text()
+    who, began = "ann@host#1f", T0 - 90
+    return Record(
+        1, phase, who, began, T0, stable=stable, candidate=candidate, weight=weight, reason="as asked"
+    ).to_text()
 
 
 CARRIERS = [
@@ -37,7 +40,8 @@ CARRIERS = [
 
 def test_table(golden: Golden) -> None:
     rows = apps(CARRIERS, T0)
-    both = f"{table(rows, with_namespace=False)}\n\n{table(rows, with_namespace=True)}\n"
+    wide = table(rows, with_namespace=False, wide=True)
+    both = f"{table(rows, with_namespace=False)}\n\n{table(rows, with_namespace=True)}\n\n{wide}\n"
     assert max(map(len, table(rows, with_namespace=False).splitlines())) <= 80
     golden("list.txt", both)
 
@@ -54,6 +58,9 @@ def test_documents_name_what_the_table_shows() -> None:
         "phase": "shifting",
         "serving": "v1:70%,v2:30%",
         "age": 200_000,
+        "phase_age": 90,
+        "by": "ann@host",
+        "reason": "as asked",
     }
 
 
