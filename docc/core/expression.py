@@ -40,6 +40,7 @@ NO_STABLE = "no-stable-revision"
 """What $stable is bound to on a first deploy: no object can have this name, since names end in -vN."""
 
 _WINDOW = re.compile(r"\[\s*\$window\s*(?=[\]:])")
+_RANGED = re.compile(r"\[\s*\$(?!window\b)(\w+)(?=[^\]\"']*\])")
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -129,14 +130,37 @@ def parse(expression: str, *, outcome_labels: tuple[str, ...] = ()) -> Condition
     """Raises ExpressionError."""
     labels = OUTCOME_LABELS | set(outcome_labels)
     tree = _tree(expression, WINDOW_SECONDS_MIN)
-    for name in sorted(variables(tree)):
-        if name not in VARIABLES:
-            near = difflib.get_close_matches(name, [*VARIABLES, "window"], 1)
-            hint = f', did you mean "${near[0]}"?' if near else f"; known are {', '.join('$' + v for v in VARIABLES)}"
-            raise ExpressionError(f'"${name}" is not a variable{hint}')
+    _check_names(tree)
+    _check_whole(tree)
     for comparison in _comparisons(tree):
         _check_side(comparison, labels)
     return Condition(expression, frozenset(labels), variables(tree))
+
+
+def _check_names(tree: Node) -> None:
+    for name in sorted(variables(tree)):
+        if name == "window":
+            raise ExpressionError("$window stands only as a range, as in rate(x[$window])")
+        if name not in VARIABLES:
+            near = difflib.get_close_matches(name, VARIABLES, 1)
+            hint = f', did you mean "${near[0]}"?' if near else f"; known are {', '.join('$' + v for v in VARIABLES)}"
+            raise ExpressionError(f'"${name}" is not a variable{hint}')
+
+
+def _check_whole(node: Node) -> None:
+    """What the parser library reads and Prometheus 3 does not, or only when told to."""
+    if isinstance(node, promql.VectorSelector) and node.matchers.or_matchers:
+        raise ExpressionError(
+            f'{node.name or ""}{{... or ...}}: Prometheus knows no `or` between matchers; write =~"a|b"'
+        )
+    if isinstance(node, promql.BinaryExpr) and node.modifier is not None:
+        fills = node.modifier.fill_values
+        if fills.lhs is not None or fills.rhs is not None:
+            raise ExpressionError(
+                "fill modifiers are not sent: a count of outcomes without series is 0 by itself; elsewhere write `or vector(0)`"
+            )
+    for child in children(node):
+        _check_whole(child)
 
 
 def bind(condition: Condition, binding: Binding) -> Questions:
@@ -178,6 +202,8 @@ def _tree(expression: str, window: float) -> Node:
     try:
         tree = parse_promql(text)
     except ValueError as error:
+        if ranged := _RANGED.search(text):
+            raise ExpressionError(f"[${ranged[1]}] is no range, did you mean [$window]?") from error
         if "$window" in text:
             raise ExpressionError("$window stands only as a range, as in rate(x[$window])") from error
         if "unexpected character: '$'" in str(error):
