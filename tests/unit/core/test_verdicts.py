@@ -9,6 +9,8 @@ import pytest
 
 from docc.core.expression import Binding, Questions, bind, parse
 from docc.core.verdict import Answer, Check, Series, Verdict, judge
+from docc.core.view import Checks, View
+from tests.unit.core.around import live, plan_for
 
 DOC = Path(__file__).resolve().parents[3] / "docs" / "failure-conditions.md"
 A = "sum(rate(http_requests_total{app='demo_app',code='500'}[5m]))"
@@ -228,3 +230,14 @@ def test_a_breach_tells_the_requests_of_the_series_that_breaches() -> None:
 def test_silence_of_live_series_is_told_by_its_cause(value: Answer, count: Answer, reason: str) -> None:
     check = _judged(f"{A} / {B} > 0.05", {"value": value, "count": count})
     assert check.verdict is Verdict.NO_DATA and check.reason.endswith(reason)
+
+
+def test_why_an_ok_lets_no_step_be_taken_is_told_as_it_is() -> None:
+    """An OK of a selector that has no series at all is not one that waits for a newer sample."""
+    check = Check("E", Verdict.OK, 0.0, ">", 0.05, "", "q", doubt='no series for errors{error="true"}')
+    seen = live()
+    assert seen.record is not None
+    since = seen.record.since
+    view = View("shop", "me", replace(plan_for(), judged=True), seen, Checks(since, since, (check,)), since)
+    assert view.unsure() == 'E: no series for errors{error="true"}'
+    assert replace(view, checks=Checks(since, since, (replace(check, doubt=""),))).unsure() == ""
