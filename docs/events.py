@@ -38,7 +38,7 @@ def listed(**properties: Schema) -> Schema:
 
 CHECK = listed(
     name=TEXT, verdict=TEXT, value={"anyOf": [FLOAT, {"type": "null"}]}, operator=TEXT, threshold=FLOAT, series=TEXT,
-    weight={"type": "integer"}, reason=TEXT, basis=TEXT, query=TEXT,
+    weight={"type": "integer"}, reason=TEXT, basis=TEXT, query=TEXT, ignored={"type": "boolean"},
 )  # fmt: skip
 OTHERS: dict[str, Schema] = {
     "version": {

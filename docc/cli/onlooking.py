@@ -55,7 +55,7 @@ class Onlooker:
             self._mute.add(plan.manifest)
             return NEVER
         for result in self._checks.results:
-            self._sink.emit(now, told(result, record.weight))
+            self._sink.emit(now, told(result, record.weight, record.excused))
         return sampling.due(self._checks, record)
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import promql_parser as promql
 
-from docc.core.promql_text import Node, Writing, is_quotient, number, operator, selectors, write
+from docc.core.promql_text import Writing, number, write
+from docc.core.promql_tree import Node, is_quotient, operator, selectors
 
 _NO_EVENTS = ("_sum", "_bucket", "_seconds", "_seconds_total", "_bytes", "_bytes_total")
 """Counters of something else than events; buckets count each event several times."""

@@ -9,32 +9,23 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import promql_parser as promql
 
 from docc.core.basis import Basis, basis, share
-from docc.core.promql_text import (
-    COMPARISONS,
-    Node,
-    Writing,
-    children,
-    modifier,
-    operator,
-    quote,
-    selector,
-    selectors,
-    variables,
-    write,
-)
+from docc.core.promql_text import Writing, duration, modifier, names, quote, selector, variables, write
+from docc.core.promql_tree import COMPARISONS, JOINS, Node, children, inside, operator, selectors
+from docc.core.silence import SHAPES, filters
 from docc.promql import parse as parse_promql
 
 OUTCOME_LABELS = frozenset(
     {
         "code", "status", "status_code", "http_status", "response_code", "response_code_class", "response_flags",
-        "grpc_code", "grpc_status", "grpc_response_status", "envoy_response_code", "envoy_response_code_class",
-        "le", "quantile",
+        "http_response_status_code", "grpc_code", "grpc_status", "grpc_response_status", "envoy_response_code",
+        "envoy_response_code_class", "le", "quantile",
     }
 )  # fmt: skip
 """Labels that tell how a request ended: without them, a selector finds the requests that did not end so, too."""
@@ -49,7 +40,7 @@ NO_STABLE = "no-stable-revision"
 """What $stable is bound to on a first deploy: no object can have this name, since names end in -vN."""
 
 _WINDOW = re.compile(r"\[\s*\$window\s*(?=[\]:])")
-_JOINS = ("and", "or", "unless")
+_RANGED = re.compile(r"\[\s*\$(?!window\b)(\w+)(?=[^\]\"']*\])")
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -91,17 +82,18 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One comparison: `value operator threshold`. value and presence are PromQL texts to be sent; quotient: an empty value
-    means that the divisor is empty, since the dividend counts as 0 when it is. share: the value is such a quotient and nothing
-    more. basis: asks how many requests it rests on. growth: asks, for each counter, how many samples there are since the weight
-    change: one tells nothing of growth, and a counter that was born with the change is first seen in the second. births: asks,
-    for each counter of an outcome, how many samples its range holds: with one it has just been born, and rate is silent."""
+    """One comparison: `value operator threshold`. value and presence are PromQL texts to be sent. filters: an empty value means
+    that nothing passed a filter within it; elsewhere an empty value tells nothing, since what was not counted is 0 in the text.
+    share: the value is a quotient and nothing more. basis: asks how many requests it rests on. growth: asks, for each counter,
+    how many samples there are since the weight change, as far as its range reaches: one tells nothing of growth, and a counter
+    that was born with the change is first seen in the second. births: asks, of the outcomes that a counter tells apart, how
+    many samples the youngest one's range holds: with one it has just been born, and rate is silent."""
 
     value: str
     operator: str
     threshold: float
     presence: tuple[str, ...]
-    quotient: bool
+    filters: bool = False
     share: bool = False
     basis: Basis | None = None
     growth: tuple[str, ...] = ()
@@ -138,20 +130,43 @@ def parse(expression: str, *, outcome_labels: tuple[str, ...] = ()) -> Condition
     """Raises ExpressionError."""
     labels = OUTCOME_LABELS | set(outcome_labels)
     tree = _tree(expression, WINDOW_SECONDS_MIN)
-    for name in sorted(variables(tree)):
-        if name not in VARIABLES:
-            near = difflib.get_close_matches(name, [*VARIABLES, "window"], 1)
-            hint = f', did you mean "${near[0]}"?' if near else f"; known are {', '.join('$' + v for v in VARIABLES)}"
-            raise ExpressionError(f'"${name}" is not a variable{hint}')
+    _check_names(tree)
+    _check_whole(tree)
     for comparison in _comparisons(tree):
         _check_side(comparison, labels)
     return Condition(expression, frozenset(labels), variables(tree))
 
 
+def _check_names(tree: Node) -> None:
+    for name in sorted(variables(tree)):
+        if name == "window":
+            raise ExpressionError("$window stands only as a range, as in rate(x[$window])")
+        if name not in VARIABLES:
+            near = difflib.get_close_matches(name, VARIABLES, 1)
+            hint = f', did you mean "${near[0]}"?' if near else f"; known are {', '.join('$' + v for v in VARIABLES)}"
+            raise ExpressionError(f'"${name}" is not a variable{hint}')
+
+
+def _check_whole(node: Node) -> None:
+    """What the parser library reads and Prometheus 3 does not, or only when told to."""
+    if isinstance(node, promql.VectorSelector) and node.matchers.or_matchers:
+        raise ExpressionError(
+            f'{node.name or ""}{{... or ...}}: Prometheus knows no `or` between matchers; write =~"a|b"'
+        )
+    if isinstance(node, promql.BinaryExpr) and node.modifier is not None:
+        fills = node.modifier.fill_values
+        if fills.lhs is not None or fills.rhs is not None:
+            raise ExpressionError(
+                "fill modifiers are not sent: a count of outcomes without series is 0 by itself; elsewhere write `or vector(0)`"
+            )
+    for child in children(node):
+        _check_whole(child)
+
+
 def bind(condition: Condition, binding: Binding) -> Questions:
     """The texts to be sent for one revision."""
     tree = _tree(condition.text, max(binding.window, WINDOW_SECONDS_MIN))
-    how = Writing(binding.values(), rewrite=True)
+    how = Writing(binding.values(), condition.outcome_labels - SHAPES)
     sides = tuple(_side(node, condition.outcome_labels, how, binding.age) for node in _comparisons(tree))
     return Questions(sides, _whole(tree, how) if len(sides) > 1 else None)
 
@@ -168,7 +183,7 @@ def fires_from(condition: Condition) -> int | None:
     if len(sides) != 1 or condition.selects_candidate:
         return None
     value, op, threshold = _split(sides[0])
-    value = _inside(value)
+    value = inside(value)
     if not (
         isinstance(value, promql.BinaryExpr) and operator(value) == "/" and op in (">", ">=") and 0 < threshold < 1
     ):
@@ -187,6 +202,8 @@ def _tree(expression: str, window: float) -> Node:
     try:
         tree = parse_promql(text)
     except ValueError as error:
+        if ranged := _RANGED.search(text):
+            raise ExpressionError(f"[${ranged[1]}] is no range, did you mean [$window]?") from error
         if "$window" in text:
             raise ExpressionError("$window stands only as a range, as in rate(x[$window])") from error
         if "unexpected character: '$'" in str(error):
@@ -204,13 +221,9 @@ def _tree(expression: str, window: float) -> Node:
     return tree
 
 
-def _inside(node: Node) -> Node:
-    return _inside(node.expr) if isinstance(node, promql.ParenExpr) else node
-
-
 def _comparisons(tree: Node) -> list[Node]:
-    node = _inside(tree)
-    if isinstance(node, promql.BinaryExpr) and operator(node) in _JOINS:
+    node = inside(tree)
+    if isinstance(node, promql.BinaryExpr) and operator(node) in JOINS:
         return [*_comparisons(node.lhs), *_comparisons(node.rhs)]
     if isinstance(node, promql.BinaryExpr) and operator(node) in COMPARISONS:
         if node.modifier is not None and node.modifier.return_bool:
@@ -221,7 +234,7 @@ def _comparisons(tree: Node) -> list[Node]:
 
 
 def _number(node: Node) -> float | None:
-    node = _inside(node)
+    node = inside(node)
     if isinstance(node, promql.NumberLiteral):
         return float(node.val)
     if isinstance(node, promql.UnaryExpr) and (value := _number(node.expr)) is not None:
@@ -250,8 +263,7 @@ def _check_side(comparison: Node, outcome_labels: frozenset[str] | set[str]) -> 
         raise ExpressionError("it selects no metric")
     if _only_shifted(value):
         raise ExpressionError("every selector has an offset or @, so nothing tells whether its samples are new")
-    asked = [vector for vector in found if _asked(vector)]
-    for vector in asked:
+    for vector in found:
         if selector(vector, keep=lambda name: name not in outcome_labels) == "{}":
             raise ExpressionError(f"{selector(vector)} has only labels of outcomes: name the metric")
 
@@ -282,25 +294,23 @@ def _side(comparison: Node, outcome_labels: frozenset[str], how: Writing, age: f
     def wide(vector: Node) -> str:
         return selector(vector, how, lambda name: name not in outcome_labels)
 
-    def each(form: str, vectors: Iterable[Node]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(form.format(wide(vector)) for vector in vectors if _asked(vector)))
-
-    growth: tuple[str, ...] = ()
-    counters = list(_counters(value))
+    counters = [c for c in _counters(value) if _asked(c.vector_selector)]
+    growth: dict[str, None] = {}
     if age is not None:
-        growth = each(
-            f"max(count_over_time({{}}[{max(round(age * 1000), 1)}ms]))", (c.vector_selector for c in counters)
-        )
-    narrow = [
-        c for c in counters if _asked(c.vector_selector) and wide(c.vector_selector) != selector(c.vector_selector, how)
-    ]
-    births = tuple(dict.fromkeys(f"max(count_over_time({write(c, how)}))" for c in narrow))
-    text, plain = write(value, how), write(value, Writing(how.values))
+        for c in counters:
+            since = duration(timedelta(seconds=max(min(age, c.range.total_seconds()), 0.001)))
+            growth[f"max(count_over_time({wide(c.vector_selector)}[{since}]))"] = None
+    births: dict[str, None] = {}
+    for c in counters:
+        told = dict.fromkeys(m.name for m in c.vector_selector.matchers.matchers if m.name in outcome_labels)
+        if told:
+            every = write(c, replace(how.plain, without=outcome_labels))
+            births[f"min(max by ({names(told)}) (count_over_time({every})))"] = None
+    presence = dict.fromkeys(f"max(timestamp({wide(vector)}))" for vector in selectors(value) if _asked(vector))
     division = share(value)
     return Side(
-        text, op, threshold, each("max(timestamp({}))", selectors(value)), quotient=text != plain,
-        share=division is not None, basis=basis(division, how) if division is not None else None, growth=growth,
-        births=births,
+        write(value, how), op, threshold, tuple(presence), filters(value), division is not None,
+        basis(division, how) if division is not None else None, tuple(growth), tuple(births),
     )  # fmt: skip
 
 
@@ -313,8 +323,8 @@ def _counters(node: Node) -> Iterator[Node]:
 
 
 def _whole(tree: Node, how: Writing) -> str:
-    node = _inside(tree)
-    if operator(node) in _JOINS:
+    node = inside(tree)
+    if operator(node) in JOINS:
         return f"({_whole(node.lhs, how)} {operator(node)}{modifier(node)} {_whole(node.rhs, how)})"
     return write(node, how)
 

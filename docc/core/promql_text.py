@@ -1,5 +1,6 @@
 """PromQL syntax trees back to text, with the two changes that docc makes on the way: values bound inside label matchers,
-and divisions whose empty left side counts as zero. Knows syntax only; expression.py knows what a condition is.
+and 0 where nothing was counted. Knows syntax only; expression.py knows what a condition is, silence.py what a missing series
+means.
 
 The parser library's own rendering does not escape quotes in matchers, so every node is written here. Parentheses are put
 around each operand: precedence never has to be thought about.
@@ -9,30 +10,38 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import promql_parser as promql
 
-Node = Any
-"""A node of promql_parser's tree; the library has no type stubs."""
+from docc.core.promql_tree import JOINS, Node, inside, is_quotient, operator, selectors
+from docc.core.silence import by_outcome, counts, filters, keeps_outcomes, looks_at_series
 
-COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _VARIABLE = re.compile(r"\$([a-z_]+)")
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """How a tree is written. values: for $names inside matchers ({}: left as they are). rewrite: `A / B` becomes
-    `((A) or 0 * (B)) / (B)` where an empty A would make the quotient vanish."""
+    """How a tree is written. values: for $names inside matchers ({}: left as they are). outcomes: labels that tell what is
+    counted; a count by them is 0 where the same without them has series, and an empty A in `A / B` where B has some (none:
+    nothing is filled in). without: labels whose matchers are left out."""
 
     values: Mapping[str, str] = field(default_factory=dict)
-    rewrite: bool = False
+    outcomes: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
+
+    @property
+    def plain(self) -> Writing:
+        return replace(self, outcomes=frozenset())
 
 
 def write(node: Node, how: Writing = Writing()) -> str:
     """The node as PromQL text."""
+    if how.outcomes and by_outcome(node, how.outcomes):
+        return _or_zero(inside(node), how)
     if isinstance(node, promql.NumberLiteral):
         return number(node.val)
     if isinstance(node, promql.StringLiteral):
@@ -50,7 +59,7 @@ def write(node: Node, how: Writing = Writing()) -> str:
         step = duration(node.step) if node.step else ""
         return f"({write(node.expr, how)})[{duration(node.range)}:{step}]{_shift(node)}"
     if isinstance(node, promql.Call):
-        return f"{node.func.name}({', '.join(write(argument, how) for argument in node.args)})"
+        return f"{node.func.name}({', '.join(write(argument, _within(node, argument, how)) for argument in node.args)})"
     if isinstance(node, promql.AggregateExpr):
         return _aggregate(node, how)
     if isinstance(node, promql.BinaryExpr):
@@ -59,50 +68,38 @@ def write(node: Node, how: Writing = Writing()) -> str:
 
 
 def _aggregate(node: Node, how: Writing) -> str:
-    inner = write(node.expr, how)
+    inner = write(node.expr, _within(node, node.expr, how))
     if node.param is not None:
         inner = f"{write(node.param, how)}, {inner}"
     grouping = ""
     if node.modifier is not None:
         kind = "without" if "Without" in str(node.modifier.type) else "by"
-        grouping = f" {kind} ({', '.join(node.modifier.labels)}) "
+        grouping = f" {kind} ({names(node.modifier.labels)}) "
     return f"{operator(node)}{grouping}({inner})"
 
 
+def _or_zero(node: Node, how: Writing) -> str:
+    """A count by outcomes: 0 for each series that it would have, and has not, while the same count of all outcomes has."""
+    every = write(node, replace(how.plain, without=how.outcomes))
+    found = write(node, how.plain)
+    if not keeps_outcomes(node, how.outcomes):
+        return f"(({found}) or 0 * ({every}))"
+    labels = names(sorted(how.outcomes))
+    return f"(({found}) or ignoring ({labels}) (0 * (max without ({labels}) ({every}))))"
+
+
+def _within(node: Node, operand: Node, how: Writing) -> Writing:
+    """Where a series' being there is what is asked about, none is added."""
+    existence = looks_at_series(node) or (isinstance(node, promql.BinaryExpr) and operator(node) in JOINS)
+    return how.plain if existence and counts(operand) else how
+
+
 def _binary(node: Node, how: Writing) -> str:
-    left, right = write(node.lhs, how), write(node.rhs, how)
-    if how.rewrite and is_quotient(node):
+    left, right = (write(inside(operand), _within(node, operand, how)) for operand in (node.lhs, node.rhs))
+    if how.outcomes and is_quotient(node) and (counts(node.lhs) or filters(node.lhs)):
+        left = write(inside(node.lhs), how.plain) if counts(node.lhs) else left
         return f"((({left}) or 0 * ({right})) / ({right}))"
     return f"(({left}) {operator(node)}{modifier(node)} ({right}))"
-
-
-def is_quotient(node: Node) -> bool:
-    """Only a division of two vectors can lose series to an empty left side; vector / scalar cannot be helped by the right
-    side, and `or` is not defined for scalars."""
-    divides = operator(node) == "/" and not has_matching(node)
-    return divides and bool(next(selectors(node.lhs), None)) and is_vector(node.lhs) and is_vector(node.rhs)
-
-
-def is_vector(node: Node) -> bool:
-    """Whether the node's value is an instant vector; a scalar otherwise (the parser has checked types)."""
-    if isinstance(node, promql.NumberLiteral):
-        return False
-    if isinstance(node, promql.ParenExpr | promql.UnaryExpr):
-        return is_vector(node.expr)
-    if isinstance(node, promql.Call):
-        return str(node.func.name) not in ("scalar", "time", "pi")
-    if isinstance(node, promql.BinaryExpr):
-        return is_vector(node.lhs) or is_vector(node.rhs)
-    return True
-
-
-def operator(node: Node) -> str:
-    return str(node.op)
-
-
-def has_matching(node: Node) -> bool:
-    """on, ignoring, group_left or group_right stand between the operands."""
-    return node.modifier is not None and bool(modifier(node).replace(" bool", "").strip())
 
 
 def modifier(node: Node) -> str:
@@ -114,10 +111,10 @@ def modifier(node: Node) -> str:
     matching = found.matching
     if matching is not None:
         kind = "ignoring" if "Exclude" in str(matching.type) else "on"
-        text += f" {kind} ({', '.join(matching.labels)})"
+        text += f" {kind} ({names(matching.labels)})"
     word = {"ManyToOne": "group_left", "OneToMany": "group_right"}.get(str(found.card).split(".")[-1])
     if word:
-        text += f" {word} ({', '.join(found.group_labels or [])})"
+        text += f" {word} ({names(found.group_labels or [])})"
     return text
 
 
@@ -125,12 +122,12 @@ def selector(node: Node, how: Writing = Writing(), keep: Callable[[str], bool] =
     """A vector selector without range, offset and @; `keep` says which labels' matchers stay."""
     name, matchers = node.name or "", []
     for matcher in node.matchers.matchers:
-        if not keep(matcher.name):
+        if not keep(matcher.name) or matcher.name in how.without:
             continue
         if matcher.name == "__name__" and not name:
             matchers.append(f"__name__{_match_op(matcher)}{quote(matcher.value)}")
             continue
-        matchers.append(f"{matcher.name}{_match_op(matcher)}{quote(_bound(matcher, how))}")
+        matchers.append(f"{names([matcher.name])}{_match_op(matcher)}{quote(_bound(matcher, how))}")
     return f"{name}{{{', '.join(matchers)}}}" if matchers or not name else name
 
 
@@ -158,28 +155,6 @@ def variables(node: Node) -> frozenset[str]:
     )
 
 
-def selectors(node: Node) -> Iterator[Node]:
-    """Every vector selector in the tree."""
-    if isinstance(node, promql.VectorSelector):
-        yield node
-    for child in children(node):
-        yield from selectors(child)
-
-
-def children(node: Node) -> list[Node]:
-    if isinstance(node, promql.BinaryExpr):
-        return [node.lhs, node.rhs]
-    if isinstance(node, promql.Call):
-        return list(node.args)
-    if isinstance(node, promql.AggregateExpr):
-        return [node.expr] if node.param is None else [node.param, node.expr]
-    if isinstance(node, promql.MatrixSelector):
-        return [node.vector_selector]
-    if isinstance(node, promql.ParenExpr | promql.UnaryExpr | promql.SubqueryExpr):
-        return [node.expr]
-    return []
-
-
 def _shift(node: Node) -> str:
     """ " offset 5m" and " @ 1700000000", as far as they are there."""
     text = ""
@@ -203,6 +178,11 @@ def number(value: float) -> str:
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(value)
+
+
+def names(labels: Iterable[str]) -> str:
+    """Labels in a row; one that Prometheus 3 takes only in quotes stands in them."""
+    return ", ".join(label if _NAME.fullmatch(label) else quote(label) for label in labels)
 
 
 def quote(text: str) -> str:

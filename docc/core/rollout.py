@@ -218,9 +218,13 @@ def _baseline(view: View, plan: Plan) -> Move | None:
     if view.checks.since != view.record.since:
         return Move(wake_at=deadline, waiting="the conditions are judged before any traffic moves")
     if (check := view.failing()) is not None:
-        text = f"{check.name} was failing before this rollout ({measured(check)})"
+        text = f"{check.name} was failing before this rollout"
         if view.now >= view.record.since + plan.limits.baseline:
-            return fail_move(view, f"{text}, and did not clear in {plan.limits.baseline:.0f} s", request="baseline")
+            return fail_move(
+                view,
+                f"{text} ({measured(check)}), and did not clear in {plan.limits.baseline:.0f} s",
+                request="baseline",
+            )
         return Move(wake_at=view.record.since + plan.limits.baseline, waiting=f"{text}; waiting for it to clear")
     if broken := next((c for c in view.checks.results if c.verdict.value == "ERROR"), None):
         if view.now >= deadline:

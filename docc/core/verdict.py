@@ -17,7 +17,7 @@ from docc.core.expression import Questions, Side
 SAMPLES_MIN = 2
 """Of a counter, for its growth to be seen: rate and increase take the first sample of a new series for its beginning."""
 BORN = 1
-"""How many samples a counter of errors has whose first ones no rate counts yet: its 0 is silence."""
+"""How many samples a new outcome's counter has whose first requests no rate counts yet: its 0 is silence."""
 
 
 class Verdict(Enum):
@@ -50,9 +50,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A condition as judged once. value: nearest to or farthest beyond the threshold; None: no number. fresh: each selector
-    has a sample newer than the weight change, each counter two. newest: unix seconds of the newest sample of the stalest
-    selector. basis: how many requests the value rests on, in words; "" if that is not known."""
+    """A condition as judged once. value: nearest to or farthest beyond the threshold; None: no number. doubt: why an OK lets no
+    step be taken; "" where each selector has a sample newer than the weight change, each counter two. basis: how many requests
+    the value rests on, in words; "" if that is not known."""
 
     name: str
     verdict: Verdict
@@ -62,9 +62,12 @@ class Check:
     reason: str
     query: str
     series: str = ""
-    fresh: bool = False
-    newest: float | None = None
+    doubt: str = ""
     basis: str = ""
+
+    @property
+    def fresh(self) -> bool:
+        return not self.doubt
 
 
 def breaches(value: float, operator: str, threshold: float) -> bool:
@@ -100,15 +103,12 @@ def judge(name: str, questions: Questions, answers: Mapping[str, Answer], *, sin
 
 def _judge_compound(name: str, text: str, sides: list[Check], answers: Mapping[str, Answer]) -> Check:
     whole = answers.get(text, Answer(error="it was not answered"))
-    fresh = all(side.fresh for side in sides)
-    newest = min((side.newest for side in sides if side.newest is not None), default=None)
+    doubt = next((side.doubt for side in sides if side.doubt), "")
     lead = sides[0]
 
     def check(verdict: Verdict, reason: str, side: Check = lead, series: str = "") -> Check:
         basis = side.basis if verdict is Verdict.FAIL else ""
-        return Check(
-            name, verdict, side.value, side.operator, side.threshold, reason, text, series, fresh, newest, basis
-        )
+        return Check(name, verdict, side.value, side.operator, side.threshold, reason, text, series, doubt, basis)
 
     if whole.error:
         return check(Verdict.ERROR, whole.error)
@@ -124,53 +124,82 @@ def _judge_compound(name: str, text: str, sides: list[Check], answers: Mapping[s
 
 def _judge_side(name: str, side: Side, answers: Mapping[str, Answer], since: float) -> Check:
     value = answers.get(side.value, Answer(error="it was not answered"))
-    newest, absent, broken = _presence(side, answers)
-    fresh = newest is not None and newest > since
-    grown = all(_number(answers.get(asked, Answer())) >= SAMPLES_MIN for asked in side.growth)
-    born = any(_newborn(answers.get(asked, Answer(error="it was not answered"))) for asked in side.births)
-    sound = fresh and grown and not born
+    evidence = _evidence(side, answers, since)
 
     def check(verdict: Verdict, reason: str, worst: Series | None = None) -> Check:
         number = worst.value if worst else None
         labels = str(worst) if worst else ""
         rests_on = _basis(side, answers, worst) if worst else ""
         return Check(
-            name, verdict, number, side.operator, side.threshold, reason, side.value, labels, sound, newest,
-            rests_on,
-        )  # fmt: skip
+            name, verdict, number, side.operator, side.threshold, reason, side.value, labels, evidence.doubt, rests_on
+        )
 
     if value.error:
         return check(Verdict.ERROR, value.error)
     numbers = [series for series in value.series if not math.isnan(series.value)]
-    for series in numbers:
-        if breaches(series.value, side.operator, side.threshold):
+    crossed = [series for series in numbers if breaches(series.value, side.operator, side.threshold)]
+    for series in crossed:
+        if series.value != 0 or evidence.of_zero(side):
             return check(Verdict.FAIL, "the threshold is crossed", series)
-    if numbers:
+    if numbers and not crossed:
         worst = _nearest(numbers, side)
         none_matched = worst.value == 0 and side.share and side.operator in (">", ">=")
-        return check(Verdict.OK, "no matching errors" if none_matched else "", worst)
-    if broken:
-        return check(Verdict.ERROR, broken)
-    if absent:
-        return check(Verdict.NO_DATA, f"no series for {absent}")
-    if not fresh:
-        return check(Verdict.NO_DATA, f"no sample newer than the weight change of {_clock(since)}")
-    if value.series or side.quotient:
-        return check(Verdict.NO_DATA, f"live series, but {_nothing_in_range(side, answers)}")
-    return check(Verdict.OK, "nothing matched, in live samples")
+        return check(Verdict.OK, evidence.absent or ("no matching errors" if none_matched else ""), worst)
+    if evidence.error:
+        return check(Verdict.ERROR, evidence.error)
+    if crossed:
+        return check(Verdict.NO_DATA, f"0, but {evidence.doubt}", crossed[0])
+    if evidence.absent or not evidence.live:
+        return check(Verdict.NO_DATA, evidence.absent or f"no sample newer than the weight change of {_clock(since)}")
+    if side.filters and not value.series and not breaches(0.0, side.operator, side.threshold):
+        return check(Verdict.OK, "nothing matched, in live samples")
+    return check(Verdict.NO_DATA, f"live series, but {_nothing_in_range(side, answers)}")
 
 
-def _presence(side: Side, answers: Mapping[str, Answer]) -> tuple[float | None, str, str]:
-    """(newest sample of the stalest selector, the first selector without series, the first error)."""
-    newest: list[float] = []
-    for text in side.presence:
-        answer = answers.get(text, Answer(error="it was not answered"))
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """How good the samples of a side are. error, absent: what could not be asked, and what has no series, as sentences. live:
+    each selector has a sample newer than the weight change. grown: each counter has two. born: some outcome's has its first."""
+
+    error: str = ""
+    absent: str = ""
+    live: bool = False
+    grown: bool = False
+    born: bool = False
+
+    @property
+    def doubt(self) -> str:
+        if self.error or self.absent:
+            return self.error or self.absent
+        if not self.live:
+            return "no sample newer than the weight change yet"
+        return "a counter has only one sample yet, and its growth needs two" if self.born or not self.grown else ""
+
+    def of_zero(self, side: Side) -> bool:
+        """Whether a 0 that breaches is one: a share of 0 rests on requests, any other 0 on samples alone."""
+        return side.share or not self.doubt
+
+
+def _evidence(side: Side, answers: Mapping[str, Answer], since: float) -> _Evidence:
+    found = {text: answers.get(text, Answer(error="it was not answered")) for text in side.presence}
+    for answer in found.values():
         if answer.error:
-            return None, "", answer.error
+            return _Evidence(error=answer.error)
+    newest = [answer.series[0].value for answer in found.values() if answer.series]
+    for text, answer in found.items():
         if not answer.series:
-            return None, text.removeprefix("max(timestamp(").removesuffix("))"), ""
-        newest.append(answer.series[0].value)
-    return min(newest, default=None), "", ""
+            return _Evidence(
+                absent=_absence(text.removeprefix("max(timestamp(").removesuffix("))"), others=bool(newest))
+            )
+    grown = all(_number(answers.get(asked, Answer())) >= SAMPLES_MIN for asked in side.growth)
+    born = any(_newborn(answers.get(asked, Answer(error="it was not answered"))) for asked in side.births)
+    return _Evidence(live=min(newest, default=-math.inf) > since, grown=grown, born=born)
+
+
+def _absence(selector: str, *, others: bool) -> str:
+    """others: the condition's other selectors have series, so the metrics are there."""
+    hint = "; if a label of it tells the outcome, name it in outcome_labels" if others and "{" in selector else ""
+    return f"no series for {selector}{hint}"
 
 
 def _newborn(answer: Answer) -> bool:

@@ -143,9 +143,7 @@ class View:
             if check.verdict is not Verdict.OK:
                 return f"{check.name}: {check.verdict.value}: {check.reason}"
             if not check.fresh:
-                new = check.newest is not None and check.newest > self.record.since
-                few = "a counter has only one sample yet, and its growth needs two"
-                return f"{check.name}: {few if new else 'no sample newer than the weight change yet'}"
+                return f"{check.name}: {check.doubt}"
         return ""
 
     def _judged(self) -> tuple[Check, ...]:

@@ -215,7 +215,7 @@ class Driver:
             return
         self._checks = checks
         for result in self._checks.results:
-            self.ports.sink.emit(now, told(result, self._view(seen).weight))
+            self.ports.sink.emit(now, told(result, self._view(seen).weight, record.excused))
 
     def _act(self, move: Move, seen: Seen) -> None:
         assert move.effect is not None

@@ -16,11 +16,12 @@ from docc.model.facts import CheckSeen
 from docc.model.record import Record
 
 
-def told(result: Check, weight: int) -> CheckSeen:
-    """The fact that a condition was judged so, while the candidate had `weight` percent."""
+def told(result: Check, weight: int, excused: tuple[str, ...]) -> CheckSeen:
+    """The fact that a condition was judged so, while the candidate had `weight` percent. excused: names of those that do not
+    count in this rollout."""
     return CheckSeen(
         result.name, result.verdict.value, result.value, result.operator, result.threshold, result.reason,
-        weight, result.query, result.series, result.basis,
+        weight, result.query, result.series, result.basis, result.name in excused,
     )  # fmt: skip
 
 

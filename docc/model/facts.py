@@ -97,7 +97,7 @@ class Left:
 @dataclass(frozen=True, slots=True)
 class CheckSeen:
     """One condition as last judged: verdict OK, FAIL, NO-DATA or ERROR; value None where there is no number; basis: how many
-    requests it rests on, in words."""
+    requests it rests on, in words; ignored: it failed before the rollout, and --baseline=ignore leaves it out."""
 
     name: str
     verdict: str
@@ -109,6 +109,7 @@ class CheckSeen:
     query: str
     series: str = ""
     basis: str = ""
+    ignored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

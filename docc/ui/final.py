@@ -247,6 +247,7 @@ def _check(check: CheckSeen) -> dict[str, Any]:
         "weight": check.weight,
         "reason": check.reason,
         "basis": check.basis,
+        "ignored": check.ignored,
         "query": check.query,
     }
 

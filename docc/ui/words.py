@@ -65,7 +65,7 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
         case facts.ApprovalAwaited() | facts.Requested() | facts.Left():
             return _people(fact)
         case facts.CheckSeen():
-            return Line("check", _check(fact), _VERDICT_STYLES.get(fact.verdict, ""))
+            return Line("check", _check(fact), "dim" if fact.ignored else _VERDICT_STYLES.get(fact.verdict, ""))
         case facts.Waiting():
             return Line("wait", fact.why, "yellow")
         case facts.Standing():
@@ -158,6 +158,8 @@ def _check(fact: facts.CheckSeen) -> str:
     at = f" at {fact.weight} %{basis}" if fact.verdict == "FAIL" else ""
     series = f"  {fact.series}" if fact.series else ""
     why = f"  {fact.reason}{basis}" if fact.reason and fact.verdict != "FAIL" else ""
+    if fact.ignored:
+        why += "  ignored: it failed before this rollout"
     return f"{fact.name}  {fact.verdict:<7}  {value}(fires at {fires(fact)}){at}{series}{why}"
 
 

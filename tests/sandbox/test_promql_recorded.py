@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from docc.sandbox.query_api import routes
 from docc.sandbox.tsdb import Tsdb, labels_of
+from tests.conditions import sent
 from tests.sandbox.promql.alike import same
 from tests.sandbox.promql.cases import DATA_SETS
 
@@ -101,3 +102,8 @@ def test_the_recorded_files_hold_what_the_cases_say() -> None:
         assert [(asked["query"], asked["time"]) for asked in one["queries"]] == data_set.queries
         said = json.loads(json.dumps([{"labels": labels, "points": points} for labels, points in data_set.series]))
         assert one["series"] == said
+
+
+def test_a_real_prometheus_has_answered_what_docc_sends() -> None:
+    (data_set,) = [each for each in DATA_SETS if each.name == "sent"]
+    assert [query for query, _ in data_set.queries] == sent()

@@ -217,6 +217,19 @@ def _specs() -> Iterator[tuple[str, str, Sequence[Labelled]]]:
         (_metric("gone"), [(1000, 1), (1010, "stale")]),
     ]
     yield "absence", "absent and absent_over_time: which labels they give to what is not there", some
+    versions = {("shop-v1", "200"): 90.0, ("shop-v1", "404"): 2.0, ("shop-v2", "500"): 30.0}
+    yield (
+        "sent",
+        "what docc sends for conditions of many shapes about a version that fails everything and one that fails nothing",
+        [
+            (
+                _metric("requests_total", deployment=deployment, pod=f"{deployment}-{pod}", code=code),
+                _ramp(1000, 1120, by=by),
+            )
+            for (deployment, code), by in versions.items()
+            for pod in "ab"
+        ],
+    )
 
 
 def _at(hour: int, seconds: float) -> int:

@@ -29,6 +29,10 @@ def test_an_empty_dividend_counts_as_zero_in_the_text_that_is_sent() -> None:
         ("{code='500'} > 1", "name the metric"), ("x offset 5m > 1", "offset"), ("rate(x[5m] @ 10) > 1", "offset"),
         ("x > 1 and up", "no threshold"), ("x > NaN", "NaN"), ("x > Inf", "never fire"), ("-Inf > x", "never fire"),
         ("1+" * 5000 + "x > 1", "longer"),
+        ("x{a='$window'} > 1", "only as a range"), ("rate(x[$windw]) > 1", "[$windw] is no range, did you mean [$window]?"),
+        ("rate(x[$window offset 5m]) > 1", "only as a range"), ("x{a='$winow'} > 1", "known are"),
+        ("a + fill(0) b > 1", "fill"), ("sum(a - on (x) fill_left(0) b) > 1", "fill"), ("a / fill_right(1) b > 1", "fill"),
+        ('sum(x{a="1" or b="2"}) > 1', "=~"), ("x - {code='500'} offset 5m > 1", "name the metric"),
     ],
 )  # fmt: skip
 def test_what_is_no_condition_is_refused_with_a_sentence(text: str, word: str) -> None:
@@ -73,3 +77,27 @@ def test_every_text_that_is_sent_is_promql(value: str, operator: str, flipped: b
     questions = bind(parse(text), BINDING)
     for sent in (*questions.samples, *questions.values):
         promql_parser.parse(sent)
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ('x{"a.b"="c", d!="e"} > 1', 'x{"a.b"="c", d!="e"}'),
+        ('sum by ("a.b", c) (x) > 1', 'sum by ("a.b", c) (x)'),
+        ('a * on ("a.b") group_left ("c d") b > 1', '((a) * on ("a.b") group_left ("c d") (b))'),
+        ('{"my.metric", x="1"} > 1', '{__name__="my.metric", x="1"}'),
+        ('x{"a\\"b"="c"} > 1', 'x{"a\\"b"="c"}'),
+    ],
+)
+def test_a_name_that_needs_quotes_is_sent_in_quotes(text: str, sent: str) -> None:
+    questions = bind(parse(text), BINDING)
+    assert questions.sides[0].value == sent
+    for each in (*questions.samples, *questions.values):
+        promql_parser.parse(each)
+
+
+def test_a_label_of_outcomes_that_needs_quotes_is_sent_in_quotes() -> None:
+    questions = bind(parse('x{"http.status"="500"} > 1', outcome_labels=("http.status",)), BINDING)
+    assert questions.sides[0].value.count(', "http.status", ') == 2
+    for each in (*questions.samples, *questions.values):
+        promql_parser.parse(each)

@@ -91,7 +91,7 @@ class Asked:
 
     def ask(self, *groups: Sequence[str]) -> Mapping[str, Answer]:
         self.texts += [text for group in groups for text in group]
-        return {}
+        return dict.fromkeys(self.texts, Answer())
 
 
 TWENTIES = (*climb(20, 40, 60, 80, 100), Bake(60))

@@ -9,6 +9,8 @@ import pytest
 
 from docc.core.expression import Binding, Questions, bind, parse
 from docc.core.verdict import Answer, Check, Series, Verdict, judge
+from docc.core.view import Checks, View
+from tests.unit.core.around import live, plan_for
 
 DOC = Path(__file__).resolve().parents[3] / "docs" / "failure-conditions.md"
 A = "sum(rate(http_requests_total{app='demo_app',code='500'}[5m]))"
@@ -18,7 +20,8 @@ BINDING = Binding("shop", "web", "shop-v2", "v2", "shop-v1")
 
 
 def rows() -> list[tuple[str, ...]]:
-    table = [line for line in DOC.read_text(encoding="utf-8").splitlines() if line.startswith("| ")][1:]
+    text = DOC.read_text(encoding="utf-8").partition("## The verdict table")[2].partition("\n## ")[0]
+    table = [line for line in text.splitlines() if line.startswith("| ")][1:]
     return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table]
 
 
@@ -146,10 +149,11 @@ def test_a_counters_growth_is_believed_from_the_second_sample_since_the_weight_c
     ("errors", "fresh"),
     [(Answer(), True), (_one(1.0), False), (_one(2.0), True), (Answer(error="boom"), False)],
 )
-def test_a_counter_of_errors_that_was_just_born_is_no_evidence_of_none(errors: Answer, fresh: bool) -> None:
+def test_an_outcome_that_was_just_born_is_no_evidence_of_none(errors: Answer, fresh: bool) -> None:
     """The first scrape of a candidate sees good answers alone, the second one sees 40 errors: `rate` has none of them yet."""
     (side,) = bind(parse(f"{A} / {B} > 0.05"), replace(BINDING, age=12.5)).sides
-    assert len(side.births) == 1 and 'code="500"' in side.births[0] and side.births[0].endswith("[300s]))")
+    every = 'http_requests_total{app="demo_app"}[300s]'
+    assert side.births == (f"min(max by (code) (count_over_time({every})))",)
     answers = {side.value: _one(0.0), **{asked: presence("fresh") for asked in side.presence}}
     answers |= {asked: _one(2.0) for asked in side.growth}
     answers |= {asked: errors for asked in side.births}
@@ -226,3 +230,14 @@ def test_a_breach_tells_the_requests_of_the_series_that_breaches() -> None:
 def test_silence_of_live_series_is_told_by_its_cause(value: Answer, count: Answer, reason: str) -> None:
     check = _judged(f"{A} / {B} > 0.05", {"value": value, "count": count})
     assert check.verdict is Verdict.NO_DATA and check.reason.endswith(reason)
+
+
+def test_why_an_ok_lets_no_step_be_taken_is_told_as_it_is() -> None:
+    """An OK of a selector that has no series at all is not one that waits for a newer sample."""
+    check = Check("E", Verdict.OK, 0.0, ">", 0.05, "", "q", doubt='no series for errors{error="true"}')
+    seen = live()
+    assert seen.record is not None
+    since = seen.record.since
+    view = View("shop", "me", replace(plan_for(), judged=True), seen, Checks(since, since, (check,)), since)
+    assert view.unsure() == 'E: no series for errors{error="true"}'
+    assert replace(view, checks=Checks(since, since, (replace(check, doubt=""),))).unsure() == ""

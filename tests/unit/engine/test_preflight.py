@@ -23,6 +23,7 @@ from tests.unit.engine.test_other_hands import Unwatched
 
 NOW = 1_000_000.0
 ALL, ITS_OWN = "sum(queue_length{app='shop'}) > 5", "sum(queue_length{deployment='$canary'}) > 5"
+FILTERED = "count(queue_length{app='shop'} > 100) > 5"
 BY_REVISION, BESIDE = "sum(queue{revision='$revision'}) > 5", "sum(queue{deployment='$stable'}) > 5"
 DOWN = live(pods=0)
 
@@ -77,7 +78,8 @@ TABLE = [
     pytest.param(NOTHING, ALL, SILENT, SILENT, "NO-DATA", False, id="silent, and nobody serves yet"),
     pytest.param(DOWN, ALL, SILENT, SILENT, "NO-DATA", False, id="silent, and stable is down"),
     pytest.param(live(), ALL, one(float("nan")), FRESH, "NO-DATA", True, id="NaN, although stable serves"),
-    pytest.param(live(), ALL, SILENT, FRESH, "OK", False, id="nothing matched, in live samples"),
+    pytest.param(live(), ALL, SILENT, FRESH, "NO-DATA", True, id="silent in live samples, although stable serves"),
+    pytest.param(live(), FILTERED, SILENT, FRESH, "OK", False, id="nothing passes a filter, in live samples"),
 ]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from docc.core.observation import see
 from docc.model.errors import ExitCode
-from docc.model.facts import ApprovalAwaited, Weighted
+from docc.model.facts import ApprovalAwaited, CheckSeen, Waiting, Weighted
 from docc.model.record import Phase, Record
 from tests.sim.verbs import TRIAL, Verb, anew, deploy, ignoring, want
 from tests.sim.world import FOREVER, World
@@ -121,6 +121,21 @@ def test_what_is_ignored_before_any_traffic_stays_so_for_who_takes_it_over(first
     story = failing_from_the_beginning(2.5, first)
     assert story.phase is Phase.PREPARING
     assert story.then(second).exit_code is ExitCode.DONE and story.live == {2: 100}
+
+
+def test_what_is_ignored_is_told_to_be_so_and_nothing_else_is() -> None:
+    story = failing_from_the_beginning(FOREVER, ignoring(V2))
+    checks = [fact for _, fact in story.told(CheckSeen)]
+    assert checks and all(check.verdict == "FAIL" and check.ignored for check in checks)
+    judged = failing_from_the_beginning(FOREVER, V2)
+    assert not any(check.ignored for _, check in judged.told(CheckSeen))
+
+
+def test_the_wait_for_a_condition_to_clear_is_told_without_its_number_which_the_checks_line_has() -> None:
+    """A number in it would make another line of each look."""
+    story = failing_from_the_beginning(FOREVER, V2)
+    waits = {fact.why for _, fact in story.told(Waiting) if "clear" in fact.why}
+    assert waits == {"Errors was failing before this rollout; waiting for it to clear"}
 
 
 def test_what_fails_while_the_candidate_has_traffic_cannot_be_ignored_any_more() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -74,6 +75,12 @@ def test_check_is_told_when_it_changes_and_each_half_minute() -> None:
         check(None),
     ]
     assert len(log([(T0 + at, fact) for at, fact in enumerate(changes)])) == 5
+
+
+def test_a_breach_that_is_ignored_says_so() -> None:
+    breach = replace(check(0.2051, "FAIL", 100, "the threshold is crossed"), ignored=True)
+    (row,) = log([(T0, breach)])
+    assert row.endswith("0.2051  (fires at > 0.05) at 100 %  ignored: it failed before this rollout")
 
 
 def test_large_values_are_measured_by_themselves() -> None:
