@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from docc.core.cooling import overdue, reachable, warm
+from docc.core.example import curl
 from docc.core.meddling import edits
 from docc.core.route import retried, rules_of, trial_of_live
-from docc.core.trial import curl, in_words
+from docc.core.trial import in_words
 from docc.engine.lease import DURATION_SECONDS, age_of, holder_of, shown
 from docc.model.facts import Edit
 from docc.model.moves import Object
@@ -136,7 +137,7 @@ def status_view(
         paused_by=record.asker if record.paused else "",
         asked=record.asked,
         trial=in_words(trial),
-        curl=curl(trial, seen.routed.body),
+        curl=curl(app, trial, seen.routed.body),
         cool_after=record.cool_after,
         overdue=bool(overdue(record, now)),
         next=tuple(_advice(app, at or f"-n {namespace}", seen, now, alive=alive)),

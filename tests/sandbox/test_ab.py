@@ -255,7 +255,10 @@ def test_cookies_and_patterns_among_other_cookies_any_of_them(trial: Trial) -> N
     testing = {
         **TESTING,
         "headers": [{"name": "x-team", "value": "blue-[0-9]+", "type": "regex"}],
-        "cookies": [{"name": "beta", "value": "yes"}],
+        "cookies": [
+            {"name": "beta", "value": "yes"},
+            {"name": "group", "value": "b.*|gamma", "type": "regex"},
+        ],
     }
     trial.write(3, ab_testing=testing, **UNJUDGED)
     assert trial.deploy("demo:v2", "--wait=paused").returncode == 0
@@ -263,6 +266,8 @@ def test_cookies_and_patterns_among_other_cookies_any_of_them(trial: Trial) -> N
     for cookies, version in (
         ("beta=yes", "v2"), ("a=1; beta=yes", "v2"), ("beta=yes; z=9", "v2"), ("a=1; beta=yes; z=9", "v2"),
         ("beta=yes2", "v1"), ("xbeta=yes", "v1"), ("a=beta=yes", "v1"), ("beta=no", "v1"),
+        ("group=b7; z=9", "v2"), ("group=gamma", "v2"), ("a=1; group=gamma; z=9", "v2"),
+        ("gamma; session=1", "v1"), ("group=a; gamma", "v1"), ("group=a; theme=b", "v1"), ("group=agamma", "v1"),
     ):  # fmt: skip
         assert (cookies, trial.ask(Cookie=cookies)) == (cookies, version)
     assert [trial.ask(x_team=team) for team in ("blue-7", "blue-", "xblue-7", "blue-7x")] == ["v2", "v1", "v1", "v1"]
