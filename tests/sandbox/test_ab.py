@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -249,6 +251,25 @@ def test_of_two_who_decide_at_once_one_wins_and_the_other_is_told(trial: Trial) 
     assert both[0].returncode in (0, 6, 7), told
     if both[0].returncode:
         assert "aborted by" in told[0], told[0]
+
+
+@pytest.mark.parametrize("verb", ["promote", "pause"])
+def test_of_two_who_ask_for_the_same_the_second_is_told_who_was_first(trial: Trial, verb: str) -> None:
+    testing = TESTING if verb == "promote" else {**TESTING, "pause_before_rollout": False}
+    trial.write(60, ab_testing=testing, **UNJUDGED)
+    driver = trial.begin("demo:v2")
+    until(lambda: trial.status()["phase"] == ("awaiting" if verb == "promote" else "shifting"), 60)
+    os.kill(driver.pid, signal.SIGSTOP)  # so that nothing has been made of the first when the second comes
+    try:
+        both = [trial.run(verb, "--reason", reason) for reason in ("liked", "tested")]
+    finally:
+        os.kill(driver.pid, signal.SIGCONT)
+    assert [each.returncode for each in both] == [0, 0], both
+    assert "asked for: " in both[0].stderr and "already" not in both[0].stderr
+    assert 'has asked for it already: liked; "tested" was not kept' in both[1].stderr, both[1].stderr
+    assert [each["reason"] for each in trial.status()["asked"]] == ["liked"]
+    assert trial.run("abort").returncode == 0
+    ended(driver)
 
 
 def test_cookies_and_patterns_among_other_cookies_any_of_them(trial: Trial) -> None:
