@@ -22,21 +22,18 @@ from docc.model.record import Asked, Phase, Record
 from docc.model.world import Revision, Seen
 from docc.ui import rescue
 from docc.ui.console import neutral
-from docc.ui.words import by, clock, count, duration, one_line, requested, what
+from docc.ui.words import PHASES, by, clock, count, duration, one_line, requested, what
 
 COLUMNS = 80
-# A word or two for the first line, and what it means where that does not show in the lines below.
-_PHASES = {
-    Phase.PREPARING: ("preparing", "the new version comes up, and has no traffic yet"),
-    Phase.SHIFTING: ("rolling out", ""),
-    Phase.AWAITING: ("waiting for approval", ""),
-    Phase.BAKING: ("baking", "all traffic is on the new version, the former one stands by"),
-    Phase.PROMOTING: ("promoted", "the former version drains"),
-    Phase.SUCCEEDED: ("at rest", ""),
-    Phase.REVERTING: ("taken back", "all traffic is on the former version, the new one drains"),
-    Phase.REVERTED: ("at rest", "the last rollout was taken back"),
-    Phase.PARKED: ("parked", "the driver was stopped, all traffic is on the stable version"),
-    Phase.STUCK: ("STUCK, act now", "it must be taken back, and stable has no ready pod"),
+# What the word in the first line means, where that does not show in the lines below.
+_MEANINGS = {
+    Phase.PREPARING: "the new version comes up, and has no traffic yet",
+    Phase.BAKING: "all traffic is on the new version, the former one stands by",
+    Phase.PROMOTING: "the former version drains",
+    Phase.REVERTING: "all traffic is on the former version, the new one drains",
+    Phase.REVERTED: "the last rollout was taken back",
+    Phase.PARKED: "the driver was stopped, all traffic is on the stable version",
+    Phase.STUCK: "it must be taken back, and stable has no ready pod",
 }
 
 
@@ -64,8 +61,8 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class StatusView:
     """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
-    seconds since the living driver's last renewal. left: its driver left it waiting. paused_by: who asked for it to stay at its
-    weight, "" for nobody. parks_at: unix seconds at which its driver ends the wait for approval (pause_timeout), None for never.
+    seconds since the living driver's last renewal. left: its driver left it waiting. paused_by: who asked for it to stay at
+    its weight, "" for nobody. parks_at: unix seconds at which its driver ends the wait for approval (pause_timeout), or None.
     asked: what people have asked of this rollout.
     trial: whose requests go to the candidate, in words; curl: a command whose request does.
     cool_after: unix seconds until which a rollback is one write, `overdue`
@@ -153,7 +150,7 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
     if view is None:
         return
     yield _title(view, now)
-    if meaning := _PHASES[view.phase][1]:
+    if meaning := _MEANINGS.get(view.phase):
         yield f"  phase    {meaning}"
     if view.reason:
         yield neutral(f"  reason   {one_line(view.reason)}")
@@ -182,7 +179,7 @@ def _title(view: StatusView, now: float) -> str:
     """What is going on, since when, and for how long at most, where people are waited for."""
     paused = f", paused by {view.paused_by}" if view.paused_by else ""
     parks = f"; parked in {duration(max(1.0, view.parks_at - now))}" if view.parks_at is not None else ""
-    told = f"{_PHASES[view.phase][0]}{paused}, for {duration(now - view.since)}{parks}"
+    told = f"{PHASES[view.phase]}{paused}, for {duration(now - view.since)}{parks}"
     return neutral(f"{view.app} in {view.namespace}: {told}")
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from docc.model import facts
-from docc.model.record import Asked
+from docc.model.record import Asked, Phase
 from docc.ui.console import neutral, without_secrets
 
 KIND_WIDTH = 8
@@ -23,6 +23,18 @@ _ASKED = {
     "full": "for all traffic without the steps between",
     "pause": "to stay at this weight",
     "resume": "to go on",
+}
+PHASES = {
+    Phase.PREPARING: "preparing",
+    Phase.SHIFTING: "rolling out",
+    Phase.AWAITING: "waiting for approval",
+    Phase.BAKING: "baking",
+    Phase.PROMOTING: "promoted",
+    Phase.SUCCEEDED: "at rest",
+    Phase.REVERTING: "taken back",
+    Phase.REVERTED: "at rest",
+    Phase.PARKED: "parked",
+    Phase.STUCK: "STUCK, act now",
 }
 _TYPED = {"full": "promote --full"}
 _VERDICT_STYLES = {"OK": "green", "FAIL": "bold red", "NO-DATA": "yellow", "ERROR": "yellow"}
@@ -73,7 +85,7 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
             return Line("wait", fact.why, "yellow")
         case facts.Standing():
             share = f"v{fact.candidate} has {fact.weight} %" if fact.weight else serves(fact.stable)
-            return Line("sees", f"{fact.phase}: {share}")
+            return Line("sees", f"{PHASES[Phase(fact.phase)]}: {share}")
         case facts.Driven():
             return Line("sees", f"{fact.driver} drives it" if fact.driver else "nobody drives it")
         case facts.Promoted():

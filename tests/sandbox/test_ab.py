@@ -343,3 +343,120 @@ def test_conditions_are_judged_while_it_waits(trial: Trial, tmp_path: Path) -> N
         said, told = ended(driver)
     (check,) = said["checks"]
     assert (check["name"], check["verdict"], check["weight"]) == ("Errors", "OK", 0), told
+
+
+SLIDE = {
+    "application": {
+        "name": "uber-cool-app",
+        "namespace": "default",
+        "scale": 3,
+        "containers": {"dev": {"image": "nginx:1.23", "ports": [{"port": 80, "protocol": "TCP"}]}},
+    },
+    "maintainer": "appdev@digitalocean.com",
+}
+AB_TESTING = {"deployment_strategy": {"ab_testing": {"enable_headers": True, "pause_before_rollout": True}}}
+
+
+def test_the_talk_s_ab_testing_unchanged_from_the_pause_to_the_end(
+    world: session.Session, trial: Trial, tmp_path: Path
+) -> None:
+    """Its slide says no readiness, no host, no condition and no step between: all users come with the promote."""
+    trial.name, trial.path = "uber-cool-app", tmp_path / "uber-cool-app.json"
+    trial.path.write_text(json.dumps(SLIDE))
+    assert trial.deploy("nginx:1.23").returncode == 0
+    trial.path.write_text(json.dumps({**SLIDE, **AB_TESTING}))
+    with trial.traffic(tmp_path, *ON_TRIAL) as load:
+        driver, began = trial.begin("nginx:1.24"), trial.waits()
+        time.sleep(3)
+        promoted = time.time()
+        assert trial.run("promote").returncode == 0
+        said, told = ended(driver)
+        over = time.time() + HEARD_SECONDS
+        time.sleep(3)
+    assert driver.returncode == 0 and [w["weight"] for w in said["weights"]] == [100], told
+    theirs, others = versions(load, began, promoted)
+    assert theirs.keys() == {"1.24"} and others.keys() == {"1.23"} and theirs["1.24"] > 15 and others["1.23"] > 150
+    assert [found.keys() for found in versions(load, over, over + 9)] == [{"1.24"}] * 2
+    (rule,) = trial.rules
+    assert not any(match.get("headers") for match in rule.get("matches", [])) and trial.status()["phase"] == "succeeded"
+    assert counted(answered(load, header=False), json.dumps(said)).failed == 0
+    assert counted(answered(load, header=True)).failed == 0
+    assert trial.run("delete", "--yes").returncode == 0
+
+
+def test_without_a_canary_all_traffic_comes_at_once_and_is_judged_while_it_bakes(trial: Trial, tmp_path: Path) -> None:
+    trial.write(3, ab_testing={"enable_headers": True}, canary={}, bake=6)
+    manifest = json.loads(trial.path.read_text())
+    del manifest["deployment_strategy"]["canary"]
+    trial.path.write_text(json.dumps(manifest))
+    with trial.traffic(tmp_path, *ON_TRIAL) as load:
+        driver = trial.begin("demo:v2")
+        until(lambda: trial.status()["phase"] == "baking", 60)
+        baking = time.time() + HEARD_SECONDS
+        time.sleep(4)
+        assert trial.status()["phase"] == "baking" and len(trial.rules) == 1, "a bake is of everybody's requests"
+        said, told = ended(driver)
+        assert driver.returncode == 0 and [w["weight"] for w in said["weights"]] == [100], told
+        assert [found.keys() for found in versions(load, baking, baking + 3)] == [{"v2"}] * 2
+        bad = trial.begin("demo:v3-err60")
+        said, told = ended(bad)
+    assert bad.returncode == 10 and said["reason"].startswith("Errors is 0."), told
+    assert counted(answered(load, header=False)).failed == 0 and trial.ask() == "v2"
+
+
+def test_all_of_header_and_cookies_are_needed_and_who_has_them_stays_on_b_with_sticky(trial: Trial) -> None:
+    """Sticky users of A who come with all of it are on trial all the same: its rules stand first."""
+    testing = {
+        **TESTING,
+        "match": "all",
+        "headers": [{"name": "x-team", "value": "it's [bB]lue"}],
+        "cookies": [{"name": "beta", "value": "yes"}, {"name": "lang", "value": "de|fr.", "type": "regex"}],
+    }
+    trial.write(60, ab_testing=testing, sticky=True, **UNJUDGED)
+    assert trial.deploy("demo:v2", "--wait=paused").returncode == 0
+    time.sleep(HEARD_SECONDS)
+    team, stays = "it's [bB]lue", f"docc-{trial.name}=v1"
+    for cookies, header, version in (
+        ("beta=yes; lang=de", team, "v2"), ("lang=fr1; x=y; beta=yes", team, "v2"), (f"{stays}; beta=yes; lang=de", team, "v2"),
+        ("beta=yes; lang=de", "blue", "v1"), ("beta=yes", team, "v1"), ("lang=de", team, "v1"),
+        ("beta=yes; lang=it; de", team, "v1"),
+        (stays, "none", "v1"), ("x=y", "none", "v1"),
+    ):  # fmt: skip
+        assert (cookies, header, trial.ask(Cookie=cookies, x_team=header)) == (cookies, header, version)
+    assert "the cookie lang like de|fr." in trial.run("status").stdout
+    done = subprocess.Popen(trial.command("promote", trial.name, "--wait=done"), stdout=subprocess.DEVNULL)
+    until(lambda: trial.status()["weight"] == 50, 60)
+    time.sleep(HEARD_SECONDS)
+    assert {trial.ask(Cookie=f"{stays}; beta=yes; lang=de", x_team=team) for _ in range(20)} == {"v2"}
+    assert {trial.ask(Cookie=stays) for _ in range(20)} == {"v1"}
+    assert trial.answer(Cookie="beta=yes; lang=de", x_team=team)["Set-Cookie"].startswith(f"docc-{trial.name}=v2;")
+    assert trial.run("abort").returncode == 0 and done.wait(60) == 10 and len(trial.rules) == 1
+
+
+def test_the_curl_that_docc_prints_reaches_b_also_where_others_have_rules_in_front(trial: Trial) -> None:
+    """It is run as it stands; only that the host leads to the sandbox's Gateway is said besides."""
+    foreign = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/static"}}],
+        "backendRefs": [{"name": "files", "port": 80}],
+    }
+    own = trial.rules[0]
+    own["matches"] = [
+        {**match, "method": "POST", "headers": [{"name": "x-t", "value": "it's"}]} for match in own["matches"]
+    ]
+    patch = [{"op": "replace", "path": "/spec/rules", "value": [foreign, own]}]
+    kube = Connection(kubeconfig=trial.world.kubeconfig)
+    kube.send(Request("patch", f"{ROUTES}/{trial.name}", body=patch, form="json-patch+json"))
+    trial.write(3, ab_testing={**TESTING, "cookies": [{"name": "beta", "value": "1 2"}]}, **UNJUDGED)
+    left = trial.deploy("demo:v2", "--wait=paused")
+    assert left.returncode == 0, left.stderr
+    row = next(row for row in left.stderr.splitlines() if " curl " in row)
+    shown = next(row for row in trial.run("status").stdout.splitlines() if " curl " in row)
+    command = shown.strip()
+    assert row.endswith(command)
+    time.sleep(HEARD_SECONDS)
+    reached = subprocess.run(
+        ["sh", "-c", f"{command} --connect-to ::{trial.world.gateway} -s -D - -o /dev/null"],
+        capture_output=True, text=True, timeout=20,
+    ).stdout  # fmt: skip
+    assert "x-version: v2" in reached, (command, reached)
+    assert trial.run("abort").returncode == 0
