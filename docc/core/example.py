@@ -22,6 +22,8 @@ GATEWAY = "GATEWAY"
 
 def curl(app: str, trial: Trial, route: Object) -> str:
     """By the first way on which nothing is a regular expression; "" where there is none."""
+    if not trial:
+        return ""
     rules, host = rules_of(route), _host(route.get("spec", {}).get("hostnames") or [])
     for at in own_rules(app, rules):
         for match in rules[at].get("matches") or [EVERY_PATH]:
@@ -35,7 +37,7 @@ def curl(app: str, trial: Trial, route: Object) -> str:
 def _host(names: Sequence[str]) -> str:
     """Any name fits where the route has a wildcard."""
     plain = next((str(name) for name in names if not str(name).startswith("*")), None)
-    return plain or (f"www{names[0][1:]}" if names else GATEWAY)
+    return plain or (f"www{str(names[0])[1:]}" if names else GATEWAY)
 
 
 def _words(match: Object, host: str) -> list[str] | None:
