@@ -108,13 +108,3 @@ def _has_semicolon(member: re.Match[str]) -> bool:
         wide = any(_may_be_semicolon(end) for end in (member["low"], member["high"]))
         return wide or member["low"][-1] <= ";" <= member["high"][-1]
     return _may_be_semicolon(member[0])
-
-
-def unbalanced(pattern: str) -> str:
-    """What a pattern does that closes a group of the expression around it; "" if it closes only its own."""
-    depth = 0
-    for token in _tokens(pattern):
-        depth += {"(": 1, ")": -1}.get(token, 0)
-        if depth < 0:
-            return 'it closes a group with ")" that it has not opened'
-    return ""

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from docc.core.cookies import TOGETHER_MAX, astray, expression, unbalanced
+from docc.core.cookies import TOGETHER_MAX, astray, expression
 from docc.core.trial import HEADER_VALUE_MAX, MATCHES_MAX
 from docc.model.trial import HeaderMatch
-from docc.promql import parse
+from docc.spec.pattern import irregular
 
 Found = tuple[tuple[str | int, ...], str | None, str]
 _ONLY_WITH = {
@@ -62,24 +62,13 @@ def _of_testing(testing: dict[str, Any], path: tuple[str | int, ...]) -> Iterato
 def _of_value(kind: str, one: dict[str, Any]) -> str:
     """What is wrong with what a header or cookie must be; "" for nothing."""
     value, regex, cookie = one["value"], one.get("type") == "regex", kind == "cookies"
-    if regex and (why := _irregular(value)):
+    if regex and (why := irregular(value)):
         return f"value is no regular expression that Envoy takes (RE2): {why}"
     if cookie and ";" in value:
         return 'a cookie\'s value ends at ";"'
     if cookie and regex and (why := astray(value)):
         return f"value is no regular expression for a cookie: {why}"
     return _unfit(one) if cookie else ""
-
-
-def _irregular(text: str) -> str:
-    """What the regular expressions of PromQL, which are RE2's, say of it; "" for nothing. They put it into a group before they
-    read it."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    try:
-        parse(f'x{{y=~"{quoted}"}}')
-    except ValueError as error:
-        return str(error).splitlines()[-1]
-    return unbalanced(text)
 
 
 def _unfit(*asked: dict[str, Any]) -> str:
@@ -92,7 +81,7 @@ def _unfit(*asked: dict[str, Any]) -> str:
             f"{together} too long: the route would ask for them by {len(sent)} characters, "
             f"and Gateway API allows {HEADER_VALUE_MAX}"
         )
-    return _irregular(sent) if any(one.regex for one in wanted) else ""
+    return irregular(sent) if any(one.regex for one in wanted) else ""
 
 
 def _too_many(application: dict[str, Any], strategy: dict[str, Any], path: tuple[str | int, ...]) -> Iterator[Found]:

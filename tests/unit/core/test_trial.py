@@ -297,6 +297,7 @@ def by(kind: str = "exact", match: str = "any", **pairs: list[tuple[str, str]]) 
         (by(cookies=[("a", "1;b=2")]), 'ends at ";"'),
         (by("regex", headers=[("x", "(")]), "RE2"),
         (by("regex", headers=[("x", "x)|(y")]), "that it has not opened"),
+        (by("regex", headers=[("x", "a{1001}")]), "makes 1001 repetitions"),
         (by("regex", cookies=[("x", "x)|(y")]), "that it has not opened"),
         (by("regex", cookies=[("x", r"\W")]), r'\W could go on past the ";"'),
         (by("regex", cookies=[("x", "^a$")]), "^ stands for an end of the whole header"),
