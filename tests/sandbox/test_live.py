@@ -218,7 +218,7 @@ def test_on_a_terminal_a_deploy_stays_at_the_pause_and_tells_it_once(app: App) -
     finally:
         app.write(2)
     log = [row for row in seat.rows() if re.match(r" *\+[0-9.]+s  wait ", row) and "approv" in row]
-    assert len(log) == 1 and not re.search("waits +approval|then +waiting for", seat.said), log
+    assert len(log) == 1 and not re.search("  waits +approval|then +waiting for", seat.said), log
     assert "next     docc promote shop -n default" in seat.said and "http://shop.test/" in seat.said
 
 
