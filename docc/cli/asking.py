@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from docc.cli import wiring
 from docc.cli.beginning import UNTOUCHED, no_such_app
 from docc.cli.telling import Telling
@@ -10,7 +12,8 @@ from docc.model.moves import Outcome
 
 
 def ask(place: wiring.Place, telling: Telling, app: str, verb: str, reason: str) -> Outcome | None:
-    """None if it stands in the record and nobody drives. Raises NotFoundError where there is nothing to act on; DoccError."""
+    """None if it stands in the record and nobody drives; who was second is told so. Raises NotFoundError where there is nothing
+    to act on; DoccError."""
     from docc.adapters.signals import Signals
     from docc.core.observation import see
     from docc.engine import requests
@@ -36,12 +39,13 @@ def ask(place: wiring.Place, telling: Telling, app: str, verb: str, reason: str)
             driver = requests.who_goes_on(ports, app, see(app, place.cluster.observe(app)))
         except Stopped as stopped:
             return stopped.outcome
-    return (
-        Outcome(
-            "asked",
-            ExitCode.DONE,
-            f"{driver} drives it, and {'stays there' if verb == 'pause' else 'goes on from here'}",
-        )
-        if driver
-        else None
-    )
+    if driver:
+        goes_on = f"{driver} drives it, and {'stays there' if verb == 'pause' else 'goes on from here'}"
+        return Outcome("asked", ExitCode.DONE, goes_on) if outcome is None else _second(outcome, goes_on)
+    if outcome is not None:
+        telling.console.sentence(outcome.reason)
+    return None
+
+
+def _second(already: Outcome, goes_on: str) -> Outcome:
+    return replace(already, reason=f"{already.reason}; {goes_on}")

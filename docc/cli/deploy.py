@@ -102,7 +102,7 @@ def deploy(
         return planned(found, place.target.namespace, now, gateway, number)
 
     flags = {"-n": namespace, "--context": context, "--kubeconfig": kubeconfig, "--prometheus-url": prometheus_url}
-    again = typed_again(source, image or [], flags, force_new=force_new, preview=preview)
+    again = None if source == "-" else typed_again(source, image or [], flags, force_new=force_new, preview=preview)
     chosen = Choices(yes, baseline == "ignore", dry_run, limit, patience, take_over, force_conflicts, began, until)
     outcome = drive(checks, plan_from(seen), metrics, telling, chosen, lambda now: plan_from(now)[0])
     if error_unchanged and outcome.result == "unchanged":

@@ -22,7 +22,7 @@ def conclude(
     outcome: Outcome,
     telling: Telling,
     *,
-    source: str = "",
+    source: str | None = "",
     output: str = "text",
 ) -> None:
     """Raises typer.Exit with the outcome's code."""

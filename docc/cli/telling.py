@@ -36,7 +36,8 @@ class Telling:
         self._screen: Screen | None = None
         marks = ci.marks()
         self._phases = ci.Phases(console, marks) if marks else None
-        self._sinks: list[Sink] = [*([self._phases] if self._phases else []), Lines(console)]
+        self._lines = Lines(console)
+        self._sinks: list[Sink] = [*([self._phases] if self._phases else []), self._lines]
         console.err(place.heading(app))
         if output == "jsonl":
             console.document(target(place.clock.now(), app, place.target.context, place.target.namespace))
@@ -62,7 +63,7 @@ class Telling:
         stream = self.console.progress
         if stream is None or not self._pictured or not ci.takes_pictures(stream):
             return
-        from docc.ui.live import painter
+        from docc.ui.live import COLUMNS_MIN, painter
         from docc.ui.scene import Gathering
         from docc.ui.screen import Screen
 
@@ -75,6 +76,7 @@ class Telling:
         self._screen = Screen(stream, painter(gathering, place.clock.now, stream.encoding or "utf-8"))
         self._screen.start()
         self.console.painter = self._screen.print
+        self._lines.pictured = lambda: (self.console.columns or 0) > COLUMNS_MIN
 
     @property
     def shown(self) -> bool:

@@ -127,7 +127,9 @@ def _superseded(view: View) -> Move:
     if plan is not None and record.phase is Phase.SUCCEEDED and record.stable == plan.candidate:
         return Move(outcome=Outcome("promoted", ExitCode.DONE, f"{record.by.split('#')[0]} has finished it"))
     back = record.phase in (Phase.REVERTING, Phase.REVERTED, Phase.PARKED)
-    why = f"{record.by.split('#')[0]} took over" + (f": {record.reason}" if record.reason else "")
+    who = record.by.split("#")[0]
+    named = f"by {who}" in record.reason
+    why = record.reason if named else f"{who} took over" + (f": {record.reason}" if record.reason else "")
     return Move(outcome=Outcome("superseded", ExitCode.FAILED_SAFE if back else ExitCode.LOCKED, why))
 
 

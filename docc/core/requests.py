@@ -26,12 +26,21 @@ def ask(view: View, verb: str, reason: str) -> Move:
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
     if refused := _refusal(verb, record, view.app):
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, refused))
-    wanted = _request(verb, record)
+    wanted, who = _request(verb, record), view.me.split("#")[0]
     if wanted == record.request:
-        return Move(outcome=Outcome("unchanged", ExitCode.DONE, f"{record.asker} has asked for it already"))
-    who = view.me.split("#")[0]
+        return Move(outcome=Outcome("unchanged", ExitCode.DONE, _already(record, who, reason)))
     asked = (*record.asked, Asked(verb, who, view.now, reason))[-ASKED_MAX:]
     return write(view, replace(record, request=wanted, asked=asked), None, (Requested(verb, who, reason),))
+
+
+def _already(record: Record, who: str, reason: str) -> str:
+    """Of two who ask for the same the first stands in the record, with its reason."""
+    first = record.asked[-1] if record.asked else None
+    if first is None:
+        return f"{record.asker} has asked for it already"
+    why = f": {first.reason}" if first.reason else ""
+    lost = f'; "{reason}" was not kept' if reason and (first.who, first.reason) != (who, reason) else ""
+    return f"{first.who} has asked for it already{why}{lost}"
 
 
 def standing(record: Record) -> str:

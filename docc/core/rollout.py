@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from docc.core import dispute
+from docc.core.example import curl
 from docc.core.intent import stable_of
 from docc.core.observation import is_docc_s
 from docc.core.phases import Signal, following
@@ -16,7 +17,7 @@ from docc.core.plan import Plan
 from docc.core.pods import bring_up, front_first, front_follows
 from docc.core.route import commit
 from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, next_weight
-from docc.core.trial import curl, in_words
+from docc.core.trial import in_words
 from docc.core.verdict import measured
 from docc.core.view import View, pods_needed
 from docc.core.writes import fail_move, park_move, write
@@ -306,7 +307,7 @@ def _enter(view: View, plan: Plan, at: int, since: float) -> Move:
         case MatchHeaders(trial):
             phase = following(record.phase, Signal.STEP)
             changed = record.becoming(phase, view.now, step=at, exposed=record.exposed or view.now)
-            facts = (HeadersRouted(plan.candidate, in_words(trial), curl(trial, view.seen.routed.body)),)
+            facts = (HeadersRouted(plan.candidate, in_words(trial), curl(view.app, trial, view.seen.routed.body)),)
             return write(view, changed, {**view.seen.routed.weights}, facts, above=view.above_after(at, changed))
         case AwaitApproval():
             asked = record.becoming(following(record.phase, Signal.ASK), view.now, step=at)

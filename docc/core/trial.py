@@ -12,12 +12,11 @@ those sum to 100. Pure; which of them are wanted when, core/steps.py says.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
+from docc.core import cookies
 from docc.model.trial import HeaderMatch, Trial
 
 if TYPE_CHECKING:
@@ -27,12 +26,11 @@ if TYPE_CHECKING:
 ABOVE_WEIGHT = 1000
 DEFAULT_HEADER = HeaderMatch("x-docc-release", "canary")
 PREVIEW_HEADER = "x-docc-preview"
-COOKIES_MAX = 3
-"""Of which all are asked for: RE2 has no lookahead, so their orders are spelled out."""
 RULES_MAX, MATCHES_MAX, ALL_MATCHES_MAX = 16, 64, 127
 """Gateway API v1: rules of a route, matches of a rule, and of all its rules together."""
-_EVERY_PATH = {"path": {"type": "PathPrefix", "value": "/"}}
-_BEFORE, _BETWEEN, _AFTER = "(^|.*; *)", "(;.*)?; *", "(;.*|$)"
+HEADER_VALUE_MAX = 4096
+"""Gateway API v1: characters of what a match asks of a header."""
+EVERY_PATH: Object = {"path": {"type": "PathPrefix", "value": "/"}}
 _COOKIE_SECONDS = 86400
 
 
@@ -62,12 +60,8 @@ def trial_of(testing: ABTesting | None) -> Trial:
     return ((*testing.headers, *((_cookie(testing.cookies),) if testing.cookies else ())),)
 
 
-def _cookie(cookies: Sequence[HeaderMatch]) -> HeaderMatch:
-    """All of them are in the one header that a request has for cookies, in any order and with others around."""
-    pairs = [f"{re.escape(one.name)}={one.value if one.regex else re.escape(one.value)}" for one in cookies]
-    orders = [_BETWEEN.join(order) for order in permutations(pairs)]
-    wanted = orders[0] if len(orders) == 1 else f"({'|'.join(orders)})"
-    return HeaderMatch("cookie", f"{_BEFORE}{wanted}{_AFTER}", regex=True)
+def _cookie(wanted: Sequence[HeaderMatch]) -> HeaderMatch:
+    return HeaderMatch("cookie", cookies.expression(wanted), regex=True)
 
 
 def rules_above(
@@ -85,15 +79,15 @@ def rules_above(
 
 def _above(rule: Object, trial: Trial, backend: Object) -> Object | None:
     """None where no request can have it."""
-    matches = rule.get("matches") or [_EVERY_PATH]
-    asked = [both for match in matches for headers in trial if (both := _combined(match, headers)) is not None]
+    matches = rule.get("matches") or [EVERY_PATH]
+    asked = [both for match in matches for headers in trial if (both := combined(match, headers)) is not None]
     if not asked:
         return None
     kept = {key: value for key, value in rule.items() if key != "name"}  # a rule's name is its own
     return {**kept, "matches": asked, "backendRefs": [{**backend, "weight": ABOVE_WEIGHT}]}
 
 
-def _combined(match: Object, headers: Sequence[HeaderMatch]) -> Object | None:
+def combined(match: Object, headers: Sequence[HeaderMatch]) -> Object | None:
     """A match may ask for a header once (its list is a map by name): None where it asks for another value of it already."""
     theirs = {str(header["name"]).lower(): header for header in match.get("headers") or []}
     added = []
@@ -117,7 +111,7 @@ def cookie_name(app: str) -> str:
 
 
 def _pin(app: str, revision: int) -> HeaderMatch:
-    return HeaderMatch("cookie", f"{_BEFORE}{cookie_name(app)}=v{revision}{_AFTER}", regex=True)
+    return HeaderMatch("cookie", cookies.exactly(cookie_name(app), f"v{revision}"), regex=True)
 
 
 def with_cookie(app: str, backend: Object, revision: int | None) -> Object:
@@ -172,7 +166,7 @@ def is_marked(rule: Object) -> bool:
 def is_pin(app: str, rule: Object) -> bool:
     """Of the rules above, those that keep users where they are."""
     headers = [header for match in rule.get("matches") or [] for header in match.get("headers") or []]
-    return any(f"{_BEFORE}{cookie_name(app)}=v" in str(header.get("value")) for header in headers)
+    return any(str(header.get("value")).startswith(cookies.begins(cookie_name(app), "v")) for header in headers)
 
 
 def too_many(rules: Sequence[Object]) -> str:
@@ -187,27 +181,6 @@ def too_many(rules: Sequence[Object]) -> str:
         if found > limit:
             return f"{found} {of}, and Gateway API allows {limit}"
     return ""
-
-
-def curl(trial: Trial, route: Object) -> str:
-    """A command whose request is on trial, by the first way that has no regular expression; "" if none has. Without a host of
-    its own the route is at whatever name leads to its Gateway."""
-    options = next((words for headers in trial if all(words := [_curl_option(header) for header in headers])), None)
-    if options is None:
-        return ""
-    spec = route.get("spec", {})
-    host = next((str(name) for name in spec.get("hostnames") or [] if not str(name).startswith("*")), "GATEWAY")
-    matches = next((rule["matches"] for rule in spec.get("rules") or [] if rule.get("matches")), [_EVERY_PATH])
-    return f"curl {' '.join(options)} http://{host}{(matches[0].get('path') or {}).get('value', '/')}"
-
-
-def _curl_option(header: HeaderMatch) -> str:
-    if not header.regex:
-        return f"-H '{header.name}: {header.value}'"
-    inner = header.value.removeprefix(_BEFORE).removesuffix(_AFTER)
-    name, _, value = re.sub(r"\\(.)", r"\1", inner).partition("=")
-    plain = header.name == "cookie" and _cookie((HeaderMatch(name, value),)) == header
-    return f"-b '{name}={value}'" if plain else ""
 
 
 def trial_in(rules: Sequence[Object], theirs: Sequence[list[Object]]) -> Trial:
@@ -230,8 +203,8 @@ def in_words(trial: Trial) -> str:
 
 
 def _words(header: HeaderMatch) -> str:
-    if option := _curl_option(header) if header.regex else "":
-        return f"the cookie {option[4:-1]}"
-    return f"the {'cookies' if header.name == 'cookie' else 'header ' + header.name}{' like' * header.regex}" + (
-        f" {header.value}" if header.name == "cookie" or header.regex else f": {header.value}"
-    )
+    if header.name == "cookie" and header.regex and (found := cookies.asked_for(header.value)):
+        return " and ".join(
+            f"the cookie {one.name}{f' like {one.value}' if one.regex else f'={one.value}'}" for one in found
+        )
+    return f"the header {header.name}{f' like {header.value}' if header.regex else f': {header.value}'}"

@@ -20,6 +20,7 @@ MATCHES_MAX = 128
 PROGRAM_MAX = 32768
 """Instructions of a compiled expression: the limit that Istio gives its Envoys, and xds.bootstrap the sandbox's."""
 PATH_MAX = 1024
+VALUE_MAX = {"headers": 4096, "queryParams": 1024}
 _DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
 _PATH = re.compile(r"/[A-Za-z0-9/\-._~!$&'()*+,;=:@%]*", re.ASCII)
 _NO_PART = ("//", "/./", "/../", "%2f", "%2F", "#")
@@ -61,7 +62,10 @@ def _match(match: Object, place: str) -> Iterator[Object]:
             where = f"{place}.{kind}[{number}]"
             if not _HEADER_NAME.fullmatch(entry["name"]):
                 yield _wrong(f"{where}.name", entry["name"], "must be a name of letters, digits and !#$%&'*+-.^_`|~")
-            if entry.get("type") == "RegularExpression":
+            if len(entry["value"]) > VALUE_MAX[kind]:
+                message = f"Too long: may not be more than {VALUE_MAX[kind]} bytes"
+                yield _wrong(f"{where}.value", entry["value"], message)
+            elif entry.get("type") == "RegularExpression":
                 yield from _expression(entry["value"], f"{where}.value")
             elif not entry["value"] or not _HEADER_VALUE.fullmatch(entry["value"]):
                 yield _wrong(

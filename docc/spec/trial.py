@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from docc.core.trial import ALL_MATCHES_MAX, COOKIES_MAX, MATCHES_MAX
-from docc.promql import parse
+from docc.core.cookies import TOGETHER_MAX, astray, expression
+from docc.core.trial import HEADER_VALUE_MAX, MATCHES_MAX
+from docc.model.trial import HeaderMatch
+from docc.spec.pattern import irregular
 
 Found = tuple[tuple[str | int, ...], str | None, str]
 _ONLY_WITH = {
@@ -49,38 +51,49 @@ def _of_testing(testing: dict[str, Any], path: tuple[str | int, ...]) -> Iterato
             if name in names and testing.get("match") == "all":
                 yield (*here, "name"), None, f"{one['name']} stands here twice, and no request can have both"
             names.add(name)
-            if one.get("type") == "regex" and (why := _irregular(one["value"])):
-                yield (*here, "value"), None, f"value is no regular expression that Envoy takes (RE2): {why}"
-            if kind == "cookies" and ";" in one["value"]:
-                yield (*here, "value"), None, 'a cookie\'s value ends at ";"'
-    if testing.get("match") == "all" and len(testing.get("cookies", [])) > COOKIES_MAX:
-        yield path, "cookies", f"at most {COOKIES_MAX} cookies can be asked for together"
+            if why := _of_value(kind, one):
+                yield (*here, "value"), None, why
+    if testing.get("match") == "all" and len(testing.get("cookies", [])) > TOGETHER_MAX:
+        yield path, "cookies", f"at most {TOGETHER_MAX} cookies can be asked for together"
+    elif testing.get("match") == "all" and testing.get("cookies") and (why := _unfit(*testing["cookies"])):
+        yield path, "cookies", why
 
 
-def _irregular(text: str) -> str:
-    """What the regular expressions of PromQL, which are RE2's, say of it; "" for nothing."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    try:
-        parse(f'x{{y=~"{quoted}"}}')
-    except ValueError as error:
-        return str(error).splitlines()[-1]
-    return ""
+def _of_value(kind: str, one: dict[str, Any]) -> str:
+    """What is wrong with what a header or cookie must be; "" for nothing."""
+    value, regex, cookie = one["value"], one.get("type") == "regex", kind == "cookies"
+    if regex and (why := irregular(value)):
+        return f"value is no regular expression that Envoy takes (RE2): {why}"
+    if cookie and ";" in value:
+        return 'a cookie\'s value ends at ";"'
+    if cookie and regex and (why := astray(value)):
+        return f"value is no regular expression for a cookie: {why}"
+    return _unfit(one) if cookie else ""
+
+
+def _unfit(*asked: dict[str, Any]) -> str:
+    """What is wrong with the form in which cookies stand in the route; "" for nothing."""
+    wanted = [HeaderMatch(one["name"], one["value"], one.get("type") == "regex") for one in asked]
+    sent = expression(wanted)
+    if len(sent) > HEADER_VALUE_MAX:
+        together = "these cookies together are" if len(wanted) > 1 else "this cookie is"
+        return (
+            f"{together} too long: the route would ask for them by {len(sent)} characters, "
+            f"and Gateway API allows {HEADER_VALUE_MAX}"
+        )
+    return irregular(sent) if any(one.regex for one in wanted) else ""
 
 
 def _too_many(application: dict[str, Any], strategy: dict[str, Any], path: tuple[str | int, ...]) -> Iterator[Found]:
-    """Each path has a match in the weighted rule, one for each way to be on trial, and with sticky one for each version."""
+    """Each path has a match for each way to be on trial. With the 16 paths and 16 ways of the schema that is the limit that is
+    met first, also with sticky."""
     testing, paths = strategy["ab_testing"], len(application.get("paths", ["/"]))
-    ways = (
-        1
-        if testing.get("match") == "all"
-        else max(1, len(testing.get("headers", [])) + len(testing.get("cookies", [])))
-    )
-    total = paths * (1 + ways + 2 * bool(strategy.get("sticky")))
+    if testing.get("match") == "all":
+        return
+    ways = max(1, len(testing.get("headers", [])) + len(testing.get("cookies", [])))
     if paths * ways > MATCHES_MAX:
         yield (
             path,
             None,
             f"{paths} paths for {ways} headers and cookies make {paths * ways} matches; a rule has {MATCHES_MAX} at most",
         )
-    elif total > ALL_MATCHES_MAX:
-        yield path, None, f"that makes {total} matches in the route; it may have {ALL_MATCHES_MAX} (Gateway API)"

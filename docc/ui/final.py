@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,8 @@ class Ending:
     """Everything that is known when a command ends. seen: the last look, None if it failed; remembered: then, the one before,
     which is good for what to do, not for what is so. facts: with their instants, unix
     seconds. requests: API requests by verb. source: what to type behind `docc deploy` to do the same again, "" for a verb
-    without a manifest. plan, notes: the rows that were shown before anything happened."""
+    without a manifest, None for a manifest that came through a pipe. plan, notes: the rows that were shown before anything
+    happened."""
 
     app: str
     namespace: str
@@ -54,7 +55,7 @@ class Ending:
     seen: Seen | None
     facts: Sequence[tuple[float, Fact]]
     requests: Mapping[str, int]
-    source: str = ""
+    source: str | None = ""
     place: str = ""
     plan: Sequence[str] = ()
     notes: Sequence[str] = ()
@@ -104,14 +105,21 @@ def text(ending: Ending) -> str:
             lines.append(
                 f"  go on:   docc resume {ending.app} {ending.at} --force-conflicts, with docc's weights again"
             )
-    elif command := undo(ending):
-        lines.append(f"  {next_label(ending)}: {command}")
-        if ending.outcome.exit_code is ExitCode.UNUSABLE:
-            lines.append("  or:        with --baseline=ignore, which leaves that condition out of this rollout")
+    else:
+        lines += _next(ending)
     if unrestored := left_as_it_was(ending):
         lines.append(f"  note: {unrestored}")
     lines.append(_last_line(ending))
     return neutral("\n".join(lines))
+
+
+def _next(ending: Ending) -> Iterator[str]:
+    command, early = undo(ending), ending.outcome.exit_code is ExitCode.UNUSABLE and ending.outcome.result == "reverted"
+    if command:
+        yield f"  {next_label(ending)}: {command}"
+    if early:
+        label = "or:       " if command else "try again:"
+        yield f"  {label} with --baseline=ignore, which leaves that condition out of this rollout"
 
 
 _NEXT = {
@@ -145,6 +153,10 @@ def undo(ending: Ending) -> str:
         return "docc deploy, with the former manifest; docc rollback brings back versions, and no change in place"
     if outcome.result in ("paused", "ready"):
         return f"docc {'promote' if outcome.result == 'paused' else 'resume'} {ending.app} {ending.at}"
+    if ending.source is None and outcome.result in ("parked", "abandoned"):
+        return f"docc resume {ending.app} {ending.at}"
+    if ending.source is None and (outcome.result == "reverted" or ending.gave_up):
+        return ""
     if outcome.result in ("reverted", "parked", "abandoned") or ending.gave_up:
         return f"docc deploy {ending.source}" if ending.source else "docc deploy, with the same manifest"
     return ""

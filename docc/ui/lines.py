@@ -3,16 +3,18 @@
 What is a change: a check whose verdict, weight or reason is another, or whose value moved by more than a fifth (of the
 threshold, or of the value that was told last, whichever is larger); a wait for something else. The last look at each check is
 always told before the line that follows from it, such as more traffic. What does not change is told again each half minute, so
-that a long hold is neither silent nor a flood.
+that a long hold is neither silent nor a flood; not while a live picture tells it. A wait for people begins with one line.
 """
 
 from __future__ import annotations
 
 import contextlib
 import textwrap
+from collections.abc import Callable
 
 from docc.core.verdict import Verdict
-from docc.model.facts import CheckSeen, Fact, Waiting
+from docc.model.facts import ApprovalAwaited, CheckSeen, Fact, Requested, Waiting
+from docc.model.record import PAUSE
 from docc.ui.console import Console
 from docc.ui.words import KIND_WIDTH, line
 
@@ -23,7 +25,9 @@ _TEXT_COLUMNS_MIN = 40
 
 
 class Lines:
-    """Also keeps every fact, for the final document."""
+    """Also keeps every fact, for the final document. pictured: whether a live picture tells how things stand."""
+
+    pictured: Callable[[], bool] = staticmethod(lambda: False)
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self._console, self._quiet = console, quiet
@@ -32,6 +36,7 @@ class Lines:
         self._told: dict[str, tuple[float, CheckSeen]] = {}
         self._held: dict[str, tuple[float, CheckSeen]] = {}
         self._waiting: tuple[float, str] = (0.0, "")
+        self._begun = ""
 
     def emit(self, at: float, fact: Fact) -> None:
         """Never raises: what cannot be told must not stop a rollout."""
@@ -53,10 +58,14 @@ class Lines:
             self._told[fact.name] = (at, fact)
         elif isinstance(fact, Waiting):
             since, why = self._waiting
-            if why == fact.why and at < since + HEARTBEAT_SECONDS:
+            if why == fact.why and (at < since + HEARTBEAT_SECONDS or self.pictured()):
                 return
             self._waiting = (at, fact.why)
+            if self._begun and fact.why.startswith(self._begun):
+                self._begun = ""
+                return
         if not isinstance(fact, CheckSeen):
+            self._begun = _begun(fact)
             self._catch_up()
         self._tell(at, fact)
 
@@ -71,11 +80,16 @@ class Lines:
             return True
         since, last = self._told[fact.name]
         same = (last.verdict, last.weight, last.reason) == (fact.verdict, fact.weight, fact.reason)
-        return not same or _moved(last, fact) or at >= since + HEARTBEAT_SECONDS
+        again = at >= since + HEARTBEAT_SECONDS and not self.pictured()
+        return not same or _moved(last, fact) or again
 
     def _tell(self, at: float, fact: Fact) -> None:
         told = line(fact)
         first, *rest = told.text.split("\n")
+        if told.command and self._console.columns is None:
+            first = f"{first}: {told.command}"
+        elif told.command:  # whole, on a row of its own, to be copied
+            first, rest = f"{first}:", [told.command]
         since = at - (at if self._started is None else self._started)
         head, *hanging = self._wrapped(first)
         self._console.err(f"{since:+8.1f}s  {told.kind:<{KIND_WIDTH}} {head}", told.style)
@@ -88,6 +102,13 @@ class Lines:
         if columns is None or len(text) <= columns - _INDENT:
             return [text]
         return textwrap.wrap(text, max(columns - _INDENT, _TEXT_COLUMNS_MIN), break_on_hyphens=False) or [text]
+
+
+def _begun(fact: Fact) -> str:
+    """With what the driver's word for a wait begins of which this fact has just told."""
+    if isinstance(fact, ApprovalAwaited):
+        return "approval: "
+    return "paused at " if isinstance(fact, Requested) and fact.verb == PAUSE else ""
 
 
 def _moved(last: CheckSeen, fact: CheckSeen) -> bool:

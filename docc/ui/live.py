@@ -8,6 +8,7 @@ loaded only when it is shown.
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from docc.model.facts import CheckSeen
 from docc.ui.console import neutral
 from docc.ui.outlook import outlook
 from docc.ui.scene import Gathering, Scene
-from docc.ui.status import RevisionView, driver_of, people
+from docc.ui.status import RevisionView, driver_of, people, pods
 from docc.ui.words import by, clock, fires, number, one_line, what
 
 COLUMNS_MIN = 60
@@ -29,7 +30,7 @@ NAME_SHARE = 4  # of the width, at most one in so many for names
 TOLD = len("100 %  10/10 pods ready")
 _LABEL = 9
 _VERDICTS = {"OK": "green", "FAIL": "bold red", "NO-DATA": "yellow", "ERROR": "yellow"}
-_ROLES = {"stable": "green", "candidate": "cyan", "warm": "blue"}
+_ROLES = {"stable": "green", "candidate": "cyan", "warm": "blue", "taken back": "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class _Brush:
                 yield from self._conditions(scene, below)
 
     def _weight(self, revision: RevisionView, named: int) -> Text:
-        told = f"{revision.weight:>3} %  {revision.ready}/{revision.replicas} pods ready"
+        told = f"{revision.weight:>3} %  {pods(revision)}"
         room = min(self.columns - cell_len(self.glyphs.fork) - named - 2 - 2 - TOLD, BAR_MAX)
         full, empty = bar(revision.weight, max(room, 0), self.glyphs)
         row = Text(full, _ROLES.get(revision.role, "yellow")).append(empty, "dim").append("  ")
@@ -189,11 +190,8 @@ class _Brush:
             yield self.labelled("", f"{edit.theirs} instead of {edit.ours}", "yellow")
         if view.excused:
             yield self.labelled("ignored", f"{', '.join(view.excused)}: failed before this rollout", "dim")
-        if scene.waiting:
-            yield self.labelled("waits", scene.waiting, "yellow")
-        for label, text in people(view):
-            yield self.labelled(label, text)
-        if ahead := outlook(view.app, scene.record, scene.steps, scene.now, held=scene.held):
+        yield from self._people(scene)
+        if ahead := outlook(scene.record, scene.steps, scene.now, held=scene.held):
             yield self.labelled("then", ahead, "bold")
         if not scene.driving and view.driver:
             yield self.labelled("driver", view.driver)
@@ -203,6 +201,17 @@ class _Brush:
             yield from self._command(command)
         if scene.asks and view.phase.undecided:
             yield self.labelled("keys", "Ctrl-C asks: continue, hold or roll back", "dim")
+
+    def _people(self, scene: Scene) -> Iterator[Text]:
+        """Whom it waits for, who tries it, and what was asked of it."""
+        view, record = scene.view, scene.record
+        told = (record.unapproved or record.paused) and not view.others  # by the title, and by what to type
+        if scene.waiting and not told:
+            yield self.labelled("waits", scene.waiting, "yellow")
+        for label, text in people(view):
+            yield self.labelled(label, text)
+            if label == "trial" and view.curl:
+                yield from (self.labelled("", row) for row in _shell(view.curl, self.columns - _LABEL - 2))
 
     def labelled(self, label: str, text: str, style: str = "") -> Text:
         return Text(f"  {label:<{_LABEL - 1}} ", "dim").append(_plain(text), style)
@@ -216,6 +225,17 @@ class _Brush:
 def _plain(text: str) -> str:
     """Foreign text on one row, without anything that moves a cursor."""
     return neutral(one_line(text)).replace("\t", " ")
+
+
+def _shell(command: str, width: int) -> Iterator[str]:
+    """A command over several rows as a shell takes it: between words, each row but the last with a backslash."""
+    row = ""
+    for word in map(shlex.quote, shlex.split(command)):
+        if row and cell_len(row) + 1 + cell_len(word) > width - 2:
+            yield f"{row} \\"
+            row = ""
+        row = f"{row} {word}" if row else word
+    yield from chop_cells(row, width)
 
 
 def _broken(text: str, width: int) -> Iterator[str]:

@@ -12,11 +12,10 @@ from docc.ui.words import duration
 LATER_MAX = 5
 
 
-def outlook(app: str, record: Record, steps: tuple[Step, ...], now: float, *, held: bool = False) -> str:
-    """steps: () if they are not known. held: no weight grows, because somebody says so. "" where nothing comes any more."""
+def outlook(record: Record, steps: tuple[Step, ...], now: float, *, held: bool = False) -> str:
+    """steps: () if they are not known. held: no weight grows, because somebody says so. "" where nothing comes any
+    more, or people say what does."""
     match record.phase:
-        case Phase.AWAITING:
-            return f"waiting for approval: docc promote {app}"
         case Phase.PROMOTING:
             return _draining(record.previous, record, now)
         case Phase.REVERTING:
@@ -24,7 +23,7 @@ def outlook(app: str, record: Record, steps: tuple[Step, ...], now: float, *, he
         case Phase.PREPARING:
             return f"when its pods are ready: {rest}" if (rest := _named(steps)) else ""
         case Phase.SHIFTING | Phase.BAKING if steps:
-            return _after(record, steps, now, until="" if not record.paused else f"docc resume {app}", held=held)
+            return _after(record, steps, now, held=held)
         case _:
             return ""
 
@@ -36,13 +35,13 @@ def _draining(revision: int | None, record: Record, now: float) -> str:
     return f"v{revision} drains, {duration(left)} left"
 
 
-def _after(record: Record, steps: tuple[Step, ...], now: float, *, until: str, held: bool) -> str:
+def _after(record: Record, steps: tuple[Step, ...], now: float, *, held: bool) -> str:
     present, later = steps[record.step + 1 : record.step + 2], steps[record.step + 1 :]
     seconds = sum(step.seconds for step in present if isinstance(step, Hold | Bake))
     first, *others = _names(later[1:] if seconds else later) or ["promotion"]
     left = record.since + seconds - now
-    if until:
-        when = f"after {until}"
+    if record.paused:
+        when = "when it goes on"
     elif held:
         when = "when you let it go on"
     elif left > 0:

@@ -85,9 +85,12 @@ class Gathering:
 
     def scene(self, now: float) -> Scene | None:
         """None while nothing is known that could be shown."""
-        seen, lease = self._newest(), self._lease(now)
+        seen = self._newest()
         if seen is None or seen.record is None:
             return None
+        lease = (
+            None if seen.record.phase.at_rest else self._lease(now)
+        )  # whoever drove has gone, or has nothing to drive
         where = (self._app, self._namespace, seen, lease, now, self._at)
         view = status_view(*where)
         assert view is not None

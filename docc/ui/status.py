@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from docc.core.cooling import overdue, reachable, warm
+from docc.core.example import curl
 from docc.core.meddling import edits
 from docc.core.route import retried, rules_of, trial_of_live
-from docc.core.trial import curl, in_words
+from docc.core.trial import in_words
 from docc.engine.lease import DURATION_SECONDS, age_of, holder_of, shown
 from docc.model.facts import Edit
 from docc.model.moves import Object
@@ -21,28 +22,25 @@ from docc.model.record import Asked, Phase, Record
 from docc.model.world import Revision, Seen
 from docc.ui import rescue
 from docc.ui.console import neutral
-from docc.ui.words import by, clock, duration, one_line, what
+from docc.ui.words import PHASES, by, clock, count, duration, one_line, requested, what
 
 COLUMNS = 80
-# A word or two for the first line, and what it means where that does not show in the lines below.
-_PHASES = {
-    Phase.PREPARING: ("preparing", "the new version comes up, and has no traffic yet"),
-    Phase.SHIFTING: ("rolling out", ""),
-    Phase.AWAITING: ("waiting for approval", ""),
-    Phase.BAKING: ("baking", "all traffic is on the new version, the former one stands by"),
-    Phase.PROMOTING: ("promoted", "the former version drains"),
-    Phase.SUCCEEDED: ("at rest", ""),
-    Phase.REVERTING: ("taken back", "all traffic is on the former version, the new one drains"),
-    Phase.REVERTED: ("at rest", "the last rollout was taken back"),
-    Phase.PARKED: ("parked", "the driver was stopped, all traffic is on the stable version"),
-    Phase.STUCK: ("STUCK, act now", "it must be taken back, and stable has no ready pod"),
+# What the word in the first line means, where that does not show in the lines below.
+_MEANINGS = {
+    Phase.PREPARING: "the new version comes up, and has no traffic yet",
+    Phase.BAKING: "all traffic is on the new version, the former one stands by",
+    Phase.PROMOTING: "the former version drains",
+    Phase.REVERTING: "all traffic is on the former version, the new one drains",
+    Phase.REVERTED: "the last rollout was taken back",
+    Phase.PARKED: "the driver was stopped, all traffic is on the stable version",
+    Phase.STUCK: "it must be taken back, and stable has no ready pod",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class RevisionView:
-    """role: stable, warm, candidate, or "" for one that is only left over. weight: percent, as the route has it. trouble: why
-    its pods are not ready."""
+    """role: stable, warm, candidate, taken back, or "" for one that is only left over. weight: percent, as the route has it.
+    trouble: why its pods are not ready."""
 
     name: str
     role: str
@@ -63,8 +61,9 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class StatusView:
     """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
-    seconds since the living driver's last renewal. left: its driver left it
-    waiting. paused_by: who asked for it to stay at its weight, "" for nobody. asked: what people have asked of this rollout.
+    seconds since the living driver's last renewal. left: its driver left it waiting. paused_by: who asked for it to stay at
+    its weight, "" for nobody. parks_at: unix seconds at which its driver ends the wait for approval (pause_timeout), or None.
+    asked: what people have asked of this rollout.
     trial: whose requests go to the candidate, in words; curl: a command whose request does.
     cool_after: unix seconds until which a rollback is one write, `overdue`
     when it has passed. refusal: what the Gateway's controller has against the route. retries: which of docc's rules have
@@ -93,6 +92,7 @@ class StatusView:
     watched: bool
     left: bool
     paused_by: str
+    parks_at: float | None
     asked: tuple[Asked, ...]
     trial: str
     curl: str
@@ -134,9 +134,10 @@ def status_view(
         watched=alive or record.phase.at_rest,
         left=record.left,
         paused_by=record.asker if record.paused else "",
+        parks_at=_parks_at(seen, record) if alive else None,
         asked=record.asked,
         trial=in_words(trial),
-        curl=curl(trial, seen.routed.body),
+        curl=curl(app, trial, seen.routed.body),
         cool_after=record.cool_after,
         overdue=bool(overdue(record, now)),
         next=tuple(_advice(app, at or f"-n {namespace}", seen, now, alive=alive)),
@@ -148,11 +149,8 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
     view = status_view(app, namespace, seen, lease, now, at)
     if view is None:
         return
-    phase, meaning = _PHASES[view.phase]
-    yield neutral(
-        f"{app} in {namespace}: {phase}{view.paused_by and ', paused by ' + view.paused_by}, for {duration(now - view.since)}"
-    )
-    if meaning:
+    yield _title(view, now)
+    if meaning := _MEANINGS.get(view.phase):
         yield f"  phase    {meaning}"
     if view.reason:
         yield neutral(f"  reason   {one_line(view.reason)}")
@@ -160,8 +158,7 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
         yield f"  {_row(revision, view)}".rstrip()
         if revision.trouble:
             yield neutral(f"           {one_line(revision.trouble)}")
-    for label, text in people(view):
-        yield neutral(f"  {label:<8} {text}")
+    yield from _people(view)
     yield from _route(view)
     for condition in view.conditions if view.phase.undecided else ():
         row = neutral(f"  judged   {condition.name}: {one_line(condition.expression)}")
@@ -178,15 +175,27 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
         yield f"  next     {command}"
 
 
+def _title(view: StatusView, now: float) -> str:
+    """What is going on, since when, and for how long at most, where people are waited for."""
+    paused = f", paused by {view.paused_by}" if view.paused_by else ""
+    parks = f"; parked in {duration(max(1.0, view.parks_at - now))}" if view.parks_at is not None else ""
+    told = f"{PHASES[view.phase]}{paused}, for {duration(now - view.since)}{parks}"
+    return neutral(f"{view.app} in {view.namespace}: {told}")
+
+
 def people(view: StatusView) -> Iterator[tuple[str, str]]:
     """Who tries the new version, and who has asked for what; each with its label."""
     if view.trial:
         yield "trial", f"requests with {view.trial}"
-    if view.curl:
-        yield "", view.curl
     for asked in view.asked:
-        why = f": {one_line(asked.reason)}" if asked.reason else ""
-        yield "asked", f"{asked.verb} at {clock(asked.at)}, by {asked.who}{why}"
+        yield "asked", requested(asked)
+
+
+def _people(view: StatusView) -> Iterator[str]:
+    for label, text in people(view):
+        yield neutral(f"  {label:<8} {text}")
+        if label == "trial" and view.curl:
+            yield neutral(f"           {view.curl}")
 
 
 def _route(view: StatusView) -> Iterator[str]:
@@ -211,14 +220,34 @@ def document(app: str, namespace: str, seen: Seen, lease: Object | None, now: fl
 
 
 def _conditions(revision: Revision) -> tuple[Condition, ...]:
-    """From the manifest that is kept on its Deployment; () where that cannot be read."""
+    """() where they are not known."""
     try:
-        values = json.loads(revision.manifest)
-        strategy = values.get("deployment_strategy") or values["application"].get("deployment_strategy") or {}
-        found = strategy.get("failure_conditions") or []
+        found = _strategy(revision).get("failure_conditions") or []
         return tuple(Condition(str(each["name"]), str(each["expression"])) for each in found)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ()
+
+
+def _strategy(revision: Revision) -> dict[str, Any]:
+    """From the manifest that is kept on its Deployment. Raises ValueError, KeyError, TypeError, AttributeError, RecursionError
+    where that cannot be read."""
+    values = json.loads(revision.manifest)
+    found: dict[str, Any] = values.get("deployment_strategy") or values["application"].get("deployment_strategy") or {}
+    return found
+
+
+def _parks_at(seen: Seen, record: Record) -> float | None:
+    if not record.unapproved or record.paused:
+        return None
+    try:
+        limit = _strategy(seen.revision(record.candidate))["ab_testing"]["pause_timeout"]
+        if isinstance(limit, str):
+            import durationpy
+
+            limit = durationpy.from_str(limit).total_seconds()
+        return record.since + float(limit)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _revisions(seen: Seen, record: Record) -> Iterator[RevisionView]:
@@ -244,7 +273,16 @@ def _role(record: Record, number: int) -> str:
         return "stable"
     if number == record.previous:
         return "warm"
-    return "candidate" if number == record.candidate else ""
+    if number == record.candidate:
+        return "taken back" if record.phase in (Phase.REVERTING, Phase.REVERTED) else "candidate"
+    return ""
+
+
+def pods(revision: RevisionView) -> str:
+    """How many can serve, of those that are wanted."""
+    if revision.ready and not revision.replicas:
+        return f"{count(revision.ready, 'pod')} going"
+    return f"{revision.ready}/{revision.replicas} pods ready"
 
 
 def _row(revision: RevisionView, view: StatusView) -> str:
@@ -253,7 +291,7 @@ def _row(revision: RevisionView, view: StatusView) -> str:
         role = "warm, cooling is overdue"
     elif role == "warm" and view.cool_after is not None:
         role = f"warm until {clock(view.cool_after)}"
-    return f"{revision.name:<8} {revision.weight:>3} %   {revision.ready}/{revision.replicas} pods ready   {role}"
+    return f"{revision.name:<8} {revision.weight:>3} %   {pods(revision):<14}   {role}"
 
 
 def driver_of(view: StatusView) -> str:

@@ -14,7 +14,7 @@ from docc.model.moves import Object
 from docc.model.record import ANNOTATION, Record, RecordError, to_rfc3339
 from docc.model.world import Seen
 from docc.ui.console import neutral
-from docc.ui.words import one_line
+from docc.ui.words import one_line, requested
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ def table(rows: Sequence[App], *, with_namespace: bool, wide: bool = False) -> s
 
 
 def history(entries: Sequence[Entry], seen: Seen, now: float, *, wide: bool) -> str:
-    """Oldest first. IS: what the revision is now. An entry that is not kept yet has no number. wide: also the images."""
+    """Oldest first, and below each what people asked for while it ran. IS: what the revision is now. An entry that is not kept
+    yet has no number. wide: also the images."""
     head = ["#", "VERB", "REVISION", "INSTEAD-OF", "OUTCOME", "IS", "AGE", "WHO", *["IMAGES"] * wide, "REASON"]
     body = [
         [
@@ -82,7 +83,11 @@ def history(entries: Sequence[Entry], seen: Seen, now: float, *, wide: bool) -> 
         ]
         for entry in entries
     ]  # fmt: skip
-    return neutral(_aligned([head, *([one_line(cell) for cell in row] for row in body)]))
+    first, *rows = _aligned([head, *([one_line(cell) for cell in row] for row in body)]).split("\n")
+    asked = [[f"   {requested(each)}" for each in entry.asked] for entry in entries]
+    return neutral(
+        "\n".join([first, *(line for row, below in zip(rows, asked, strict=True) for line in (row, *below))])
+    )
 
 
 def entry(one: Entry, seen: Seen) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from docc.model import facts
+from docc.model.record import Asked, Phase
 from docc.ui.console import neutral, without_secrets
 
 KIND_WIDTH = 8
@@ -23,16 +24,31 @@ _ASKED = {
     "pause": "to stay at this weight",
     "resume": "to go on",
 }
+PHASES = {
+    Phase.PREPARING: "preparing",
+    Phase.SHIFTING: "rolling out",
+    Phase.AWAITING: "waiting for approval",
+    Phase.BAKING: "baking",
+    Phase.PROMOTING: "promoted",
+    Phase.SUCCEEDED: "at rest",
+    Phase.REVERTING: "taken back",
+    Phase.REVERTED: "at rest",
+    Phase.PARKED: "parked",
+    Phase.STUCK: "STUCK, act now",
+}
+_TYPED = {"full": "promote --full"}
 _VERDICT_STYLES = {"OK": "green", "FAIL": "bold red", "NO-DATA": "yellow", "ERROR": "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """kind: at most KIND_WIDTH letters. text: rows, parted by line feeds. style: a rich style."""
+    """kind: at most KIND_WIDTH letters. text: rows, parted by line feeds. style: a rich style. command: one to be typed, that
+    belongs behind the text."""
 
     kind: str
     text: str
     style: str = ""
+    command: str = ""
 
 
 def line(fact: facts.Fact) -> Line:
@@ -40,7 +56,7 @@ def line(fact: facts.Fact) -> Line:
     if isinstance(fact, facts.Evidence):
         return Line("why", neutral(f"{one_line(fact.source)}:\n" + "\n".join(quoted(fact.text))), "red")
     found = _line(fact)
-    return Line(found.kind, neutral(one_line(found.text)), found.style)
+    return Line(found.kind, neutral(one_line(found.text)), found.style, neutral(found.command))
 
 
 def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per fact
@@ -60,8 +76,7 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
         case facts.Weighted():
             return Line("traffic", _weighted(fact), "bold cyan")
         case facts.HeadersRouted():
-            example = f": {fact.curl}" if fact.curl else ""
-            return Line("traffic", f"requests with {fact.header} go to v{fact.candidate}{example}", "bold cyan")
+            return Line("traffic", f"requests with {fact.header} go to v{fact.candidate}", "bold cyan", fact.curl)
         case facts.ApprovalAwaited() | facts.Requested() | facts.Left():
             return _people(fact)
         case facts.CheckSeen():
@@ -70,7 +85,7 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
             return Line("wait", fact.why, "yellow")
         case facts.Standing():
             share = f"v{fact.candidate} has {fact.weight} %" if fact.weight else serves(fact.stable)
-            return Line("sees", f"{fact.phase}: {share}")
+            return Line("sees", f"{PHASES[Phase(fact.phase)]}: {share}")
         case facts.Driven():
             return Line("sees", f"{fact.driver} drives it" if fact.driver else "nobody drives it")
         case facts.Promoted():
@@ -113,6 +128,12 @@ def _people(fact: facts.ApprovalAwaited | facts.Requested | facts.Left) -> Line:
             return Line("asked", f"{_ASKED.get(fact.verb, fact.verb)}, by {fact.who}{why}", "bold")
         case facts.Left():
             return Line("left", f"v{fact.candidate} stays as it is, and nobody watches from now on", "bold yellow")
+
+
+def requested(asked: Asked) -> str:
+    """What somebody has typed, when and why: "promote --full at 12:00:00 UTC, by ada@desk: it is liked"."""
+    why = f": {one_line(asked.reason)}" if asked.reason else ""
+    return f"{_TYPED.get(asked.verb, asked.verb)} at {clock(asked.at)}, by {asked.who}{why}"
 
 
 def edited(edit: facts.Edit) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -39,6 +41,11 @@ class Trial(App):
     def begin(self, image: str, *more: str) -> subprocess.Popen[str]:
         """`docc deploy` as somebody at a terminal has it, who stays."""
         command = self._deploy(image, "--wait=done", *more)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def asks(self, *words: str) -> subprocess.Popen[str]:
+        """`docc VERB APP ...`, while others do something else."""
+        command = self.command(words[0], self.name, *words[1:])
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def waits(self) -> float:
@@ -251,11 +258,37 @@ def test_of_two_who_decide_at_once_one_wins_and_the_other_is_told(trial: Trial) 
         assert "aborted by" in told[0], told[0]
 
 
+@pytest.mark.parametrize("verb", ["promote", "pause"])
+def test_of_two_who_ask_for_the_same_the_second_is_told_who_was_first(trial: Trial, verb: str) -> None:
+    testing = TESTING if verb == "promote" else {**TESTING, "pause_before_rollout": False}
+    trial.write(60, ab_testing=testing, **UNJUDGED)
+    driver = trial.begin("demo:v2")
+    until(lambda: trial.status()["phase"] == ("awaiting" if verb == "promote" else "shifting"), 60)
+    os.kill(driver.pid, signal.SIGSTOP)  # so that nothing has been made of the first when the second comes
+    try:
+        first = trial.asks(verb, "--reason", "liked")
+        until(lambda: bool(trial.status()["asked"]))
+        second = trial.asks(verb, "--reason", "tested")
+        time.sleep(3)
+    finally:
+        os.kill(driver.pid, signal.SIGCONT)
+    told = [each.communicate(timeout=60)[1] for each in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), told
+    assert "asked for: " in told[0] and "already" not in told[0], told
+    assert 'has asked for it already: liked; "tested" was not kept; ' in told[1] and " drives it" in told[1], told
+    assert [each["reason"] for each in trial.status()["asked"]] == ["liked"]
+    assert trial.run("abort").returncode == 0
+    ended(driver)
+
+
 def test_cookies_and_patterns_among_other_cookies_any_of_them(trial: Trial) -> None:
     testing = {
         **TESTING,
         "headers": [{"name": "x-team", "value": "blue-[0-9]+", "type": "regex"}],
-        "cookies": [{"name": "beta", "value": "yes"}],
+        "cookies": [
+            {"name": "beta", "value": "yes"},
+            {"name": "group", "value": "b.*|gamma", "type": "regex"},
+        ],
     }
     trial.write(3, ab_testing=testing, **UNJUDGED)
     assert trial.deploy("demo:v2", "--wait=paused").returncode == 0
@@ -263,6 +296,8 @@ def test_cookies_and_patterns_among_other_cookies_any_of_them(trial: Trial) -> N
     for cookies, version in (
         ("beta=yes", "v2"), ("a=1; beta=yes", "v2"), ("beta=yes; z=9", "v2"), ("a=1; beta=yes; z=9", "v2"),
         ("beta=yes2", "v1"), ("xbeta=yes", "v1"), ("a=beta=yes", "v1"), ("beta=no", "v1"),
+        ("group=b7; z=9", "v2"), ("group=gamma", "v2"), ("a=1; group=gamma; z=9", "v2"),
+        ("gamma; session=1", "v1"), ("group=a; gamma", "v1"), ("group=a; theme=b", "v1"), ("group=agamma", "v1"),
     ):  # fmt: skip
         assert (cookies, trial.ask(Cookie=cookies)) == (cookies, version)
     assert [trial.ask(x_team=team) for team in ("blue-7", "blue-", "xblue-7", "blue-7x")] == ["v2", "v1", "v1", "v1"]
@@ -317,3 +352,123 @@ def test_conditions_are_judged_while_it_waits(trial: Trial, tmp_path: Path) -> N
         said, told = ended(driver)
     (check,) = said["checks"]
     assert (check["name"], check["verdict"], check["weight"]) == ("Errors", "OK", 0), told
+
+
+SLIDE = {
+    "application": {
+        "name": "uber-cool-app",
+        "namespace": "default",
+        "scale": 3,
+        "containers": {"dev": {"image": "nginx:1.23", "ports": [{"port": 80, "protocol": "TCP"}]}},
+    },
+    "maintainer": "appdev@digitalocean.com",
+}
+AB_TESTING = {"deployment_strategy": {"ab_testing": {"enable_headers": True, "pause_before_rollout": True}}}
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Iterator[Trial]:
+    """In a world of its own, since it names no host and takes all requests."""
+    yield Trial(session.up(tmp_path / "s"), tmp_path, "uber-cool-app")
+    session.down(tmp_path / "s")
+
+
+def test_the_talk_s_ab_testing_unchanged_from_the_pause_to_the_end(talk: Trial, tmp_path: Path) -> None:
+    """Its slide says no readiness, no host, no condition and no step between: all users come with the promote."""
+    talk.path.write_text(json.dumps(SLIDE))
+    assert talk.deploy("nginx:1.23").returncode == 0
+    talk.path.write_text(json.dumps({**SLIDE, **AB_TESTING}))
+    with talk.traffic(tmp_path, *ON_TRIAL) as load:
+        driver, began = talk.begin("nginx:1.24"), talk.waits()
+        time.sleep(3)
+        promoted = time.time()
+        assert talk.run("promote").returncode == 0
+        said, told = ended(driver)
+        over = time.time() + HEARD_SECONDS
+        time.sleep(3)
+    assert driver.returncode == 0 and [w["weight"] for w in said["weights"]] == [100], told
+    theirs, others = versions(load, began, promoted)
+    assert theirs.keys() == {"1.24"} and others.keys() == {"1.23"} and theirs["1.24"] > 15 and others["1.23"] > 150
+    assert [found.keys() for found in versions(load, over, over + 9)] == [{"1.24"}] * 2
+    (rule,) = talk.rules
+    assert not any(match.get("headers") for match in rule.get("matches", [])) and talk.status()["phase"] == "succeeded"
+    assert counted(answered(load, header=False), json.dumps(said)).failed == 0
+    assert counted(answered(load, header=True)).failed == 0
+
+
+def test_without_a_canary_all_traffic_comes_at_once_and_is_judged_while_it_bakes(trial: Trial, tmp_path: Path) -> None:
+    trial.write(3, ab_testing={"enable_headers": True}, canary={}, bake=15)
+    manifest = json.loads(trial.path.read_text())
+    del manifest["deployment_strategy"]["canary"]
+    trial.path.write_text(json.dumps(manifest))
+    with trial.traffic(tmp_path, *ON_TRIAL) as load:
+        driver = trial.begin("demo:v2")
+        until(lambda: trial.status()["phase"] == "baking", 60)
+        baking = time.time() + HEARD_SECONDS
+        time.sleep(4)
+        assert trial.status()["phase"] == "baking" and len(trial.rules) == 1, "a bake is of everybody's requests"
+        said, told = ended(driver)
+        assert driver.returncode == 0 and [w["weight"] for w in said["weights"]] == [100], told
+        assert [found.keys() for found in versions(load, baking, baking + 3)] == [{"v2"}] * 2
+        bad = trial.begin("demo:v3-err60")
+        said, told = ended(bad)
+    assert bad.returncode == 10 and "Errors is 0." in said["reason"], told
+    assert counted(answered(load, header=False)).failed == 0 and trial.ask() == "v2"
+
+
+def test_all_of_header_and_cookies_are_needed_and_who_has_them_stays_on_b_with_sticky(trial: Trial) -> None:
+    """Sticky users of A who come with all of it are on trial all the same: its rules stand first."""
+    testing = {
+        **TESTING,
+        "match": "all",
+        "headers": [{"name": "x-team", "value": "it's [bB]lue"}],
+        "cookies": [{"name": "beta", "value": "yes"}, {"name": "lang", "value": "de|fr.", "type": "regex"}],
+    }
+    trial.write(60, ab_testing=testing, sticky=True, **UNJUDGED)
+    assert trial.deploy("demo:v2", "--wait=paused").returncode == 0
+    time.sleep(HEARD_SECONDS)
+    team, stays = "it's [bB]lue", f"docc-{trial.name}=v1"
+    for cookies, header, version in (
+        ("beta=yes; lang=de", team, "v2"), ("lang=fr1; x=y; beta=yes", team, "v2"), (f"{stays}; beta=yes; lang=de", team, "v2"),
+        ("beta=yes; lang=de", "blue", "v1"), ("beta=yes", team, "v1"), ("lang=de", team, "v1"),
+        ("beta=yes; lang=it; de", team, "v1"),
+        (stays, "none", "v1"), ("x=y", "none", "v1"),
+    ):  # fmt: skip
+        assert (cookies, header, trial.ask(Cookie=cookies, x_team=header)) == (cookies, header, version)
+    assert "the cookie lang like de|fr." in trial.run("status").stdout
+    done = subprocess.Popen(trial.command("promote", trial.name, "--wait=done"), stdout=subprocess.DEVNULL)
+    until(lambda: trial.status()["weight"] == 50, 60)
+    time.sleep(HEARD_SECONDS)
+    assert {trial.ask(Cookie=f"{stays}; beta=yes; lang=de", x_team=team) for _ in range(20)} == {"v2"}
+    assert {trial.ask(Cookie=stays) for _ in range(20)} == {"v1"}
+    assert trial.answer(Cookie="beta=yes; lang=de", x_team=team)["Set-Cookie"].startswith(f"docc-{trial.name}=v2;")
+    assert trial.run("abort").returncode == 0 and done.wait(60) == 10 and len(trial.rules) == 1
+
+
+def test_the_curl_that_docc_prints_reaches_b_also_where_others_have_rules_in_front(trial: Trial) -> None:
+    """It is run as it stands; only that the host leads to the sandbox's Gateway is said besides."""
+    foreign = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/static"}}],
+        "backendRefs": [{"name": "files", "port": 80}],
+    }
+    own = trial.rules[0]
+    own["matches"] = [
+        {**match, "method": "POST", "headers": [{"name": "x-t", "value": "it's"}]} for match in own["matches"]
+    ]
+    patch = [{"op": "replace", "path": "/spec/rules", "value": [foreign, own]}]
+    kube = Connection(kubeconfig=trial.world.kubeconfig)
+    kube.send(Request("patch", f"{ROUTES}/{trial.name}", body=patch, form="json-patch+json"))
+    trial.write(3, ab_testing={**TESTING, "cookies": [{"name": "beta", "value": "1 2"}]}, **UNJUDGED)
+    left = trial.deploy("demo:v2", "--wait=paused")
+    assert left.returncode == 0, left.stderr
+    row = next(row for row in left.stderr.splitlines() if " curl " in row)
+    shown = next(row for row in trial.run("status").stdout.splitlines() if " curl " in row)
+    command = shown.strip()
+    assert row.endswith(command)
+    time.sleep(HEARD_SECONDS)
+    reached = subprocess.run(
+        ["sh", "-c", f"{command} --connect-to ::{trial.world.gateway} -s -D - -o /dev/null"],
+        capture_output=True, text=True, timeout=20,
+    ).stdout  # fmt: skip
+    assert "x-version: v2" in reached, (command, reached)
+    assert trial.run("abort").returncode == 0

@@ -36,6 +36,9 @@ def test_the_demo_keeps_its_word_and_an_outside_observer_sees_the_same(tmp_path:
         told: dict[str, Any] = json.loads(demo.stdout.read())
     assert observer is not None, said
     assert (observer.wait(15), demo.returncode) == (0, 0), said
+    advice = re.findall(r"^ +(?:undo|try again|next)[: ] +(docc .*)$", said, re.MULTILINE)
+    assert advice and all(" --kubeconfig " in command for command in advice), "nobody's own cluster is meant"
+    assert "try again" not in said, "its manifest goes with the demo"
     assert [outcome["result"] for outcome in told["outcomes"]] == ["promoted", "promoted", "reverted"]
     assert told["failed_requests"] == 0 and told["counts_agree"] and told["requests"] >= 0.95 * 100 * told["seconds"]
     assert 0 < told["bad_answers"] < told["bad_version_requests"] and told["api_requests"] > 0

@@ -8,8 +8,11 @@ import pty
 import re
 import shlex
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -182,9 +185,9 @@ def test_a_terminal_that_nobody_reads_holds_up_no_rollout(app: App) -> None:
     assert kinds(emulated(said))[-1] == "rest" and emulated(said)[-1].startswith("shop in default: ")
 
 
-def read(master: int) -> bytes:
+def read(master: int, bytes_max: int = 65536) -> bytes:
     try:
-        return os.read(master, 65536)
+        return os.read(master, bytes_max)
     except OSError:  # nobody has the other end any more
         return b""
 
@@ -200,3 +203,70 @@ def test_the_picture_follows_the_terminal_s_width(app: App) -> None:
     assert seat.ended() == 0
     assert "█".encode() not in seat.raw[before:] and "rest" in kinds(seat.rows())
     assert Path(app.path).exists()
+
+
+def test_on_a_terminal_a_deploy_stays_at_the_pause_and_tells_it_once(app: App) -> None:
+    app.write(2, ab_testing={"enable_headers": True, "pause_before_rollout": True, "pause_timeout": "1h"})
+    try:
+        seat = Seat(app, *deploy(app, "demo:v9"), columns=80)
+        seat.child.expect("waiting for approval, for [0-9]+ s; parked in 59 min")
+        time.sleep(5)
+        now = app.status()
+        assert seat.child.isalive() and (now["phase"], now["left"]) == ("awaiting", False) and now["driver"]
+        assert app.run("promote", "--reason", "B is liked").returncode == 0
+        assert seat.ended() == 0
+    finally:
+        app.write(2)
+    log = [row for row in seat.rows() if re.match(r" *\+[0-9.]+s  wait ", row) and "approv" in row]
+    assert len(log) == 1 and not re.search("  waits +approval|then +waiting for", seat.said), log
+    assert "next     docc promote shop -n default" in seat.said and "http://shop.test/" in seat.said
+
+
+def test_demo_ab_on_a_terminal_fits_it_and_keeps_its_word(app: App) -> None:
+    seat = Seat(app, shell=f"exec {sys.executable} -m docc demo ab", columns=80)
+    seat.child.expect("What users saw", timeout=150)
+    assert seat.ended() == 0
+    rows = seat.rows()
+    wide = [row for row in rows if len(row) > 80 and "docc rollback" not in row and "curl" not in row]
+    assert not wide and "█" in seat.said and "NOT AS PROMISED" not in seat.said and "try again" not in seat.said
+    assert "undo: docc rollback shop -n default --kubeconfig " in seat.said
+    assert not any(word in seat.said for word in ("shifting", "awaiting"))
+
+
+def test_a_terminal_that_takes_a_few_bytes_at_a_time_does_not_slow_the_rollout(app: App) -> None:
+    """By the record's own instants; a terminal that is read at once is the measure."""
+    assert Seat(app, *deploy(app, "demo:v10")).ended() == 0
+    quick, done = lasted(app), threading.Event()
+    master, slave = pty.openpty()
+    env = {**a_person_s(os.environ), "DOCC_PROMETHEUS_URL": app.world.prometheus}
+    driver = subprocess.Popen(
+        app.command(*deploy(app, "demo:v11")), env=env, stdin=slave, stdout=subprocess.DEVNULL, stderr=slave
+    )
+    os.close(slave)
+    taken = [b""]
+
+    def take() -> None:
+        while piece := read(master, 4096 if done.is_set() else 12):
+            taken.append(piece)
+            time.sleep(0 if done.is_set() else 0.02)
+
+    reader = threading.Thread(target=take)
+    reader.start()
+    try:
+        until(lambda: lasted(app, "demo:v11") > 0, 120)
+        slowly = b"".join(taken)
+        done.set()
+        assert driver.wait(60) == 0
+        reader.join(30)
+    finally:
+        driver.kill()
+        os.close(master)
+    assert abs(lasted(app, "demo:v11") - quick) < 3 and len(slowly) < 12 * 50 * 60
+    assert emulated(b"".join(taken))[-1].startswith("shop in default: v")
+
+
+def lasted(app: App, image: str = "") -> float:
+    """Seconds from the begin of the last rollout (to this image, if it is) to its rest; 0 if there is none."""
+    *_, last = json.loads(app.run("history", "-o", "json").stdout)
+    began, ended = (datetime.fromisoformat(last[when].replace("Z", "+00:00")) for when in ("started", "ended"))
+    return (ended - began).total_seconds() if image in ("", *last["images"].values()) else 0.0

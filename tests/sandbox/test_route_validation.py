@@ -29,6 +29,9 @@ def refusal(rule: Object) -> StoreError | None:
     return None
 
 
+LIKE = {"type": "RegularExpression", "name": "x"}
+
+
 def match(**fields: Any) -> Object:
     return {"matches": [fields]}
 
@@ -107,6 +110,8 @@ def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> Non
         *[(match(path={"type": "Exact", "value": path}), "matches[0].path.value") for path in NO_PATHS],
         (match(path={"value": "a"}), "matches[0].path.value"),
         (match(path={"type": "RegularExpression", "value": "a" * 1025}), "matches[0].path.value"),
+        (match(headers=[{**LIKE, "value": "a" * 4097}]), "matches[0].headers[0].value"),
+        (match(queryParams=[{**LIKE, "value": "a" * 1025}]), "matches[0].queryParams[0].value"),
         (match(headers=[{"name": "a b", "value": "1"}]), "matches[0].headers[0].name"),
         (match(headers=[{"name": "", "value": "1"}]), "matches[0].headers[0].name"),
         (match(headers=[{"name": ":path", "value": "1"}]), "matches[0].headers[0].name"),

@@ -30,13 +30,15 @@ def play(stage: Stage) -> dict[str, Any]:
     console = stage.console
     stage.write({**MANIFEST, "deployment_strategy": STRATEGY})
     console.err("manifest.json: users with a header try each version; it waits for docc promote")
-    console.err(f'  "ab_testing": {json.dumps(STRATEGY["ab_testing"])}')
-    console.err(f"before canary {json.dumps(STRATEGY['canary'])}; all the while it is taken back if")
+    for field in ("ab_testing", "canary"):
+        console.err(f'  "{field}": {json.dumps(STRATEGY[field])}')
+    console.err("All the while it is taken back if")
     console.err("  " + CONDITION.replace(" / ", "\n  / "))
     console.err("\n1. docc deploy manifest.json                       the first version", "bold")
     stage.deploy("demo:v1")
     with stage.traffic("--header", HEADER, VALUE, "--every", "10"):
-        console.err(f"\n   From here on, {RATE} requests/s go through Envoy; a tenth sends {HEADER}: {VALUE}.")
+        console.err(f"\n   From here on, {RATE} requests/s go through Envoy; a tenth sends")
+        console.err(f"   {HEADER}: {VALUE}.")
         console.err(f"   See for yourself: curl -i -H '{HEADER}: {VALUE}' {stage.session.gateway}")
         console.err("\n2. docc deploy manifest.json --image demo:v2         a healthy one", "bold")
         console.err(f"   After {TRIED} requests with the header somebody else types: docc promote shop")
@@ -159,9 +161,9 @@ def tell(stage: Stage, summary: Mapping[str, Any]) -> None:
     whom = f"{others} WITHOUT the header" if others else "all of users with the header"
     console.err(
         f"  the bad version answered {summary['bad_version_requests']} of them in {summary['seconds_exposed']} s"
-        f" ({summary['bad_answers']} with an error),\n  {whom}; then it was taken back, and nobody had promoted it:"
-        f"\n  {summary['reason']}"
+        f" ({summary['bad_answers']} with an error),\n  {whom}; then it was taken back,"
     )
+    console.sentence(f"  and nobody had promoted it: {summary['reason']}")
     found = broken(summary)
     if not found:
         console.err("  no rule for the header is left in the route; Envoy's access log says the same")

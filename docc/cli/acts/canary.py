@@ -14,7 +14,8 @@ def play(stage: Stage) -> dict[str, Any]:
     console = stage.console
     stage.write(MANIFEST)
     strategy = MANIFEST["deployment_strategy"]
-    console.err(f"manifest.json: canary {json.dumps(strategy['canary'])}, bake 4 s, poll 1 s; it is taken back if")
+    console.err(f"manifest.json: canary {json.dumps(strategy['canary'])}, bake 4 s, poll 1 s;")
+    console.err("it is taken back if")
     console.err("  " + CONDITION.replace(" / ", "\n  / "))
     console.err("\n1. docc deploy manifest.json                       the first version", "bold")
     stage.deploy("demo:v1", "--no-live")
@@ -80,8 +81,9 @@ def tell(stage: Stage, summary: Mapping[str, Any]) -> None:
     )
     console.err(
         f"  the bad version answered {summary['bad_version_requests']} of them in {summary['seconds_exposed']} s"
-        f" ({summary['bad_answers']} with an error),\n  then it was taken back: {summary['reason']}"
+        f" ({summary['bad_answers']} with an error),"
     )
+    console.sentence(f"  then it was taken back: {summary['reason']}")
     agreement = "Envoy's access log says the same; " if summary["counts_agree"] else ""
     console.err(f"  {agreement}{summary['api_requests']} API requests in all")
     for row in not_so:

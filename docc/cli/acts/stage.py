@@ -52,7 +52,7 @@ class Stage:
     outcomes: list[dict[str, Any]] = field(default_factory=list)
 
     def write(self, manifest: Mapping[str, Any]) -> None:
-        (self.folder / "manifest.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+        self._manifest.write_text(json.dumps(manifest, indent=2), encoding="utf-8")
 
     @contextlib.contextmanager
     def traffic(self, *words: str) -> Iterator[None]:
@@ -68,11 +68,12 @@ class Stage:
     @contextlib.contextmanager
     def driving(self, image: str, *words: str) -> Iterator[subprocess.Popen[str]]:
         """`docc deploy` in a process of its own, whose lines appear as they come. It has no keyboard: Ctrl-C ends the demo, and
-        it with it."""
-        words = ("deploy", str(self.folder / "manifest.json"), "--yes", "-o", "json", "--image", image, *words)
-        driver = subprocess.Popen(
-            self._docc(*words), env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-        )
+        it with it. It reads the manifest from a pipe, since nobody could type it again: its folder goes with the demo."""
+        words = ("deploy", "-", "--yes", "-o", "json", "--image", image, *words)
+        with self._manifest.open(encoding="utf-8") as manifest:
+            driver = subprocess.Popen(
+                self._docc(*words), env=self._env, stdin=manifest, stdout=subprocess.PIPE, text=True
+            )
         try:
             yield driver
         except BaseException:
@@ -111,6 +112,10 @@ class Stage:
         return len(_rows(Path(self.session.audit)))
 
     @property
+    def _manifest(self) -> Path:
+        return self.folder / "manifest.json"
+
+    @property
     def _answers(self) -> Path:
         return self.folder / "load.jsonl"
 
@@ -119,10 +124,11 @@ class Stage:
         env = {name: value for name, value in os.environ.items() if not name.startswith("DOCC_")}
         if os.environ.get("DOCC_NO_LIVE"):
             env["DOCC_NO_LIVE"] = "1"
-        return env | {"KUBECONFIG": self.session.kubeconfig, "DOCC_PROMETHEUS_URL": self.session.prometheus}
+        return env | {"DOCC_PROMETHEUS_URL": self.session.prometheus}
 
     def _docc(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "docc", *words]
+        """With the sandbox's kubeconfig, so that a command which it tells to type goes nowhere else."""
+        return [sys.executable, "-m", "docc", *words, "--kubeconfig", self.session.kubeconfig]
 
 
 def weights(deploys: Sequence[Mapping[str, Any]]) -> list[tuple[float, str, int]]:

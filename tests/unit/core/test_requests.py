@@ -68,6 +68,22 @@ def test_who_asks_second_is_told_who_was_first() -> None:
     assert outcome is not None and outcome.exit_code is ExitCode.DONE and "bob@desk has asked" in outcome.reason
 
 
+@pytest.mark.parametrize(
+    ("first", "reason", "told"),
+    [
+        (Asked("promote", "bob@desk", NOW - 1, "liked"), "tested",
+         'bob@desk has asked for it already: liked; "tested" was not kept'),
+        (Asked("promote", "bob@desk", NOW - 1, "liked"), "", "bob@desk has asked for it already: liked"),
+        (Asked("promote", "bob@desk", NOW - 1), "tested", 'bob@desk has asked for it already; "tested" was not kept'),
+        (Asked("promote", "alice@laptop", NOW - 1, "tested"), "tested", "alice@laptop has asked for it already: tested"),
+    ],
+    ids=["another reason", "none of one's own", "none of the first", "an answer that was lost"],
+)  # fmt: skip
+def test_who_is_second_hears_whose_reason_was_kept(first: Asked, reason: str, told: str) -> None:
+    outcome = requests.ask(view(Phase.AWAITING, request="promote", asked=(first,)), "promote", reason).outcome
+    assert outcome is not None and outcome.reason == told
+
+
 def test_ten_requests_are_kept() -> None:
     asked = tuple(Asked("pause", f"n{at}", NOW) for at in range(10))
     move = requests.ask(view(Phase.SHIFTING, 20, asked=asked), "pause", "")

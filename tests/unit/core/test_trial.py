@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shlex
 from typing import Any
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docc.core.route import edit_rules, is_above, own_rules, traffic, trial_of_live, weights_of
-from docc.core.trial import ABOVE_WEIGHT, DEFAULT_HEADER, Above, curl, in_words, is_pin, too_many, trial_of
+from docc.core.cookies import asked_for, astray, expression
+from docc.core.example import curl
+from docc.core.route import is_above, traffic, trial_of_live, weights_of
+from docc.core.trial import ABOVE_WEIGHT, DEFAULT_HEADER, Above, in_words, is_pin, too_many, trial_of, with_cookie
 from docc.model.errors import ManifestError
 from docc.model.manifest import ABTesting
 from docc.model.trial import HeaderMatch
@@ -22,6 +26,8 @@ from docc.spec.build import read
 BETA, TEAM = HeaderMatch("x-beta", "yes"), HeaderMatch("x-team", "a.*", regex=True)
 ONE, TWO = HeaderMatch("beta", "1"), HeaderMatch("lang", "de.at")
 DEFAULT = ((DEFAULT_HEADER,),)
+EITHER, OPEN = HeaderMatch("group", "beta|gamma", True), HeaderMatch("group", ".*beta", True)
+NOT_A = HeaderMatch("group", "[^a]*z", True)
 
 
 def rule(weights: dict[int, int], matches: list[Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -59,13 +65,49 @@ def test_who_is_on_trial(testing: ABTesting | None, ways: Any) -> None:
         ((ONE,), "beta=1", True), ((ONE,), "a=b; beta=1; z=1", True), ((ONE,), "a=b;beta=1", True), ((ONE,), "beta=12", False),
         ((ONE,), "xbeta=1", False), ((ONE,), "a=beta=1", False), ((TWO,), "lang=deXat", False), ((TWO,), "lang=de.at", True),
         ((ONE, TWO), "beta=1; lang=de.at", True), ((ONE, TWO), "lang=de.at; x=y; beta=1", True), ((ONE, TWO), "beta=1", False),
-        ((HeaderMatch("beta", "[0-9]+", True),), "q=1; beta=42", True),
+        ((HeaderMatch("beta", "[0-9]+", True),), "q=1; beta=42", True), ((EITHER,), "group=beta", True),
+        ((EITHER,), "group=gamma", True), ((EITHER,), "a=1; group=gamma; z=1", True), ((EITHER,), "gamma; session=1", False),
+        ((EITHER,), "group=betamax", False), ((OPEN,), "group=alphabeta; z=1", True),
+        ((OPEN,), "group=alpha; theme=beta", False),
+        ((NOT_A,), "group=xyz; a=1", True), ((NOT_A,), "group=x; theme=z", False),
+        ((EITHER, ONE), "beta=1; group=gamma", True), ((EITHER, ONE), "gamma; beta=1", False),
     ],
 )  # fmt: skip
 def test_a_cookie_is_found_among_others(cookies: tuple[HeaderMatch, ...], header: str, fits: bool) -> None:
     """Envoy holds the whole header against the expression."""
     ((wanted,),) = trial_of(ABTesting(True, cookies=cookies, every=True))
-    assert wanted.name == "cookie" and wanted.regex and (re.fullmatch(wanted.value, header) is not None) is fits
+    assert wanted.name == "cookie" and wanted.regex and (re2.fullmatch(wanted.value, header) is not None) is fits
+    assert asked_for(wanted.value) == cookies
+
+
+patterns = st.lists(
+    st.sampled_from([".", "[^a]", "[^\\]x]", "|", "a", "*", "b+", "(c|d)", "\\.", "[a-z]", "\\d", "(?i)", ":", "=", "[^\\W]",
+                     "\\;", "\\D", "[ -~]", "[[:punct:]]", "[[:alpha:]]", "\\x3b", "^", "$", "\\pP"]), min_size=1, max_size=6
+).map("".join)  # fmt: skip
+
+
+@given(patterns, st.text("abcx=:;. Z9-", max_size=12))
+def test_no_pattern_that_is_taken_goes_beyond_its_cookie(pattern: str, others: str) -> None:
+    """What follows the ";" is other cookies, whatever stands there: only the value itself says who is on trial."""
+    try:
+        alone = re2.compile(pattern)
+    except re2.error:
+        return
+    if astray(pattern) or ";" in pattern:
+        return
+    value = others.replace(";", "")
+    wanted = re2.compile(expression([HeaderMatch("group", pattern, True)]))
+    for header in (f"group={value}", f"group={value}; theme={others}", f"group={value};{others}"):
+        if not re.search(r"(^|; *)group=", header[1:]):
+            assert (wanted.fullmatch(header) is not None) == (alone.fullmatch(value) is not None), (pattern, header)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"\W", r"\D+", r"[\W]", "[ -~]", "[[:punct:]]", "[[:^alpha:]]", "^a", "a$", r"\x3b", r"\073", r"\pP", "[+-z]"],
+)
+def test_what_could_be_a_semicolon_has_no_place_in_a_cookie_s_pattern(pattern: str) -> None:
+    assert astray(pattern)
 
 
 def test_header_rules_stand_first_for_every_rule_and_keep_matches_and_filters_of_others() -> None:
@@ -126,19 +168,32 @@ headers = st.lists(
 )
 matches = st.lists(
     st.builds(
-        lambda value, found: path(value, **({"headers": found} if found else {})),
+        lambda value, found, more: path(value, **({"headers": found} if found else {}), **more),
         st.sampled_from(["/", "/api"]),
         headers,
+        st.sampled_from([{}, {"method": "GET"}, {"queryParams": [{"name": "q", "value": "1"}]}]),
     ),
     min_size=1,
     max_size=3,
 )
-ours = st.builds(lambda found: rule({1: 100}, found), matches)
-foreign = st.builds(
-    lambda found, weight: {"matches": found, "backendRefs": [{"name": "other", "port": 80, "weight": weight}]},
-    matches,
-    st.sampled_from([1, 100, ABOVE_WEIGHT]),
-)
+rewrites = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
+sets = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "x-s", "value": "1"}]}}
+bakes = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"add": [{"name": "Set-Cookie", "value": "t=1"}]}}
+more = st.sampled_from([{}, {"filters": [rewrites]}, {"filters": [sets, rewrites], "name": "main"},
+                        {"timeouts": {"request": "9s"}}])  # fmt: skip
+baked = st.sampled_from([{}, {"filters": [sets]}, {"filters": [bakes]}, {"filters": [rewrites]}])
+
+
+def theirs(found: list[Any], fields: Any, filters: Any, name: str, weight: int) -> dict[str, Any]:
+    return {**fields, "matches": found, "backendRefs": [{"name": name, "port": 80, "weight": weight, **filters}]}
+
+
+ours = st.builds(theirs, matches, more, baked, st.just("shop-v1"), st.just(100))
+foreign = st.builds(theirs, matches, more, baked, st.just("other"), st.sampled_from([1, 100, ABOVE_WEIGHT]))
+
+
+def but(one: dict[str, Any], *keys: str) -> str:
+    return json.dumps({key: value for key, value in one.items() if key not in keys})
 
 
 @given(st.lists(ours | foreign, min_size=1, max_size=5), st.integers(1, 99), st.booleans(), st.booleans())
@@ -148,25 +203,24 @@ def test_whatever_people_have_is_kept_to_the_byte_and_comes_back(
     before = json.dumps(rules)
     above = Above(DEFAULT if trial else (), (2, 1) if sticky else ())
     found = edited(copy.deepcopy(rules), {1: 100 - weight, 2: weight}, above)
-    assert json.dumps(rules) == before
-    marks = [is_above("shop", one) for one in found]
-    assert marks == sorted(marks, reverse=True)  # all of docc's own first
-    rest = [one for one in found if not is_above("shop", one)]
-    assert [one for one in rest if one["backendRefs"][0]["name"] == "other"] == [
-        one for one in rules if one["backendRefs"][0]["name"] == "other"
-    ]
-    for at in own_rules("shop", rest):
-        assert sum(backend["weight"] for backend in rest[at]["backendRefs"]) == 100
-    for one in found:
-        for match in one["matches"]:
-            names = [header["name"] for header in match.get("headers") or []]
-            assert len(names) == len(set(names))
-    assert edit_rules("shop", found, {1: 100}, port=80)[0] is not None
-    back = edited(found, {1: 100})
-    for one in back:
-        one["backendRefs"] = [each for each in one["backendRefs"] if each.get("weight") != 0]
-    kept = [{**one, "backendRefs": [dict(each) for each in one["backendRefs"]]} for one in rules]
-    assert back == kept or back == edited(kept, {1: 100})
+    own = [one for one in rules if one["backendRefs"][0]["name"] == "shop-v1"]
+    first = len(found) - len(rules)
+    assert first == len(own) * (trial + 2 * sticky), "a rule for each of docc's, for the trial and for each version"
+    assert [is_above("shop", one) for one in found] == [True] * first + [False] * len(rules)
+    for one, source in zip(found[:first], own * (trial + 2 * sticky), strict=True):
+        assert but(one, "matches", "backendRefs") == but(source, "matches", "backendRefs", "name")
+        for match, asked in zip(one["matches"], source["matches"], strict=True):
+            assert but(match, "headers") == but(asked, "headers")
+            assert match["headers"][:-1] == asked.get("headers", [])
+    for one, source in zip(found[first:], rules, strict=True):
+        if source in own:
+            assert but(one, "backendRefs") == but(source, "backendRefs")
+            assert [each["weight"] for each in one["backendRefs"]] == [100 - weight, weight]
+            kept = with_cookie("shop", one["backendRefs"][0], None)
+            assert {**kept, "weight": 100} == source["backendRefs"][0]
+        else:
+            assert json.dumps(one) == json.dumps(source)
+    assert edited(found, {1: 100}) == rules and json.dumps(rules) == before
 
 
 @pytest.mark.parametrize(
@@ -174,19 +228,52 @@ def test_whatever_people_have_is_kept_to_the_byte_and_comes_back(
     [
         (DEFAULT, "curl -H 'x-docc-release: canary' http://shop.test/api"),
         (((TEAM,), (BETA,)), "curl -H 'x-beta: yes' http://shop.test/api"),
-        (trial_of(ABTesting(True, cookies=(TWO,))), "curl -b 'lang=de.at' http://shop.test/api"),
+        (trial_of(ABTesting(True, cookies=(TWO,))), "curl -b lang=de.at http://shop.test/api"),
+        (
+            trial_of(ABTesting(True, cookies=(ONE, TWO), every=True)),
+            "curl -b 'beta=1; lang=de.at' http://shop.test/api",
+        ),
+        (((HeaderMatch("x-name", "it's"),),), """curl -H 'x-name: it'"'"'s' http://shop.test/api"""),
         (((TEAM,),), ""),
     ],
 )
 def test_the_curl_that_reaches_the_trial(trial: Any, command: str) -> None:
     route = {"spec": {"hostnames": ["*.test", "shop.test"], "rules": [rule({1: 100}, [path("/api")])]}}
-    assert curl(trial, route) == command
+    assert curl("shop", trial, route) == command
+
+
+@pytest.mark.parametrize(
+    ("hosts", "rules", "told"),
+    [
+        (["shop.test"], [{"matches": [path("/static")], "backendRefs": [{"name": "files"}]}, rule({1: 100}, [path("/")])],
+         "http://shop.test/"),
+        (["shop.test"], [rule({1: 100}, [path("/a+", path={"type": "RegularExpression", "value": "/a+"}), path("/b")])],
+         "http://shop.test/b"),
+        (["shop.test"], [rule({1: 100}, [{"path": {"type": "RegularExpression", "value": "/a+"}}])], None),
+        (["shop.test"], [rule({1: 100}, [path("/", headers=[{"name": "x-t", "value": "a b"}], method="POST")])],
+         "-X POST -H 'x-t: a b' http://shop.test/"),
+        (["shop.test"], [rule({1: 100}, [path("/", queryParams=[{"name": "q", "value": "1&2"}])])],
+         "'http://shop.test/?q=1%262'"),
+        (["*.shop.test"], [rule({1: 100})], "http://www.shop.test/"),
+        ([], [rule({1: 100})], "http://GATEWAY/"),
+    ],
+)  # fmt: skip
+def test_the_curl_asks_for_all_that_docc_s_own_rule_asks_for(
+    hosts: list[str], rules: list[Any], told: str | None
+) -> None:
+    command = curl("shop", DEFAULT, {"spec": {"hostnames": hosts, "rules": rules}})
+    words, header = shlex.split(command), ["-H", "x-docc-release: canary"]
+    assert words == [] if told is None else sorted(words) == sorted(["curl", *shlex.split(told), *header])
 
 
 def test_words() -> None:
     both = trial_of(ABTesting(True, headers=(BETA,), cookies=(ONE,), every=True))
     assert in_words(DEFAULT) == "the header x-docc-release: canary"
     assert in_words(both) == "the header x-beta: yes and the cookie beta=1"
+    assert in_words(trial_of(ABTesting(True, cookies=(EITHER,)))) == "the cookie group like beta|gamma"
+    assert in_words(trial_of(ABTesting(True, cookies=(OPEN, NOT_A, ONE), every=True))) == (
+        "the cookie group like .*beta and the cookie group like [^a]*z and the cookie beta=1"
+    )
     assert in_words(((BETA,), (TEAM,))) == "the header x-beta: yes or the header x-team like a.*"
 
 
@@ -209,6 +296,14 @@ def by(kind: str = "exact", match: str = "any", **pairs: list[tuple[str, str]]) 
         (by(headers=[("Cookie", "1")]), "fields of their own"),
         (by(cookies=[("a", "1;b=2")]), 'ends at ";"'),
         (by("regex", headers=[("x", "(")]), "RE2"),
+        (by("regex", headers=[("x", "x)|(y")]), "that it has not opened"),
+        (by("regex", headers=[("x", "a{1001}")]), "makes 1001 repetitions"),
+        (by("regex", cookies=[("x", "x)|(y")]), "that it has not opened"),
+        (by("regex", cookies=[("x", r"\W")]), r'\W could go on past the ";"'),
+        (by("regex", cookies=[("x", "^a$")]), "^ stands for an end of the whole header"),
+        (by("regex", cookies=[("x", "." * 1024)]), "this cookie is too long"),
+        (by(match="all", cookies=[(n, "v" * 230) for n in "abc"]), "these cookies together are too long"),
+        ({**by(headers=[(str(n), "1") for n in range(8)]), "paths": 9}, "9 paths for 8 headers and cookies make 72"),
         (by(match="all", headers=[("x", "1"), ("X", "2")]), "twice"),
         (by(match="all", cookies=[(str(n), "1") for n in range(4)]), "at most 3"),
         ({"sticky": True}, "sticky needs canary or ab_testing"),
@@ -217,7 +312,9 @@ def by(kind: str = "exact", match: str = "any", **pairs: list[tuple[str, str]]) 
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_for_is_refused(strategy: dict[str, Any], problem: str) -> None:
-    text = {"application": {"name": "shop", "containers": {"web": {"image": "x", "ports": [{"port": 80}]}}}}
+    containers = {"web": {"image": "x", "ports": [{"port": 80}]}}
+    paths = [f"/{at}" for at in range(strategy.pop("paths", 1))]
+    text = {"application": {"name": "shop", "containers": containers, "paths": paths}}
     with pytest.raises(ManifestError) as refused:
         read(json.dumps({**text, "deployment_strategy": strategy}).encode(), "m.json")
     assert any(problem in found.message for found in refused.value.problems), refused.value.problems

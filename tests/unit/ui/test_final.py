@@ -94,6 +94,21 @@ def test_last_words_of_each_ending(golden: Golden) -> None:
     golden("final.txt", "\n".join(f"--- {name}\n{final.text(ending)}\n" for name, ending in ENDINGS.items()))
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("reverted", ""),
+        ("parked", "docc resume shop -n web"),
+        ("baseline", ""),
+        ("promoted", "docc rollback shop -n web"),
+    ],
+)
+def test_what_came_through_a_pipe_cannot_be_typed_again(name: str, told: str) -> None:
+    ending = replace(ENDINGS[name], source=None)
+    assert final.undo(ending) == told and "docc deploy" not in final.text(ending)
+    assert ("try again: with --baseline=ignore" in final.text(ending)) is (name == "baseline")
+
+
 @pytest.mark.parametrize("name", ENDINGS)
 def test_last_line_says_who_serves(name: str) -> None:
     last = final.text(ENDINGS[name]).splitlines()[-1]

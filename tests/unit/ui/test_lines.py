@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_args
@@ -102,6 +103,45 @@ def test_wait_is_told_when_it_is_for_something_else() -> None:
         ]
     )
     assert [row.split()[0] for row in told] == ["+0.0s", "+2.0s", "+40.0s"]
+
+
+def test_a_wait_for_people_begins_with_one_line() -> None:
+    asks, paused = (
+        facts.Waiting("approval: docc promote shop"),
+        facts.Waiting("paused at 30 % by ada@desk; docc resume shop goes on"),
+    )
+    told = log(
+        [(T0, facts.ApprovalAwaited(2)), (T0, asks), (T0 + 5, check(0.0, weight=10)), (T0 + 29, asks), (T0 + 31, asks)]
+    )
+    assert [row.split()[0:2] for row in told if "check" not in row] == [["+0.0s", "wait"], ["+31.0s", "wait"]]
+    assert len(log([(T0, facts.Requested("pause", "ada@desk")), (T0, paused), (T0 + 1, paused)])) == 1
+    assert len(log([(T0, facts.Requested("resume", "ada@desk")), (T0, paused)])) == 2
+    assert len(log([(T0, facts.ApprovalAwaited(2)), (T0, facts.Waiting("pods"))])) == 2
+    assert len(log([(T0, paused)])) == 1, "who comes later is told as well"
+
+
+def test_what_stays_as_it_is_is_not_told_again_below_a_picture() -> None:
+    def told(*, pictured: bool) -> int:
+        err = io.StringIO()
+        lines = Lines(Console(err=err))
+        lines.pictured = lambda: pictured
+        for second in range(0, 601, 5):
+            lines.emit(T0 + second, check(0.004))
+            lines.emit(T0 + second, facts.Waiting("approval: docc promote shop"))
+        lines.emit(T0 + 700, check(0.31, "FAIL"))
+        return len(err.getvalue().splitlines())
+
+    assert told(pictured=True) == 3 and told(pictured=False) > 40
+
+
+def test_a_command_is_on_a_row_of_its_own_on_a_terminal_and_never_broken() -> None:
+    command = f"curl -H 'x-docc-release: canary' http://{'a-host.' * 12}test/api"
+    fact = facts.HeadersRouted(2, "the header x-docc-release: canary", command)
+    assert len(log([(T0, fact)])) == 1 and log([(T0, fact)])[0].endswith(f"go to v2: {command}")
+    with terminal(80) as tty:
+        Lines(Console(err=tty.stream)).emit(T0, fact)
+        rows = [re.sub(r"\x1b\[[0-9;]*m", "", row) for row in tty.shown().splitlines()]
+    assert command in "".join(row.strip() if at else row for at, row in enumerate(rows)) and rows[-1].strip() == command
 
 
 def test_quiet_sink_keeps_the_facts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -166,8 +167,31 @@ def test_breach_is_seen_at_once() -> None:
 
 
 def test_approval_is_asked_for_with_the_command_to_type() -> None:
-    rows = "\n".join(shown(SCENES["awaiting"], 80))
-    assert "waiting for approval: docc promote shop" in rows and "next     docc promote shop -n web" in rows
+    """And told once: the title says it, and what to type."""
+    for name, verb in (("awaiting", "promote"), ("paused", "resume")):
+        rows = "\n".join(shown(replace(SCENES[name], waiting=f"docc {verb} shop"), 80))
+        assert rows.count(f"docc {verb} shop") == rows.count(f"next     docc {verb} shop -n web") == 1
+    held = replace(SCENES["paused"], view=replace(SCENES["paused"].view, others=SCENES["others-edited"].view.others))
+    assert any("  waits    docc holds" in row for row in shown(replace(held, waiting="docc holds"), 80))
+
+
+@pytest.mark.parametrize("columns", [66, 80, 140])
+def test_a_shell_takes_the_curl_as_it_stands_in_the_picture(columns: int) -> None:
+    command = """curl -X POST -H 'x-docc-release: canary' -H 'x-name: it'"'"'s' \
+http://a-name-of-46-letters-in-a-zone.example.test/api"""
+    found = scene("left-waiting")
+    rows = shown(replace(found, view=replace(found.view, curl=command)), columns)
+    (at,) = [at for at, row in enumerate(rows) if "curl " in row]
+    last = next(n for n in range(at, len(rows)) if not rows[n].endswith("\\"))
+    joined = "\n".join(rows[at : last + 1]).replace("\\\n", "")  # as a shell reads it
+    assert shlex.split(joined) == shlex.split(command)
+
+
+@pytest.mark.parametrize("name", ["reverted", "parked", "resting-warm"])
+def test_nobody_drives_what_is_at_rest(name: str) -> None:
+    onlooker = gathering(me="")
+    onlooker.emit(T0, facts.Driven("ci@run/8812"))
+    assert not any(row.lstrip().startswith("driver") for row in shown(gathered(onlooker, STATES[name][0]), 80))
 
 
 # --- what is gathered

@@ -67,6 +67,7 @@ KEPT = json.dumps({
         {"name": "Latency", "expression": "p99 > 2"},
     ]},
 })  # fmt: skip
+LIMITED = json.dumps({"application": {"deployment_strategy": {"ab_testing": {"pause_timeout": "2h30m"}}}})
 STATES: dict[str, tuple[Seen, Object | None]] = {
     "preparing": (
         seen(record(Phase.PREPARING, stable=1, candidate=2), {1: 100}, pods(1), pods(2, 0, 1, PULL)), lease(2)
@@ -75,6 +76,13 @@ STATES: dict[str, tuple[Seen, Object | None]] = {
     "driver-lost": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2)), lease(40)),
     "driver-never": (seen(SHIFTING, {1: 70, 2: 30}, pods(1), pods(2)), None),
     "awaiting": (seen(record(Phase.AWAITING, stable=1, candidate=2), {1: 100, 2: 0}, pods(1), pods(2)), lease(1)),
+    "awaiting-limited": (
+        seen(
+            record(Phase.AWAITING, stable=1, candidate=2, asked=(Asked("full", "ada@desk", T0 + 20, "it is liked"),)),
+            {1: 100, 2: 0}, pods(1), replace(pods(2), manifest=LIMITED),
+        ),
+        lease(1),
+    ),
     "left-waiting": (
         seen(
             record(Phase.AWAITING, stable=1, candidate=2, left=True, request=""), {1: 100, 2: 0}, pods(1), pods(2),
@@ -104,6 +112,9 @@ STATES: dict[str, tuple[Seen, Object | None]] = {
     "resting-cold": (seen(record(Phase.SUCCEEDED, stable=2), {2: 100}, pods(1, 0, 0), pods(2)), None),
     "reverting": (
         seen(record(Phase.REVERTING, stable=1, candidate=2, reason=REASON), {1: 100, 2: 0}, pods(1), pods(2)), lease(3)
+    ),
+    "reverted-going": (
+        seen(record(Phase.REVERTED, stable=1, candidate=2, reason=REASON), {1: 100}, pods(1), pods(2, 2, 0)), None
     ),
     "reverted": (seen(record(Phase.REVERTED, stable=1, candidate=2, reason=REASON), {1: 100}, pods(1), pods(2, 0, 0)), None),
     "parked": (
@@ -151,6 +162,23 @@ def test_only_a_fresh_lease_means_that_somebody_watches(name: str, watched: bool
     document = status.document("shop", "web", found, held, NOW)
     assert document["watched"] is watched
     assert ("nobody watches" in "\n".join(shown(name))) is not watched
+
+
+@pytest.mark.parametrize(
+    ("limit", "age", "request_", "parks"),
+    [("2h30m", 1, "", T0 + 9000), (600, 1, "", T0 + 600), (600, 40, "", None), (600, 1, "promote", None),
+     ("soon", 1, "", None)],
+    ids=["text", "number", "nobody drives it", "promoted", "unreadable"],
+)  # fmt: skip
+def test_a_wait_for_approval_tells_its_end_if_somebody_is_there_to_make_it(
+    limit: str | int, age: float, request_: str, parks: float | None
+) -> None:
+    kept = json.dumps({"application": {}, "deployment_strategy": {"ab_testing": {"pause_timeout": limit}}})
+    waiting = record(Phase.AWAITING, stable=1, candidate=2, request=request_)
+    found = seen(waiting, {1: 100, 2: 0}, pods(1), replace(pods(2), manifest=kept))
+    view = status.status_view("shop", "web", found, lease(age), NOW)
+    assert view is not None and view.parks_at == parks
+    assert ("parked in" in next(status.lines("shop", "web", found, lease(age), NOW))) is (parks is not None)
 
 
 def test_document(golden: Golden) -> None:

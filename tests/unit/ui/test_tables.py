@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from docc.core.history import Entry
 from docc.model.moves import Object
-from docc.model.record import ANNOTATION, Phase, Record
-from docc.ui.tables import age, apps, table
+from docc.model.record import ANNOTATION, Asked, Phase, Record
+from docc.model.world import Routed, Seen
+from docc.ui.tables import age, apps, history, table
 from tests.unit.ui.story import T0
 
 Golden = Callable[[str, str], None]
@@ -49,6 +51,21 @@ def test_table(golden: Golden) -> None:
 def test_cells_have_no_blanks() -> None:
     for row in table(apps(CARRIERS, T0), with_namespace=True).splitlines():
         assert len(row.split()) == 5
+
+
+def test_what_people_asked_for_stands_below_the_rollout_that_it_was_about() -> None:
+    asked = (Asked("pause", "ada@desk", T0, "lunch"), Asked("full", "bob@desk", T0 + 60, "it\nis\x1b[2J liked"))
+    found = [
+        Entry(1, "deploy", "promoted", 2, 1, "ci@run/8", T0 - 60, T0 + 90, asked=asked),
+        Entry(2, "rollback", "promoted", 1, 2, "ada@desk", T0 + 100, T0 + 101, "no\nmore"),
+    ]
+    head, first, *below, second = history(found, Seen(Routed("HTTPRoute")), T0 + 200, wide=False).splitlines()
+    assert head.split()[:3] == ["#", "VERB", "REVISION"] and first.split()[:3] == ["1", "deploy", "v2"]
+    assert below == [
+        "   pause at 22:13:20 UTC, by ada@desk: lunch",
+        "   promote --full at 22:14:20 UTC, by bob@desk: it is\\x1b[2J liked",
+    ]
+    assert second.split()[:3] == ["2", "rollback", "v1"] and second.endswith("no more")
 
 
 def test_documents_name_what_the_table_shows() -> None:
