@@ -268,16 +268,16 @@ class Store:
 
     # --- within
     def _empty(self, home: Key, namespace: Object) -> Object:
-        """Nothing is made there any more; it is gone when its last pod is."""
-        if "deletionTimestamp" not in namespace["metadata"]:
-            namespace["metadata"]["deletionTimestamp"] = rfc3339(self._now())
-            namespace["status"] = {"phase": "Terminating"}
-            self._record("MODIFIED", home, namespace)
+        """It is gone when its last pod is, and nothing is made there meanwhile."""
         for key in self._within(home[2]):
             if key in self._objects:
                 self.delete(*key)
         if not self._within(home[2]):
             self._remove(home)
+        elif "deletionTimestamp" not in namespace["metadata"]:
+            namespace["metadata"]["deletionTimestamp"] = rfc3339(self._now())
+            namespace["status"] = {"phase": "Terminating"}
+            self._record("MODIFIED", home, namespace)
         return namespace
 
     def _within(self, namespace: str) -> list[Key]:
