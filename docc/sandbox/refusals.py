@@ -40,6 +40,14 @@ def exists(kind: Kind, name: str) -> StoreError:
     return StoreError(409, "AlreadyExists", f'{kind.resource} "{name}" already exists', details=_named(kind, name))
 
 
+def terminating(kind: Kind, name: str, namespace: str) -> StoreError:
+    """Of a create."""
+    why = f"unable to create new content in namespace {namespace} because it is being terminated"
+    message = f'{kind.resource} "{name}" is forbidden: {why}'
+    causes = [cause("metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated")]
+    return StoreError(403, "Forbidden", message, causes, _named(kind, name))
+
+
 def conflict(kind: Kind, name: str, why: str = "") -> StoreError:
     """why "": another writer was first."""
     why = why or "the object has been modified; please apply your changes to the latest version and try again"

@@ -29,8 +29,9 @@ class StoreRegistry:
             self._store.set_status("Pod", self._namespace, self._name, status)
 
     def add_event(self, reason: str, message: str) -> None:
-        """A repeated one is counted, not written anew. In a namespace that is gone there is no place for it."""
-        if self._store.find("Namespace", None, self._namespace) is None:
+        """A repeated one is counted, not written anew. A namespace that is gone, or about to be, has no place for it."""
+        home = self._store.find("Namespace", None, self._namespace)
+        if home is None or "deletionTimestamp" in home["metadata"]:
             return
         name, count = self._told.get((reason, message), ("", 0))
         known = self._store.find("Event", self._namespace, name) if name else None

@@ -125,8 +125,11 @@ class Store:
             raise StoreError(500, "", "resourceVersion should not be set on objects to be created")
         if definition.namespaced:
             meta.setdefault("namespace", "default")
-            if ("Namespace", "", meta["namespace"]) not in self._objects:
+            home = self._objects.get(("Namespace", "", meta["namespace"]))
+            if home is None:
                 raise refusals.not_found(by_kind("Namespace"), meta["namespace"])
+            if "deletionTimestamp" in home["metadata"]:
+                raise refusals.terminating(definition, meta["name"], meta["namespace"])
         key = self._key(kind, meta.get("namespace"), meta["name"])
         if key in self._objects:
             raise refusals.exists(definition, meta["name"])
@@ -214,8 +217,8 @@ class Store:
         uid: str | None = None,
         resource_version: str | None = None,
     ) -> Object:
-        """A Pod is only marked (deletionTimestamp) until finish_delete; everything else is gone at once, and with it, soon,
-        what it owned. With a Namespace goes all that is in it."""
+        """A Pod is only marked (deletionTimestamp) until finish_delete, and its Namespace as long as there is one; everything
+        else is gone at once, and with it, soon, what it owned. With a Namespace goes all that is in it."""
         found = self.get(kind, namespace, name)
         meta, definition = found["metadata"], by_kind(kind)
         if uid not in (None, meta["uid"]):
@@ -232,6 +235,8 @@ class Store:
                 meta["deletionGracePeriodSeconds"] = grace_seconds
                 self._record("MODIFIED", key, found)
             return found
+        if kind == "Namespace":
+            return self._empty(key, found)
         self._remove(key)
         return found
 
@@ -257,15 +262,33 @@ class Store:
         found = self._objects.get(key)
         if found is not None and found["metadata"]["uid"] == uid:
             self._remove(key)
+            home = self._objects.get(("Namespace", "", key[1]))
+            if home is not None and "deletionTimestamp" in home["metadata"] and not self._within(key[1]):
+                self._remove(("Namespace", "", key[1]))
 
     # --- within
+    def _empty(self, home: Key, namespace: Object) -> Object:
+        """It is gone when its last pod is, and nothing is made there meanwhile."""
+        for key in self._within(home[2]):
+            if key in self._objects:
+                self.delete(*key)
+        if not self._within(home[2]):
+            self._remove(home)
+        elif "deletionTimestamp" not in namespace["metadata"]:
+            namespace["metadata"]["deletionTimestamp"] = rfc3339(self._now())
+            namespace["status"] = {"phase": "Terminating"}
+            self._record("MODIFIED", home, namespace)
+        return namespace
+
+    def _within(self, namespace: str) -> list[Key]:
+        return [key for key in self._objects if key[1] == namespace]
+
     def _remove(self, key: Key) -> None:
         gone = copy.deepcopy(self._objects.pop(key))
         self._note(Change("DELETED", key[0], gone, None, self._next(gone)))
-        within = [k for k in self._objects if k[1] == key[2]] if key[0] == "Namespace" else []
-        owned = (self._key(b["kind"], b["metadata"].get("namespace"), b["metadata"]["name"])
-                 for b in list(self._owned(gone["metadata"]["uid"])))  # fmt: skip
-        for other in (*within, *owned):
+        owned = [self._key(b["kind"], b["metadata"].get("namespace"), b["metadata"]["name"])
+                 for b in self._owned(gone["metadata"]["uid"])]  # fmt: skip
+        for other in owned:
             if other in self._objects:
                 self.delete(*other)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -11,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from docc import __version__
 from tests.cluster.rig.cluster import Cluster, Refused, path
+from tests.cluster.rig.session import ROOT
 
 Object = dict[str, Any]
 PROBE: Object = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
@@ -291,3 +296,19 @@ def test_envoys_own_metrics_are_scraped(cluster: Cluster) -> None:
     query = 'envoy_server_live{namespace="ingress",deployment="public"}'
     (series,) = cluster.until(lambda: cluster.query(query))
     assert series["value"][1] == "1"
+
+
+def test_a_shell_in_it_has_kubectl_docc_and_its_addresses(cluster: Cluster, tmp_path: Path) -> None:
+    """From outside its network, as people type it: this test itself is inside."""
+    shell, home = tmp_path / "shell", f"--net=/proc/{os.getppid()}/ns/net"
+    words = ("kubectl version", "kubectl get namespace ingress -o name", "docc version", 'echo "gateway: $GATEWAY"')
+    shell.write_text("#!/bin/sh\nset -e\n" + "\n".join(words), encoding="utf-8")
+    shell.chmod(0o700)
+    command = ["nsenter", home, "--", sys.executable, "-m", "tests.cluster", "shell", "--folder"]
+    done = subprocess.run(
+        [*command, str(cluster.session.folder)], cwd=ROOT, env={**os.environ, "SHELL": str(shell)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    for said in ("Server Version: v1.", "namespace/ingress\n", __version__, f"gateway: {cluster.session.gateway}\n"):
+        assert said in done.stdout, (said, done)

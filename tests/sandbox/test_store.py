@@ -160,7 +160,12 @@ def test_a_namespace_that_does_not_exist_takes_nothing_and_its_end_takes_everyth
     pod = api.good("POST", "/api/v1/namespaces/other/pods", OBJECTS[PODS])
     api.good("DELETE", "/api/v1/namespaces/other")
     assert [item["metadata"]["namespace"] for item in api.good("GET", "/api/v1/configmaps")["items"]] == ["default"]
-    assert api.good("GET", f"/api/v1/namespaces/other/pods/{pod['metadata']['name']}")["metadata"]["deletionTimestamp"]
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    assert api.good("GET", f"/api/v1/namespaces/other/pods/{name}")["metadata"]["deletionTimestamp"]
+    assert api.good("GET", "/api/v1/namespaces/other")["status"]["phase"] == "Terminating"
+    assert "is being terminated" in api.refused(403, "POST", there, config("one"))["message"]
+    api.do(lambda store: store.finish_delete("Pod", "other", name, uid))
+    api.refused(404, "GET", "/api/v1/namespaces/other")
     api.refused(404, "POST", there, config("one"))
     assert "may not be deleted" in api.refused(403, "DELETE", "/api/v1/namespaces/default")["message"]
 

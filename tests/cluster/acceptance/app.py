@@ -16,6 +16,7 @@ from typing import Any
 
 from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, Permission, role
 from docc.sandbox.processes import tied
+from tests.cluster.acceptance import others
 from tests.cluster.acceptance.clients import through
 from tests.cluster.acceptance.traffic import (
     FEW_COUNT_MIN,
@@ -158,12 +159,16 @@ class App:
         where = path("httproutes", self.namespace, self.name)
         return self.cluster.admin.send("PATCH", where, content=json.dumps(operations), headers=form)
 
-    def assert_nobody_elses_fields_changed(self) -> None:
-        for plural, name in (("httproutes", self.name), ("services", self.name), ("deployments", f"{self.name}-v1")):
-            meta = self.cluster.admin.get(plural, self.namespace, name)["metadata"]
-            assert meta["labels"]["team"] == "blue", (plural, meta)
-            assert meta["annotations"]["team.example.com/note"] == "ours", (plural, meta)
-        assert self.route["spec"]["rules"][0]["filters"] == [FOREIGN_FILTER]
+    @contextmanager
+    def nobody_elses_fields_change(self, changed: Sequence[str] = ()) -> Iterator[None]:
+        """In the namespace, from the beginning of the block to its end. changed: what the case itself changes (others.py)."""
+        before = self._snapshot()
+        yield
+        assert others.differences(before, self._snapshot(), self.name, changed) == []
+
+    def _snapshot(self) -> others.Snapshot:
+        there = {plural: self.cluster.admin.list(plural, self.namespace) for plural in others.KINDS}
+        return others.taken(there, self.name)
 
     # --- what is there
     @property
@@ -210,14 +215,15 @@ class App:
     # --- traffic
     @contextmanager
     def traffic(
-        self, rate: int = RATE, door: tuple[str, str] | None = None, header: tuple[str, str] | None = None
-    ) -> Iterator[Traffic]:
+        self, rate: int = RATE, door: tuple[str, str] | None = None, header: tuple[str, str] | None = None,
+        changed: Sequence[str] = (),
+    ) -> Iterator[Traffic]:  # fmt: skip
         """Users, all the while, and afterwards what holds in every case (traffic.py); nobody else's field is changed.
         door: an Envoy's address and the host to ask it for, if not the Gateway's. header: name and value of what every tenth
-        request has besides."""
+        request has besides. changed: of others' fields, what the case itself changes (others.py)."""
         address, host = door or (self.cluster.session.gateway, self.host)
-        before, commands = len(self.audited()), self.commands
-        with watching(self.cluster, self.namespace, self.name) as sights:
+        earlier, commands = len(self.audited()), self.commands
+        with self.nobody_elses_fields_change(changed), watching(self.cluster, self.namespace, self.name) as sights:
             seen = Traffic(sights, versions=self.versions)
             with through(address, host, rate, self.folder / f"{host}.load", header) as users:
                 yield seen
@@ -230,5 +236,4 @@ class App:
         assert_nobody_lost(seen, self.cluster.access_log(host))
         assert_shares(seen)
         assert_soon_over(seen)
-        assert_frugal(self.audited()[before:], self.commands - commands)
-        self.assert_nobody_elses_fields_changed()
+        assert_frugal(self.audited()[earlier:], self.commands - commands)

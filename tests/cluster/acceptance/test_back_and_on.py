@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import signal
 
+import pytest
+
 from tests.cluster.acceptance.app import App
+from tests.cluster.acceptance.watching import watching_pods
+from tests.cluster.conftest import Figure
 
 GOOD_STEPS = [50, 100]
 
@@ -140,14 +145,27 @@ def test_case_29_one_deploy_after_another_is_the_same_game_each_time(app: App) -
     assert [app.deployment(revision)["spec"]["replicas"] for revision in (1, 2, 3, 4)] == [0, 0, 2, 2]
 
 
-def test_case_31_a_new_scale_in_mid_rollout_leaves_nobody_with_too_few(app: App) -> None:
-    """Two of four pods more are wanted while the candidate has half of the traffic."""
+@pytest.mark.parametrize(("before", "after"), [(2, 4), (4, 2)])
+def test_case_31_a_new_scale_in_mid_rollout_leaves_nobody_with_too_few(
+    app: App, figure: Figure, before: int, after: int
+) -> None:
+    """While the candidate has half of the traffic. Whoever serves may get more pods, and loses none."""
+    app.application["scale"] = before
     app.strategy["canary"] = {"increment": 50, "interval": 6}
     app.serves()
-    with app.traffic() as seen:
+    with watching_pods(app.cluster, app.namespace) as crews, app.traffic() as seen:
         app.killed_at(50)
-        app.application["scale"] = 4
+        app.application["scale"] = after
         ended = app.deploy("demo:v2")
         assert ended.code == 0, ended
     assert seen.steps(2) == GOOD_STEPS
-    assert app.deployment(2)["spec"]["replicas"] == app.deployment(1)["spec"]["replicas"] == 4
+    assert [app.deployment(revision)["spec"]["replicas"] for revision in (1, 2)] == [max(before, after), after]
+    old, new = ([crew for crew in crews if crew.name == f"shop-v{revision}"] for revision in (1, 2))
+    assert {before, max(before, after)} <= {crew.available for crew in old}
+    too_few = [crew for crew in old if crew.available < before]
+    with_weight = [(crew, seen.weight_at(2, crew.at)) for crew in new]
+    too_few += [crew for crew, weight in with_weight if crew.available < math.ceil(min(before, after) * weight / 100)]
+    assert not too_few, too_few
+    least = {weight: min(crew.available for crew, held in with_weight if held == weight) for _, weight in with_weight}
+    assert least.keys() >= {0, 50}
+    figure(f"v2's fewest pods by weight: {least}")

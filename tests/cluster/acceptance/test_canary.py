@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -86,7 +88,12 @@ def test_case_05_through_canary_promotion_and_rollback_no_request_is_lost(app: A
             _drop_hooks(app, 2)
         back = app.docc("rollback", "shop")
         assert back.code == 0 and "v1 serves 100 %" in back.err, back
-        bad = app.deploy("demo:v3-err50")
+        driver = app.start("demo:v3-err50")
+        if pod == "without one":
+            app.until(lambda: app.pods(3))
+            _drop_hooks(app, 3, at_once=True)  # before they have users
+        without = time.time()
+        bad = app.ended(driver)
         assert bad.code == 10, bad
         last = app.deploy("demo:v4")
         assert last.code == 0, last
@@ -95,16 +102,29 @@ def test_case_05_through_canary_promotion_and_rollback_no_request_is_lost(app: A
     assert seen.account.failed == 0 and 0.4 < kept / seen.account.requests < 0.6, "half on kept connections"
     assert all(seen.account.answers[version] > 20 for version in ("v1", "v2", "v3", "v4"))
     assert app.front_selects() == "v4"
+    assert seen.since_weight(3, 50) > without, "v3 had users before its hook was gone"
+    hooked = {f"v{revision}" for revision in (1, 2, 3) if _hooks(app.deployment(revision)["spec"]["template"])}
+    assert hooked == ({"v1", "v2", "v3"} if pod == "with a preStop hook" else set())
 
 
-def _drop_hooks(app: App, revision: int) -> None:
-    """Takes the preStop hook out of a Deployment, as somebody would who knows better; its pods are replaced."""
+def _drop_hooks(app: App, revision: int, *, at_once: bool = False) -> None:
+    """Takes the preStop hook out of a Deployment, as somebody would who knows better; its pods are replaced, one after
+    the other or all at once."""
     where = (app.namespace, f"{app.name}-v{revision}")
     containers = [{**c, "lifecycle": None} for c in app.deployment(revision)["spec"]["template"]["spec"]["containers"]]
-    old = {pod["metadata"]["uid"] for pod in app.pods(revision)}
-    app.cluster.admin.patch("deployments", *where, {"spec": {"template": {"spec": {"containers": containers}}}})
-    app.until(lambda: not old & {pod["metadata"]["uid"] for pod in app.pods(revision)})
-    app.until(lambda: app.deployment(revision)["status"].get("readyReplicas") == 2)
+    recreate = {"type": "Recreate", "rollingUpdate": None}
+    spec = {"template": {"spec": {"containers": containers}}, **({"strategy": recreate} if at_once else {})}
+    app.cluster.admin.patch("deployments", *where, {"spec": spec})
+    app.until(lambda: _staying(app, revision) and not any(map(_hooks, _staying(app, revision))))
+    app.until(lambda: app.deployment(revision)["status"].get("readyReplicas") == len(_staying(app, revision)))
+
+
+def _staying(app: App, revision: int) -> list[dict[str, Any]]:
+    return [pod for pod in app.pods(revision) if "deletionTimestamp" not in pod["metadata"]]
+
+
+def _hooks(pod: dict[str, Any]) -> bool:
+    return any(container.get("lifecycle") for container in pod["spec"]["containers"])
 
 
 def test_case_06_a_step_of_20_percent_is_20_percent_of_the_requests(app: App, figure: Figure) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.acceptance.app import App
 from tests.cluster.acceptance.clients import Clients, of_service, through
-from tests.cluster.acceptance.traffic import SHARE_COUNT_MIN, SHARE_ERRORS_MAX
+from tests.cluster.acceptance.traffic import FEW_COUNT_MIN, SHARE_COUNT_MIN, SHARE_ERRORS_MAX
 from tests.cluster.conftest import Figure
 from tests.cluster.rig import layout
 from tests.cluster.rig.cluster import Cluster
@@ -98,6 +98,24 @@ def test_without_a_gateway_the_mesh_alone_carries_the_weights(meshed: App, figur
     assert share.weight == 50 and share.count >= SHARE_COUNT_MIN and abs(share.errors) <= SHARE_ERRORS_MAX, share
     assert answers(front)["v2"] > 0
     figure(str(share))
+
+
+def test_beside_the_gateway_the_mesh_too_gets_just_the_share(meshed: App, figure: Figure) -> None:
+    app = meshed
+    app.strategy |= {"canary": {"increment": 20, "interval": 24}, "failure_conditions": []}
+    app.serves()
+    assert parents(app) == [("Gateway", layout.GATEWAY_NAME), ("Service", app.name)]
+    with app.traffic(20) as outside, app.traffic(100, mesh_door(app)) as inside:
+        driver = app.start("demo:v2")
+        app.until_weight(2, 40)
+        driver.terminate()
+        assert app.ended(driver).code == 143
+    (few,), (share,) = (
+        [share for share in seen.shares() if (share.version, share.weight) == ("v2", 20)] for seen in (outside, inside)
+    )
+    assert few.count >= FEW_COUNT_MIN, few  # and held to the weight by traffic() itself
+    assert share.count >= SHARE_COUNT_MIN and abs(share.errors) <= SHARE_ERRORS_MAX, share
+    figure(f"in the mesh {share}")
 
 
 def test_the_mesh_is_switched_on_and_off_in_place(meshed: App) -> None:

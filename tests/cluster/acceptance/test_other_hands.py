@@ -23,18 +23,20 @@ ROBOT: dict[str, Any] = {
 def test_case_25_what_others_write_onto_the_route_in_mid_rollout_stays(app: App) -> None:
     app.strategy["canary"] = {"increment": 30, "interval": 3}
     app.serves()
-    with app.traffic() as seen:
+    tracked = "argocd.argoproj.io/tracking-id"
+    new = ("metadata/labels/cost-centre", f"metadata/annotations/{tracked}", "spec/rules/1")
+    with app.traffic(changed=[f"httproutes/shop/{path}" for path in new]) as seen:
         driver = app.start("demo:v2")
         app.until_weight(2, 30)
         app.edit_route({"op": "add", "path": "/spec/rules/-", "value": ROBOT})
-        label = {"metadata": {"labels": {"cost-centre": "7"}, "annotations": {"argocd.argoproj.io/tracking-id": "x"}}}
+        label = {"metadata": {"labels": {"cost-centre": "7"}, "annotations": {tracked: "x"}}}
         app.cluster.admin.patch("httproutes", app.namespace, "shop", label)
         ended = app.ended(driver)
         assert ended.code == 0, ended
     assert seen.steps(2) == [30, 60, 90, 100]
     route = app.route
     assert route["metadata"]["labels"]["cost-centre"] == "7"
-    assert route["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] == "x"
+    assert route["metadata"]["annotations"][tracked] == "x"
     (robots,) = [rule for rule in route["spec"]["rules"] if rule["matches"] == ROBOT["matches"]]
     assert robots["filters"] == ROBOT["filters"] and not robots.get("backendRefs")
 

@@ -10,6 +10,7 @@ import pytest
 
 from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, PREFLIGHT, Permission, role
 from tests.cluster.acceptance.app import App, Ended
+from tests.cluster.acceptance.test_rights import refused, used
 from tests.cluster.conftest import Figure
 from tests.cluster.rig import layout
 from tests.cluster.rig.cluster import Cluster
@@ -158,6 +159,10 @@ def test_a_canary_of_five_steps_with_all_of_it_stays_within_its_requests(seeing:
     asked = requests(app)[before:]
     figure(f"{len(asked)} API requests: {', '.join(asked)}")
     assert len(asked) <= REQUESTS_MAX, asked
+    entries = [entry for entry in app.audited() if "objectRef" in entry]
+    assert {*PREFLIGHT} - used(entries) == set() and refused(entries) == [], (
+        "printed, and never asked for; or not enough"
+    )
 
 
 def requests(app: App) -> list[str]:

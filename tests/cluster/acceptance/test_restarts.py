@@ -91,6 +91,7 @@ def test_while_istiod_is_away_nobody_loses_the_pods_that_envoy_still_asks(
 def users(app: App) -> Iterator[Traffic]:
     """As App.traffic, but for whose answers they are: what a route says need not have come to Envoy."""
     with (
+        app.nobody_elses_fields_change(),
         watching(app.cluster, app.namespace, app.name) as sights,
         through(app.cluster.session.gateway, app.host, RATE, app.folder / "users.load") as asking,
     ):
@@ -99,7 +100,6 @@ def users(app: App) -> Iterator[Traffic]:
     seen.rows = asking.rows
     lost = [row for row in seen.rows if not row["version"]]
     assert not lost, f"{len(lost)} of {len(seen.rows)} lost, the first: {lost[:3]}"
-    app.assert_nobody_elses_fields_changed()
 
 
 @pytest.mark.parametrize(("limit", "code", "steps"), [(90, 0, [50, 100]), (10, 10, [50, 0])])

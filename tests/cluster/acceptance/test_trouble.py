@@ -11,12 +11,17 @@ import pytest
 
 from docc.sandbox.accounts import LATE_SECONDS
 from tests.cluster.acceptance.app import App
-from tests.cluster.acceptance.traffic import Traffic
+from tests.cluster.acceptance.test_ab import ON_TRIAL, TESTING, assert_nothing_is_left, on_trial, seconds
+from tests.cluster.acceptance.traffic import HEARD_SECONDS_MAX, Traffic
 from tests.cluster.conftest import Figure
 
 Object = dict[str, Any]
 TOLD_SECONDS_MAX = 15.0
 """On an idle machine it is 5 to 8."""
+MOVED_SECONDS_MAX = 3.0
+"""From the end of all pods to the write that takes the traffic away from them. On an idle machine it is 0.2 to 0.4."""
+FIXED_SECONDS_MAX = 15.0
+"""From the fix being available to its having all traffic."""
 OF_ITS_OWN = "http_requests_total{namespace='$namespace',revision='$revision'}"
 SUCCESSES = (
     "sum(rate(http_requests_total{namespace='$namespace',revision='$revision',code='200'}[4s])) / "
@@ -55,7 +60,8 @@ def test_case_18_a_broken_stable_version_does_not_keep_the_fix_from_going_out(ap
     (container,) = app.deployment(1)["spec"]["template"]["spec"]["containers"]
     template = {"spec": {"containers": [{**container, "env": [{"name": "CRASH", "value": "1"}]}]}}
     broken = {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}, "template": template}}
-    with app.traffic() as seen:
+    replaced = ("deployments/shop-v1/spec/strategy", "deployments/shop-v1/spec/template")
+    with app.traffic(changed=replaced) as seen:
         seen.excused = lambda row: (
             not row["version"] and broke < row["done"] and row["sent"] < seen.since_weight(2, 100) + LATE_SECONDS
         )
@@ -67,7 +73,11 @@ def test_case_18_a_broken_stable_version_does_not_keep_the_fix_from_going_out(ap
         app.until(lambda: app.cluster.fetch(app.host) == {(200, "v2"): 1})
     assert [step["weight"] for step in ended.document["weights"]] == [100] and seen.steps(2) == [100]
     assert seen.account.answers["v2"] > 0
-    figure(f"served again {seen.since_weight(2, 100) - broke:.1f} s after stable broke")
+    (available,) = (c for c in app.deployment(2)["status"]["conditions"] if c["type"] == "Available")
+    assert available["status"] == "True"
+    waited = seen.since_weight(2, 100) - seconds(available["lastTransitionTime"])
+    assert waited < FIXED_SECONDS_MAX, ended
+    figure(f"served again {seen.since_weight(2, 100) - broke:.1f} s after stable broke, {waited:.1f} after v2 could")
 
 
 def _waits(pod: Object) -> str:
@@ -101,24 +111,66 @@ def test_case_21_when_all_pods_of_the_candidate_vanish_its_weight_goes_first(
         driver = app.start("demo:v2")
         app.until_weight(2, 50)
         began = time.time()
-        if how == "deleted":
-            names = [pod["metadata"]["name"] for pod in app.pods(2)]
-            app.cluster.admin.patch("deployments", app.namespace, "shop-v2", {"spec": {"paused": True}})
-            for name in names:
-                app.cluster.admin.delete("pods", app.namespace, name, grace_seconds=0)
-        else:
-            app.cluster.admin.patch("deployments", app.namespace, "shop-v2", {"spec": {"replicas": 0}})
+        vanish(app, 2, how)
         ended = app.ended(driver)
     reasons = ["v2 lost its last ready endpoint at 50 %", "somebody scaled v2 to 0 at 50 %"]  # what is seen first
     assert ended.code == 10 and any(reason in ended.err for reason in reasons), ended
     assert seen.writes(2) == [50, 0, 0] and app.weights == {"v1": 100}
-    lost, moved = sum(seen.excused(row) for row in seen.rows), moved_from(2, seen, began)
-    figure(f"pods {how}: weight 0 after {moved - began:.2f} s, {lost} requests lost")
+    lost, took = sum(seen.excused(row) for row in seen.rows), moved_from(2, seen, began) - began
+    assert took < MOVED_SECONDS_MAX, ended
+    figure(f"pods {how}: weight 0 after {took:.2f} s, {lost} requests lost")
+
+
+def vanish(app: App, revision: int, how: str) -> None:
+    """All its pods; a Deployment that is paused makes no others."""
+    if how == "scaled to 0":
+        app.cluster.admin.patch("deployments", app.namespace, f"shop-v{revision}", {"spec": {"replicas": 0}})
+        return
+    names = [pod["metadata"]["name"] for pod in app.pods(revision)]
+    app.cluster.admin.patch("deployments", app.namespace, f"shop-v{revision}", {"spec": {"paused": True}})
+    for name in names:
+        app.cluster.admin.delete("pods", app.namespace, name, grace_seconds=0)
 
 
 def moved_from(revision: int, seen: Traffic, since: float) -> float:
     """When the revision lost its traffic."""
     return next(sight.at for sight in seen.sights if sight.at > since and sight.weights[f"shop-v{revision}"] == 0)
+
+
+def test_case_21_when_all_pods_on_trial_vanish_their_users_are_led_back_at_once(app: App, figure: Figure) -> None:
+    """It has no weight, so nobody else notices anything."""
+    app.strategy |= {"ab_testing": TESTING, "failure_conditions": []}
+    app.serves()
+    with app.traffic(header=ON_TRIAL) as seen:
+        seen.excused = lambda row: (
+            row["header"]
+            and not row["version"]
+            and began < row["done"]
+            and row["sent"] < over(seen, began) + LATE_SECONDS
+        )
+        driver, heard = app.start("demo:v2", "--wait=done"), on_trial(app)
+        time.sleep(heard + 2 - time.time())
+        began = time.time()
+        vanish(app, 2, "deleted")
+        ended = app.ended(driver)
+        free = time.time() + HEARD_SECONDS_MAX
+        time.sleep(HEARD_SECONDS_MAX + 2)
+    assert ended.code == 10 and "v2 lost its last ready endpoint" in ended.err, ended
+    assert seen.steps(2) == [] and seen.answers_between(0, free).keys() == {"v1"}
+    assert seen.answers_between(heard, began, tried=True).keys() == {"v2"}
+    assert seen.answers_between(free, time.time(), tried=True).keys() == {"v1"}
+    assert_nothing_is_left(app)
+    lost, took = sum(seen.excused(row) for row in seen.tried), over(seen, began) - began
+    assert took < MOVED_SECONDS_MAX, ended
+    figure(f"pods on trial deleted: their header rule gone after {took:.2f} s, {lost} requests lost")
+
+
+def over(seen: Traffic, since: float) -> float:
+    """When no header leads anywhere any more."""
+    rules = ((sight.at, sight.route["spec"]["rules"]) for sight in seen.sights if sight.at > since)
+    return next(
+        at for at, found in rules if not any(match.get("headers") for rule in found for match in rule["matches"])
+    )
 
 
 @pytest.mark.parametrize(

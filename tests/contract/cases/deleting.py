@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.api import Ask, Object
+from tests.contract.api import Ask, Object, path
 from tests.contract.objects import config_map, deployment, gateway, lease, route, service
 from tests.contract.talk import Talk
 
@@ -43,6 +43,21 @@ def a_delete_with_preconditions_spares_another_or_a_changed_object(talk: Talk) -
         talk.ask(f"{plural}: gone", Ask("DELETE", where, _conditions(uid, version)))
 
 
+def a_deployment_goes_only_as_it_was_seen(talk: Talk) -> None:
+    """As docc lets an old revision go: at 0 pods, and nobody has touched it since."""
+    where, made = talk.at("deployments", "shop"), talk.make("deployments", deployment("shop"))
+    uid, version = made["metadata"]["uid"], talk.quiet(where)["metadata"]["resourceVersion"]
+    talk.change(where, [{"op": "replace", "path": "/spec/replicas", "value": 1}])
+    talk.ask("scaled up meanwhile", Ask("DELETE", where, _conditions(uid, version)), words=False)
+    talk.change(where, [{"op": "replace", "path": "/spec/replicas", "value": 0}])
+    talk.until(talk.at("pods"), lambda found: not found["items"])
+    version = talk.quiet(where)["metadata"]["resourceVersion"]
+    talk.ask("another uid", Ask("DELETE", where, _conditions(NOBODY, version)))
+    talk.note("as it is", talk.send(Ask("DELETE", where, _conditions(uid, version))).code)
+    talk.until(where, lambda found: found.get("code") == 404)
+    talk.ask("gone", Ask("DELETE", where, _conditions(uid, version)))
+
+
 def what_an_object_owned_goes_with_it(talk: Talk) -> None:
     owner = talk.make("configmaps", config_map("owner"))
     other = talk.make("configmaps", config_map("other"))
@@ -77,6 +92,30 @@ def with_a_deployment_go_its_services_and_pods(talk: Talk) -> None:
         talk.until(talk.at(plural, "shop"), lambda found: found.get("code") == 404)
     talk.until(talk.at("pods"), lambda found: not found["items"])
     talk.ask("pods", Ask("GET", talk.at("pods")), ("items",))
+
+
+def nothing_is_made_in_a_namespace_that_is_being_terminated(talk: Talk) -> None:
+    """A pod that takes its time holds it."""
+    name = f"{talk.namespace}-2"
+    where = path("namespaces", "", name)
+    talk.send(Ask("POST", path("namespaces", ""), {"metadata": {"name": name}}))
+    slow = deployment("slow", replicas=1, lifecycle={"preStop": {"sleep": {"seconds": 4}}})
+    slow["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 8
+    talk.send(Ask("POST", path("deployments", name), slow))
+    talk.until(path("pods", name), lambda found: found["items"] and _runs(found["items"][0]))
+    talk.note("deleted", talk.send(Ask("DELETE", where)).code)
+    talk.ask("the namespace", Ask("GET", where), ("status/phase",))
+    for plural, body in (
+        ("configmaps", config_map("shop")), ("deployments", deployment("shop")), ("services", service("shop")),
+        ("leases", lease("shop", "me")), ("httproutes", route("shop")),
+    ):  # fmt: skip
+        talk.ask(plural, Ask("POST", path(plural, name), body))
+    talk.until(where, lambda found: found.get("code") == 404)
+    talk.ask("then", Ask("POST", path("configmaps", name), config_map("shop")))
+
+
+def _runs(pod: Object) -> bool:
+    return all("running" in each.get("state", {}) for each in pod.get("status", {}).get("containerStatuses") or [{}])
 
 
 def a_namespace_takes_all_with_it(talk: Talk) -> None:

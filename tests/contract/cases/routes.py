@@ -14,7 +14,12 @@ from tests.contract.talk import ABSENT, Talk, picked
 
 PARENT = {"name": "public"}
 _NO_MESH = "the sandbox has no mesh: nobody there speaks for a parent of kind Service"
+_MIRROR: Object = {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "shop", "port": 80}}}
+_BEYOND: Object = {"type": "ExtensionRef", "extensionRef": {"group": "x.example", "kind": "Thing", "name": "x"}}
 DIFFERS: Mapping[str, str] = {
+    "a_filter_that_is_not_supported_is_taken_and_found_invalid": (
+        "A route's filters are header modifiers: it refuses any other where it is written"
+    ),
     "a_service_as_a_parent_is_the_meshs_to_judge": _NO_MESH,
     "a_service_that_is_not_there_as_a_parent": _NO_MESH,
 }
@@ -156,6 +161,23 @@ def a_backend_that_is_no_service_is_an_invalid_kind(talk: Talk) -> None:
 def a_backend_of_another_namespace_is_not_permitted(talk: Talk) -> None:
     _world(talk)
     _judged(talk, "default's", route("shop", [PARENT], [{"name": "kubernetes", "namespace": "default", "port": 443}]))
+
+
+def a_filter_that_is_not_supported_is_taken_and_found_invalid(talk: Talk) -> None:
+    """Envoy then answers 404 to everybody. On a backend without weight nobody looks at it until it gets some."""
+    _world(talk)
+    backend = {"name": "shop", "port": 80}
+    mirrored, other = {**backend, "filters": [_MIRROR]}, {**backend, "weight": 1}
+    for name, rule in (
+        ("on-a-backend", {"backendRefs": [mirrored]}),
+        ("without-weight", {"backendRefs": [other, {**mirrored, "weight": 0}]}),
+        ("of-a-rule", {"filters": [_MIRROR], "backendRefs": [backend]}),
+        ("an-unknown-one", {"filters": [_BEYOND], "backendRefs": [backend]}),
+    ):
+        answer = talk.send(Ask("POST", talk.at("httproutes"), route(name, [PARENT], rules=[rule])))
+        if answer.code == 201:
+            talk.until(talk.at("httproutes", name), _said)
+        talk.note(name, [answer.code, _settled(talk, name) if answer.code == 201 else []])
 
 
 def a_port_that_the_service_lacks_is_not_noticed(talk: Talk) -> None:

@@ -114,5 +114,5 @@ def test_the_rendered_pods_carry_what_istio_names_them_by() -> None:
 
 def test_every_documented_expression_is_a_condition_about_the_candidate() -> None:
     found = expressions()
-    assert len(found) == 6 and len(ISTIO) == 3
+    assert len(found) == 8 and len(ISTIO) == 3 and sum("$stable" in text for text in found.values()) == 3
     assert all(parse(text).selects_candidate for text in found.values())
