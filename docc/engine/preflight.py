@@ -37,7 +37,7 @@ def conditions(ports: Ports, plan: Plan, sampling: Sampling, seen: Seen) -> tupl
         if check.verdict is Verdict.ERROR:
             found.append(_unusable(check.name, check.reason, check.query, NO_SERIES))
         if check.verdict is Verdict.NO_DATA and serves and check.name not in selecting:
-            fix = NO_SERIES if check.newest is None else NO_REQUESTS
+            fix = NO_SERIES if check.reason == check.doubt else NO_REQUESTS  # with series there is more to it than that
             found.append(_unusable(check.name, f"{check.reason}, although v{stable} serves", check.query, fix))
     return checks, tuple(found)
 
