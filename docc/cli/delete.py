@@ -10,7 +10,6 @@ import typer
 from docc.cli import options, wiring
 
 if TYPE_CHECKING:
-    from docc.cli.wiring import Place
     from docc.model.world import Objects
 
 KeepWorkload = Annotated[
@@ -32,8 +31,9 @@ def delete(
 
     from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unpermitted
+    from docc.core.observation import see
     from docc.engine.ports import Ports
-    from docc.engine.removal import remove
+    from docc.engine.removal import refuse_unfinished, remove
     from docc.model.errors import ExitCode, NotFoundError
     from docc.ui.console import Console
     from docc.ui.lines import Lines
@@ -51,7 +51,7 @@ def delete(
     if not there and objects.history is None:
         raise NotFoundError(f'no app "{app}" in namespace {where}', state="nothing was touched", fix="docc list -A")
     if keep_workload:
-        refuse_divided(app, place, objects)
+        refuse_unfinished(app, where, see(app, objects).record, place.at)
     for each in there if not keep_workload else ():
         console.err(f"  {each}")
     certain(app, where, yes, keep_workload=keep_workload)
@@ -74,22 +74,6 @@ def in_route(app: str, objects: Objects) -> str:
 
     routed = see(app, objects, routed=True).routed
     return f"its backends in HTTPRoute {routed.name}, which stays" if routed.foreign else f"HTTPRoute {app}"
-
-
-def refuse_divided(app: str, place: Place, objects: Objects) -> None:
-    """Nobody would ever end the division of the traffic. Raises LockedError."""
-    from docc.core.observation import see
-    from docc.model.errors import LockedError
-
-    record = see(app, objects).record
-    if record is not None and record.phase.undecided:
-        raise LockedError(
-            f"a rollout of {app} is under way",
-            where=f"namespace {place.target.namespace}",
-            why="without docc's record nobody would end it",
-            state="nothing was touched",
-            fix=f"docc abort {app} {place.at}, and then this again",
-        )
 
 
 def certain(app: str, namespace: str, yes: bool, *, keep_workload: bool) -> None:
