@@ -160,11 +160,10 @@ class Driver:
         """A Lease that is refused ends the rollout; taking traffic back needs none."""
         try:
             lease.keep()
-        except LookAgain:
-            raise
-        except DoccError:
-            if not self._broken:
+        except DoccError as error:
+            if isinstance(error, LookAgain) or not self._broken:
                 raise
+            lease.put_off()
 
     def _look(self) -> Seen:
         self._seen = None

@@ -154,8 +154,12 @@ class Lease:
             self.lapsed = True
             self._take(None, now)
         except LookAgain as error:
-            asked = error.wait if isinstance(error, Unreachable) else 0.0
-            self.renewed = now - DURATION_SECONDS / 3 + min(max(asked, _LOOK_SECONDS), DURATION_SECONDS / 3)
+            self.put_off(max(error.wait if isinstance(error, Unreachable) else 0.0, _LOOK_SECONDS))
+
+    def put_off(self, seconds: float = DURATION_SECONDS / 3) -> None:
+        """The next renewal, after one that came to nothing; by a third of the duration at most."""
+        third = DURATION_SECONDS / 3
+        self.renewed = self.ports.clock.now() - third + min(seconds, third)
 
     def release(self) -> None:
         """Gives the Lease back, if it is still ours and the server takes it; it runs out by itself otherwise. Never raises
