@@ -27,14 +27,13 @@ def delete(
     output: options.Output = "text",
 ) -> None:
     """Delete an application with all that docc made for it, its traffic first."""
-    import json
-
     from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unpermitted
-    from docc.core.observation import see
+    from docc.core.observation import secrets_of, see
     from docc.engine.ports import Ports
     from docc.engine.removal import refuse_unfinished, remove
     from docc.model.errors import ExitCode, NotFoundError
+    from docc.model.secrets import hide
     from docc.ui.console import Console
     from docc.ui.lines import Lines
 
@@ -43,6 +42,7 @@ def delete(
     console.err(place.heading(app))
     refuse_unpermitted("delete", place)
     objects, where = place.cluster.observe(app), place.target.namespace
+    hide(secrets_of(objects))
     there = [
         *(in_route(app, objects),) * (objects.route is not None),
         *(f"Service {name}" for name in sorted(objects.services)),
@@ -65,7 +65,7 @@ def delete(
         again = "docc delete --keep-workload" if keep_workload else "docc delete --yes"
         console.err(f"  go on:   {again} {app} {place.at}")
     if output == "json":
-        console.out(json.dumps({"app": app, "namespace": where, "result": outcome.result, "reason": outcome.reason}))
+        console.document({"app": app, "namespace": where, "result": outcome.result, "reason": outcome.reason})
     raise typer.Exit(int(outcome.exit_code))
 
 

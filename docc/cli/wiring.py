@@ -63,8 +63,7 @@ def read_manifest(path: str, images: list[str] | None, *, preview: bool = False)
 
 def _hide_secrets(manifest: Manifest) -> None:
     """What a crashing container, or a server that refuses an object, would quote."""
-    from docc.model.secrets import is_secret
-    from docc.ui.console import hide
+    from docc.model.secrets import hide, is_secret
 
     hide(value for each in manifest.application.containers for name, value in each.env if is_secret(name))
     if manifest.strategy.prometheus and (variable := manifest.strategy.prometheus.token_env):

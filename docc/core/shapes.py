@@ -21,7 +21,7 @@ _MATCH = {"path": {"type": str, "value": str}, "headers": list, "queryParams": l
 _TARGET = {"kind": str, "name": str}
 _META = {"name": str, "namespace": str, "labels": _TEXTS, "annotations": _TEXTS, "creationTimestamp": str}
 _SPECS: dict[str, Shape] = {
-    "Deployment": {},
+    "Deployment": {"template": {"spec": {"containers": [{"env": [{"name": str, "value": str}]}]}}},
     "Service": {
         "selector": _TEXTS, "clusterIP": str, "ports": [{"port": int, "targetPort": (int, str)}],
     },
