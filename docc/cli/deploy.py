@@ -83,12 +83,13 @@ def deploy(
     options.one_of(dry_run, ("", "client", "server"), "--dry-run=")
     until, limit, patience = options.until(wait), options.seconds(timeout), options.seconds(lock_wait) or 0.0
     found = wiring.read_manifest(manifest, image, preview=preview)
-    app = found.application.name
-    console = Console()
+    app, console = found.application.name, Console()
     place = wiring.place(kubeconfig, context, namespace, found.application.namespace, wide=True)
     telling = Telling(console, place, app, output)
     metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
     lacking, home = refuse_unpermitted("deploy", place, PREFLIGHT), home_in(found)
+    if metrics is not None and found.strategy.failure_conditions:
+        metrics.begin()
     seen = refuse_unreadable(app, place, home)
     refuse_moved(app, place, home)
     refuse_contested(app, place, seen, console, force=force_conflicts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shlex
@@ -49,9 +50,11 @@ class Place:
 def read_manifest(path: str, images: list[str] | None, *, preview: bool = False) -> Manifest:
     """From a file, or standard input for "-". Raises ManifestError, UsageError."""
     from docc.spec.build import read
+    from docc.spec.load import BYTES_MAX
 
     try:
-        raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        with contextlib.nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as stream:
+            raw = stream.read(BYTES_MAX + 1)  # a device, or what somebody pipes, may have no end
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read", why=error.strerror or str(error), state="nothing was touched"
