@@ -337,7 +337,8 @@ class Driver:
                     return move.outcome
                 self._act(move, seen)
             except DoccError as error:
-                if self.ports.clock.now() >= limit or not isinstance(error, LookAgain):
+                last = isinstance(error, Unreachable) and error.last
+                if last or self.ports.clock.now() >= limit or not isinstance(error, LookAgain):
                     why = f"stopped by {signal}, and the traffic could not be put back: {words(error)}"
                     return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why)
                 self._back_off(error)
