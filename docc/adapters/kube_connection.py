@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 from docc import __version__
 from docc.adapters.kube_errors import foreign, is_object, misshapen, no_answer, refusal, retry_after
 from docc.adapters.kube_login import NOBODY_ELSE, SERVICE_ACCOUNT, Acting, Login, log_in
-from docc.adapters.patience import Patience
+from docc.adapters.patience import OutOfTime, Patience
 from docc.model.errors import CredentialsError, DoccError, LoginLost, Unreachable, UnusableError, UsageError
 from docc.model.moves import Object
 
@@ -129,7 +129,9 @@ class Connection:
         try:
             return self.patience.run(lambda: self._whole(request, cut))
         except TimeoutError as error:
-            raise no_answer(self.server, f"{request.verb} {request.path}", error) from error
+            silence = no_answer(self.server, f"{request.verb} {request.path}", error)
+            silence.last = isinstance(error, OutOfTime)
+            raise silence from error
 
     def _whole(self, request: Request, cut: int) -> tuple[int, bytes, float]:
         with self._open(request) as response:

@@ -28,7 +28,7 @@ from docc.model.manifest import PrometheusSource
 ANSWER_SECONDS_MAX = 3.0
 BYTES_MAX = 10 << 20
 INSTANT_MAX = 1e11  # unix seconds, more than three thousand years
-TRIES, QUERIES_AT_ONCE = 3, 8
+TRIES, PAUSE_SECONDS, QUERIES_AT_ONCE = 3, 0.5, 8
 Fetch = Callable[[str], tuple[int, bytes]]
 """A PromQL text -> HTTP status and body. Raises OSError-like errors for no answer."""
 _TOO_LONG = f"its answer is longer than {BYTES_MAX >> 20} MiB"
@@ -40,6 +40,7 @@ class PrometheusMetrics:
         """name: how people know it, without secrets. release: gives back what fetch holds."""
         self.name, self._fetch, self._release = name, fetch, release
         self.patience = Patience()
+        self._probing: Asked[None] | None = None
         self._lanes = threading.Semaphore(QUERIES_AT_ONCE)
 
     def ask(self, *groups: Sequence[str]) -> Mapping[str, Answer]:
@@ -71,23 +72,39 @@ class PrometheusMetrics:
     def _silence(self, error: Exception) -> Answer:
         return Answer(error=f"{self.name} did not answer: {_cause(error)}")
 
+    def begin(self) -> None:
+        """Sends the probe's question now, for a `probe` later: other things can be looked at meanwhile."""
+        self._probing = Asked(self._probe)
+
     def probe(self) -> None:
-        """Raises UnusableError if Prometheus cannot be asked at all, CredentialsError if the user may not ask it."""
-        last = Answer()
-        for attempt in range(TRIES):
+        """Raises UnusableError if Prometheus cannot be asked at all, CredentialsError if the user may not ask it. Takes
+        ANSWER_SECONDS_MAX at most, from when it began."""
+        if self._probing is None:
+            self.begin()
+        assert self._probing is not None
+        probing, self._probing = self._probing, None
+        probing.result()
+
+    def _probe(self) -> None:
+        end, tries = time.monotonic() + ANSWER_SECONDS_MAX, 0
+        while True:
+            tries += 1
+            asked = Asked(lambda: read_answer(self.name, *self._fetch("vector(1)")))
+            last = self._silence(OSError(_TOO_SLOW))
             try:
-                last = read_answer(self.name, *self._fetch("vector(1)"))
+                last = asked.result() if asked.answered(end - time.monotonic()) else last
             except CredentialsError:
                 raise
             except Exception as error:  # as in _ask
                 last = self._silence(error)
             if not last.error:
                 return
-            if attempt + 1 < TRIES:
-                threading.Event().wait(0.5)
+            if tries == TRIES or time.monotonic() + PAUSE_SECONDS >= end:
+                break
+            threading.Event().wait(PAUSE_SECONDS)
         raise UnusableError(
             f"cannot query {self.name}",
-            why=f"{last.error} ({TRIES} tries)",
+            why=f"{last.error} ({tries} {'try' if tries == 1 else 'tries'})",
             state="the conditions could not be judged, so no traffic was moved",
             fix="--prometheus-url URL, or kubectl port-forward to it",
         )

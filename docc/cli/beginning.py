@@ -49,13 +49,16 @@ def refuse_unpermitted(verb: str, place: Place, wished: tuple[Permission, ...] =
 
 
 def refuse_unreadable(app: str, place: Place, home: Home | None = None) -> Seen:
-    """The first look. home: where the manifest has the application's route. Raises LockedError for a record that this docc
-    cannot read, UnusableError if nothing answers."""
-    from docc.core.observation import see
+    """The first look; what is secret of it is hidden from now on. home: where the manifest has the application's route.
+    Raises LockedError for a record that this docc cannot read, UnusableError if nothing answers."""
+    from docc.core.observation import secrets_of, see
+    from docc.model.secrets import hide
 
     if home is not None:
         place.cluster.route = home.route
-    seen = reached(place, lambda: see(app, place.cluster.observe(app), home=home))
+    objects = reached(place, lambda: place.cluster.observe(app))
+    hide(secrets_of(objects))
+    seen = reached(place, lambda: see(app, objects, home=home))
     if seen.routed.unreadable:
         raise LockedError(
             f"{app} carries a record that this docc cannot read",

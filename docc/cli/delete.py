@@ -10,7 +10,6 @@ import typer
 from docc.cli import options, wiring
 
 if TYPE_CHECKING:
-    from docc.cli.wiring import Place
     from docc.model.world import Objects
 
 KeepWorkload = Annotated[
@@ -28,13 +27,13 @@ def delete(
     output: options.Output = "text",
 ) -> None:
     """Delete an application with all that docc made for it, its traffic first."""
-    import json
-
     from docc.adapters.signals import Signals
     from docc.cli.beginning import refuse_unpermitted
+    from docc.core.observation import secrets_of, see
     from docc.engine.ports import Ports
-    from docc.engine.removal import remove
+    from docc.engine.removal import refuse_unfinished, remove
     from docc.model.errors import ExitCode, NotFoundError
+    from docc.model.secrets import hide
     from docc.ui.console import Console
     from docc.ui.lines import Lines
 
@@ -43,6 +42,7 @@ def delete(
     console.err(place.heading(app))
     refuse_unpermitted("delete", place)
     objects, where = place.cluster.observe(app), place.target.namespace
+    hide(secrets_of(objects))
     there = [
         *(in_route(app, objects),) * (objects.route is not None),
         *(f"Service {name}" for name in sorted(objects.services)),
@@ -51,7 +51,7 @@ def delete(
     if not there and objects.history is None:
         raise NotFoundError(f'no app "{app}" in namespace {where}', state="nothing was touched", fix="docc list -A")
     if keep_workload:
-        refuse_divided(app, place, objects)
+        refuse_unfinished(app, where, see(app, objects).record, place.at)
     for each in there if not keep_workload else ():
         console.err(f"  {each}")
     certain(app, where, yes, keep_workload=keep_workload)
@@ -65,7 +65,7 @@ def delete(
         again = "docc delete --keep-workload" if keep_workload else "docc delete --yes"
         console.err(f"  go on:   {again} {app} {place.at}")
     if output == "json":
-        console.out(json.dumps({"app": app, "namespace": where, "result": outcome.result, "reason": outcome.reason}))
+        console.document({"app": app, "namespace": where, "result": outcome.result, "reason": outcome.reason})
     raise typer.Exit(int(outcome.exit_code))
 
 
@@ -74,22 +74,6 @@ def in_route(app: str, objects: Objects) -> str:
 
     routed = see(app, objects, routed=True).routed
     return f"its backends in HTTPRoute {routed.name}, which stays" if routed.foreign else f"HTTPRoute {app}"
-
-
-def refuse_divided(app: str, place: Place, objects: Objects) -> None:
-    """Nobody would ever end the division of the traffic. Raises LockedError."""
-    from docc.core.observation import see
-    from docc.model.errors import LockedError
-
-    record = see(app, objects).record
-    if record is not None and record.phase.undecided:
-        raise LockedError(
-            f"a rollout of {app} is under way",
-            where=f"namespace {place.target.namespace}",
-            why="without docc's record nobody would end it",
-            state="nothing was touched",
-            fix=f"docc abort {app} {place.at}, and then this again",
-        )
 
 
 def certain(app: str, namespace: str, yes: bool, *, keep_workload: bool) -> None:

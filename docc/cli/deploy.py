@@ -12,8 +12,10 @@ import typer
 from docc.cli import options, wiring
 
 if TYPE_CHECKING:
+    from docc.adapters.prometheus import PrometheusMetrics
     from docc.core.plan import Plan
     from docc.engine.sampling import Sampling
+    from docc.model.manifest import Manifest
     from docc.model.world import Seen
 
 Baseline = Annotated[
@@ -80,16 +82,15 @@ def deploy(
 
     options.one_of(output, ("text", "json", "jsonl"))
     options.one_of(baseline, ("wait", "ignore"))
-    began = time.monotonic()
     options.one_of(dry_run, ("", "client", "server"), "--dry-run=")
-    until, limit, patience = options.until(wait), options.seconds(timeout), options.seconds(lock_wait) or 0.0
+    began, until = time.monotonic(), options.until(wait)
+    limit, patience = options.seconds(timeout), options.seconds(lock_wait) or 0.0
     source = options.the_manifest(manifest, filename)
     found = wiring.read_manifest(source, image, preview=preview)
-    app = found.application.name
-    console = Console()
+    app, console = found.application.name, Console()
     place = wiring.place(kubeconfig, context, namespace, found.application.namespace, wide=True)
     telling = Telling(console, place, app, output)
-    metrics = prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection)
+    metrics = _begun(prometheus.choose(prometheus_url, found.strategy.prometheus, place.cluster.connection), found)
     lacking, home = refuse_unpermitted("deploy", place, PREFLIGHT), home_in(found)
     seen = refuse_unreadable(app, place, home)
     refuse_moved(app, place, home)
@@ -108,6 +109,13 @@ def deploy(
     if error_unchanged and outcome.result == "unchanged":
         outcome = replace(outcome, exit_code=ExitCode.UNCHANGED)
     conclude(console, place, app, outcome, telling, source=again, output=output)
+
+
+def _begun(metrics: PrometheusMetrics | None, found: Manifest) -> PrometheusMetrics | None:
+    """It is asked whether it answers while all else is looked at."""
+    if metrics is not None and found.strategy.failure_conditions:
+        metrics.begin()
+    return metrics
 
 
 def typed_again(manifest: str, images: Sequence[str], flags: Mapping[str, str | None], **switches: bool) -> str:

@@ -26,8 +26,6 @@ def gc(
     output: options.Output = "text",
 ) -> None:
     """Take down what nobody needs any more: former versions whose warm time is over, revisions beyond the last ten."""
-    import json
-
     from docc.cli.beginning import refuse_unpermitted
     from docc.model.errors import UsageError
     from docc.ui.console import Console
@@ -49,7 +47,7 @@ def gc(
         if found["exit_code"] in _STOPPED:
             break
     if output == "json":
-        console.out(json.dumps(done))
+        console.document(done)
     elif not chosen:
         console.err(f"no apps of docc in {'any namespace' if everywhere else f'namespace {place.target.namespace}'}")
     raise typer.Exit(max((int(found["exit_code"]) for found in done.values()), key=_gravity, default=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shlex
@@ -56,9 +57,12 @@ def read_manifest(path: str, images: list[str] | None, *, preview: bool = False)
 
 
 def manifest_text(path: str) -> bytes:
-    """Raises UsageError."""
+    """No more of it than tells that it is too long. Raises UsageError."""
+    from docc.spec.load import BYTES_MAX
+
     try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        with contextlib.nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as stream:
+            return stream.read(BYTES_MAX + 1)  # a device, or what somebody pipes, may have no end
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read", why=error.strerror or str(error), state="nothing was touched"
@@ -72,8 +76,7 @@ def shown(path: str) -> str:
 
 def _hide_secrets(manifest: Manifest) -> None:
     """What a crashing container, or a server that refuses an object, would quote."""
-    from docc.model.secrets import is_secret
-    from docc.ui.console import hide
+    from docc.model.secrets import hide, is_secret
 
     hide(value for each in manifest.application.containers for name, value in each.env if is_secret(name))
     if manifest.strategy.prometheus and (variable := manifest.strategy.prometheus.token_env):

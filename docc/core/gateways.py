@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from docc.core.shapes import understood
 from docc.model.errors import UnusableError
 from docc.model.manifest import GatewayName
 from docc.model.moves import Object
@@ -92,6 +93,9 @@ def refusal(
     gateway: Object, section: str | None, namespace: str, labels: Mapping[str, str], hosts: Sequence[str]
 ) -> str:
     """Why no listener of the Gateway takes the route; "" if one does. section: only this listener counts."""
+    gateway, misfit = understood("Gateway", gateway)
+    if misfit:
+        return f"docc cannot read it: {misfit}"
     listeners = [
         listener
         for listener in gateway["spec"].get("listeners") or []
@@ -186,22 +190,22 @@ def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bo
 
 def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """An operator that this docc does not know matches nothing: rather no Gateway than a wrong one."""
-    key, values = expression["key"], expression.get("values") or []
+    key, values = str(expression.get("key")), expression.get("values") or []
     holds = {
         "In": labels.get(key) in values,
         "NotIn": labels.get(key) not in values,
         "Exists": key in labels,
         "DoesNotExist": key not in labels,
     }
-    return holds.get(expression["operator"], False)
+    return holds.get(expression.get("operator", ""), False)
 
 
 def _selector_text(selector: Mapping[str, Any] | None) -> str:
     """As kubectl writes selectors: a=b,c in (d,e)."""
     parts = [f"{key}={value}" for key, value in ((selector or {}).get("matchLabels") or {}).items()]
     for expression in (selector or {}).get("matchExpressions") or []:
-        key, values = expression["key"], ",".join(expression.get("values") or [])
-        operator = expression["operator"]
+        key, values = expression.get("key", ""), ",".join(expression.get("values") or [])
+        operator = expression.get("operator", "")
         parts.append({"Exists": key, "DoesNotExist": f"!{key}"}.get(operator, f"{key} {operator.lower()} ({values})"))
     return ",".join(parts) or "a selector that matches none"
 
@@ -234,5 +238,8 @@ def _found(gateways: Sequence[Object]) -> str:
 
 def _listeners(gateway: Object) -> str:
     """Each listener with whom it admits: "http: from Same"."""
+    gateway, misfit = understood("Gateway", gateway)
+    if misfit:
+        return "unreadable"
     listeners = gateway["spec"].get("listeners") or []
     return ", ".join(f"{x.get('name')}: from {_from(x).get('from', 'Same')}" for x in listeners) or "no listeners"

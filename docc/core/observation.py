@@ -6,7 +6,7 @@ status only where it speaks of the present generation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
@@ -25,9 +25,11 @@ from docc.core.route import (
     shares,
     weights_of,
 )  # fmt: skip
+from docc.core.shapes import understood
 from docc.model.errors import Unreachable
 from docc.model.moves import Object
 from docc.model.record import ANNOTATION, Record, RecordError, from_rfc3339
+from docc.model.secrets import is_secret
 from docc.model.world import Front, Home, Noted, Objects, Revision, Routed, Seen
 
 SPEC_HASH = "docc.dev/spec-hash"
@@ -56,6 +58,17 @@ def _see(app: str, objects: Objects, routed: bool | None, home: Home | None) -> 
     numbers |= {n for name in objects.services if (n := parse_revision(app, name)) is not None}
     revisions = {number: _revision(app, number, objects) for number in sorted(numbers)}
     return Seen(carrier, revisions, _front(app, service, objects), _noted(objects.history))
+
+
+def secrets_of(objects: Objects) -> Iterator[str]:
+    """The values that its Deployments give to settings whose names say that they are secret: a container that crashes, or a
+    server that refuses an object, quotes them."""
+    for body in objects.deployments.values():
+        deployment, misfit = understood("Deployment", body)
+        pods = {} if misfit else deployment["spec"].get("template", {}).get("spec", {})
+        for setting in (setting for container in pods.get("containers", ()) for setting in container.get("env", ())):
+            if is_secret(setting.get("name", "")):
+                yield setting.get("value", "")
 
 
 def is_docc_s(body: Object) -> bool:

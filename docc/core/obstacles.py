@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from docc.core.claims import rivals
 from docc.core.gateways import matches
@@ -21,6 +22,7 @@ from docc.core.observation import is_docc_s
 from docc.core.plan import Plan
 from docc.core.quota import exceeded
 from docc.core.route import retried, rules_of, traffic
+from docc.core.shapes import understood
 from docc.core.steps import Hold, MatchHeaders
 from docc.core.trial import Above, too_many
 from docc.model.errors import DoccError, ExitCode, Obstacle, PreflightError
@@ -56,7 +58,7 @@ def of_error(error: DoccError) -> Obstacle:
 def obstacles(plan: Plan, seen: Seen, foreign: Foreign) -> tuple[Obstacle, ...]:
     """All of them, those that refuse first."""
     what = intent(seen, plan.candidate)
-    found: list[Obstacle] = []
+    foreign, found = _readable(plan, foreign)
     if what in ROLLS or what is Intent.IN_PLACE:
         found += [*_too_old(foreign.version), *rivals(plan, seen, foreign.of("HTTPRoute"), foreign.gateway)]
     if what in ROLLS:
@@ -68,6 +70,22 @@ def obstacles(plan: Plan, seen: Seen, foreign: Foreign) -> tuple[Obstacle, ...]:
     if what in ROLLS or what is Intent.IN_PLACE:
         found += _autoscalers(plan, seen, foreign.of("HorizontalPodAutoscaler"), rolls=what in ROLLS)
     return tuple(sorted(found, key=lambda obstacle: obstacle.exit_code is None))
+
+
+def _readable(plan: Plan, foreign: Foreign) -> tuple[Foreign, list[Obstacle]]:
+    """Without what has not the form of its kind: not knowing is no reason to refuse."""
+    found, told = dict[str, list[Object]](), list[Obstacle]()
+    for kind, bodies in foreign.found.items():
+        found[kind] = []
+        for body, misfit in (understood(kind, body) for body in bodies):
+            if not misfit:
+                found[kind].append(body)
+                continue
+            name, home = (body["metadata"].get(key) for key in ("name", "namespace"))
+            what = f"{kind} {name} was not looked at: docc cannot read it"
+            told.append(Obstacle(what, f"{kind} {home or plan.namespace}/{name}", misfit))
+    gateway, misfit = understood("Gateway", foreign.gateway)
+    return replace(foreign, found=found, gateway=None if misfit else gateway), told
 
 
 def _too_old(version: str) -> Iterator[Obstacle]:

@@ -16,7 +16,7 @@ from docc.model.errors import ExitCode, Obstacle
 from docc.model.moves import Object
 from docc.model.world import Seen
 
-_QUANTITY = re.compile(r"([+-]?[0-9.]+)(?:([eE][+-]?[0-9]+)|([KMGTPE]i|[numkMGTPE]?))")
+_QUANTITY = re.compile(r"([+-]?[0-9.]+)(?:([eE][+-]?[0-9]{1,3})|([KMGTPE]i|[numkMGTPE]?))")
 _FACTORS = {
     **{
         unit: Fraction(1000) ** power

@@ -160,11 +160,10 @@ class Driver:
         """A Lease that is refused ends the rollout; taking traffic back needs none."""
         try:
             lease.keep()
-        except LookAgain:
-            raise
-        except DoccError:
-            if not self._broken:
+        except DoccError as error:
+            if isinstance(error, LookAgain) or not self._broken:
                 raise
+            lease.put_off()
 
     def _look(self) -> Seen:
         self._seen = None
@@ -338,7 +337,8 @@ class Driver:
                     return move.outcome
                 self._act(move, seen)
             except DoccError as error:
-                if self.ports.clock.now() >= limit or not isinstance(error, LookAgain):
+                last = isinstance(error, Unreachable) and error.last
+                if last or self.ports.clock.now() >= limit or not isinstance(error, LookAgain):
                     why = f"stopped by {signal}, and the traffic could not be put back: {words(error)}"
                     return Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why)
                 self._back_off(error)

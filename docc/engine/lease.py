@@ -18,7 +18,7 @@ from docc.model.errors import Conflict, DoccError, ExitCode, Gone, LockedError, 
 from docc.model.facts import Waiting
 from docc.model.moves import Create, Object, Operation, Outcome, Patch, Ref
 
-DURATION_SECONDS = 15
+DURATION_SECONDS, DURATION_SECONDS_MAX = 15, 3600
 _LOOK_SECONDS = 1.0
 
 
@@ -80,7 +80,7 @@ class Lease:
         while True:
             found = self.ports.cluster.read(self.ref)
             if found is not None and holder_of(found) not in ("", self.me) and not taking:
-                mark = f"{holder_of(found)} {found['spec'].get('renewTime')}"
+                mark = f"{holder_of(found)} {spec_of(found).get('renewTime')}"
                 if mark != seen:
                     alive, seen, since = bool(seen), mark, clock.now()
                     self._tell_holder(found, alive, patience)
@@ -89,7 +89,7 @@ class Lease:
                     continue
                 if alive and clock.now() >= began + patience:
                     raise locked(self.ports, self.app, found, waited=patience)
-                if clock.now() < since + float(found["spec"].get("leaseDurationSeconds") or DURATION_SECONDS):
+                if clock.now() < since + _duration(found):
                     self.waited = True
                     pause(self.ports)
                     continue
@@ -154,8 +154,12 @@ class Lease:
             self.lapsed = True
             self._take(None, now)
         except LookAgain as error:
-            asked = error.wait if isinstance(error, Unreachable) else 0.0
-            self.renewed = now - DURATION_SECONDS / 3 + min(max(asked, _LOOK_SECONDS), DURATION_SECONDS / 3)
+            self.put_off(max(error.wait if isinstance(error, Unreachable) else 0.0, _LOOK_SECONDS))
+
+    def put_off(self, seconds: float = DURATION_SECONDS / 3) -> None:
+        """The next renewal, after one that came to nothing; by a third of the duration at most."""
+        third = DURATION_SECONDS / 3
+        self.renewed = self.ports.clock.now() - third + min(seconds, third)
 
     def release(self) -> None:
         """Gives the Lease back, if it is still ours and the server takes it; it runs out by itself otherwise. Never raises
@@ -183,7 +187,7 @@ def watcher_of(ports: Ports, app: str) -> str:
     first = ports.cluster.read(Ref("Lease", history_name(app)))
     found, until = first, ports.clock.now() + DURATION_SECONDS
     while found is not None and is_alive(found, ports.clock.now()) and ports.clock.now() < until:
-        if first is not None and found["spec"].get("renewTime") != first["spec"].get("renewTime"):
+        if first is not None and spec_of(found).get("renewTime") != spec_of(first).get("renewTime"):
             return shown(holder_of(found))
         if found is first:
             why = f"{shown(holder_of(found))} holds the lock; watching for {DURATION_SECONDS} s whether it is alive"
@@ -209,7 +213,7 @@ def unlock(ports: Ports, app: str) -> str:
         return ""
     if is_alive(found, ports.clock.now()):
         raise locked(ports, app, found)
-    test: Operation = {"op": "test", "path": "/spec/renewTime", "value": found["spec"].get("renewTime")}
+    test: Operation = {"op": "test", "path": "/spec/renewTime", "value": spec_of(found).get("renewTime")}
     free: Operation = {"op": "add", "path": "/spec/holderIdentity", "value": ""}
     ports.cluster.patch(Patch(Ref("Lease", history_name(app)), (test, free)))
     return shown(holder_of(found))
@@ -222,7 +226,19 @@ def is_alive(lease: Object, now: float) -> bool:
 
 
 def holder_of(lease: Object) -> str:
-    return str(lease.get("spec", {}).get("holderIdentity") or "")
+    return str(spec_of(lease).get("holderIdentity") or "")
+
+
+def spec_of(lease: Object) -> Object:
+    """Empty where it is no object: such a Lease is nobody's."""
+    spec = lease.get("spec")
+    return spec if isinstance(spec, dict) else {}
+
+
+def _duration(lease: Object) -> float:
+    """As long as its holder says, within reason."""
+    seconds = spec_of(lease).get("leaseDurationSeconds")
+    return float(seconds) if type(seconds) is int and 0 < seconds <= DURATION_SECONDS_MAX else DURATION_SECONDS
 
 
 def shown(holder: str) -> str:
@@ -231,9 +247,11 @@ def shown(holder: str) -> str:
 
 
 def age_of(lease: Object, now: float, since: str = "renewTime") -> float | None:
-    """Seconds since the last renewal, or since another of its instants."""
-    instant = lease.get("spec", {}).get(since)
-    return None if not instant else now - datetime.fromisoformat(str(instant).replace("Z", "+00:00")).timestamp()
+    """Seconds since the last renewal, or since another of its instants; None without one that can be read."""
+    try:
+        return now - datetime.fromisoformat(str(spec_of(lease).get(since)).replace("Z", "+00:00")).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def micro_time(instant: float) -> str:

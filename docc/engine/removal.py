@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from docc.core.home import home_of
 from docc.core.names import history_name
+from docc.core.observation import see
 from docc.core.removal import lock_of, next_removal
 from docc.engine.driver import pause_after, perform, words
 from docc.engine.lease import Lease, LeaseLost, Stopped, shown
 from docc.engine.ports import Ports
-from docc.model.errors import DoccError, ExitCode, LookAgain, Unreachable
+from docc.model.errors import DoccError, ExitCode, LockedError, LookAgain, Unreachable
 from docc.model.facts import Deleted, Updated
 from docc.model.moves import Delete, Effect, Outcome, Ref
+from docc.model.record import Record
 from docc.model.world import Home, Objects
 
 TRY_SECONDS = 30.0
@@ -31,6 +33,21 @@ def remove(ports: Ports, app: str, namespace: str, me: str, *, keep_workload: bo
         return _Removal(ports, app, lease, keep_workload).run()
     finally:
         lease.release()
+
+
+def refuse_unfinished(app: str, namespace: str, record: Record | None, at: str = "") -> None:
+    """Whoever forgets the record of what is not at rest, leaves it so: traffic divided, or a front Service that leads to the
+    version that was just replaced. at: the flags that lead to the same place. Raises LockedError."""
+    if record is None or record.phase.at_rest:
+        return
+    ends = f"docc abort {app}" if record.phase.undecided else f"docc gc {app}"
+    raise LockedError(
+        f"a rollout of {app} is {'under way' if record.phase.undecided else 'not finished'}",
+        where=f"namespace {namespace}",
+        why=f"it is {record.phase.value}, and without docc's record nobody would end it",
+        state="nothing was touched",
+        fix=f"{ends} {at or f'-n {namespace}'}, and then this again",
+    )
 
 
 @dataclass(slots=True)
@@ -70,6 +87,8 @@ class _Removal:
                 return self._given_up(error)
 
     def _next(self, objects: Objects, home: Home) -> Effect | None:
+        if self.keep_workload:  # people may have typed something since the command looked: a rollback needs no Lease
+            refuse_unfinished(self.app, self.lease.namespace, see(self.app, objects).record)
         effect = next_removal(self.app, objects, home, keep_workload=self.keep_workload)
         return effect or lock_of(self.app, self.ports.cluster.read(Ref("Lease", history_name(self.app))))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from docc.core import requests
 from docc.core.names import history_name
 from docc.core.observation import see
-from docc.engine.lease import DURATION_SECONDS, holder_of, is_alive, pause, shown
+from docc.engine.lease import DURATION_SECONDS, holder_of, is_alive, pause, shown, spec_of
 from docc.engine.ports import Ports
 from docc.engine.rollback import write_once
 from docc.model.moves import Outcome, Ref
@@ -28,7 +28,7 @@ def who_goes_on(ports: Ports, app: str, asked: Seen) -> str:
         found, record = ports.cluster.read(lease), see(app, ports.cluster.observe(app)).record
         if found is None or not is_alive(found, ports.clock.now()):
             return ""
-        renewed = first is None or found["spec"].get("renewTime") != first["spec"].get("renewTime")
+        renewed = first is None or spec_of(found).get("renewTime") != spec_of(first).get("renewTime")
         if renewed or record is None or record != asked.record:
             return shown(holder_of(found))
         if ports.clock.now() >= until:

@@ -41,9 +41,20 @@ class Wanted:
 
 
 def turn_back(ports: Ports, app: str, namespace: str, me: str, reason: str, target: int | None) -> Outcome:
-    """Out of a rollout, or to the warm previous revision; target is which. The outcome is "refused" when there is neither;
-    DoccError when the cluster cannot be used."""
-    return _written(ports, app, namespace, me, lambda view: planner.turn_back(view, reason, target))
+    """Out of a rollout, or to the warm previous revision; target is which. The outcome is "refused" when there is neither,
+    "superseded" when somebody has led the traffic elsewhere since; DoccError when the cluster cannot be used."""
+    outcome = _written(ports, app, namespace, me, lambda view: planner.turn_back(view, reason, target))
+    return _where_it_led(ports, app, outcome, target) if outcome.result == "returned" else outcome
+
+
+def _where_it_led(ports: Ports, app: str, outcome: Outcome, target: int | None) -> Outcome:
+    """What was finished under the Lease may be what somebody else has typed since: then that holds."""
+    with contextlib.suppress(DoccError):
+        record = see(app, ports.cluster.observe(app)).record
+        if record is not None and record.stable != target:
+            why = f"v{record.stable} serves, by a later decision" + (f": {record.reason}" if record.reason else "")
+            return Outcome("superseded", ExitCode.LOCKED, why)
+    return outcome
 
 
 def give_up(ports: Ports, app: str, namespace: str, me: str, reason: str) -> Outcome:

@@ -153,9 +153,11 @@ class Conflict(LookAgain):
 
 class Unreachable(LookAgain):
     """The answer never came, or the server was too busy to give one. Whether the write was carried out is unknown. wait:
-    seconds after which the server wants to be asked again; 0 if it did not say."""
+    seconds after which the server wants to be asked again; 0 if it did not say. last: docc was told to end, and the time for
+    it is over: there is none for another try."""
 
     wait: float = 0.0
+    last: bool = False
 
 
 class LoginLost(LookAgain):

@@ -34,7 +34,7 @@ Found = Iterator[tuple[int, str]]
 def decode(raw: bytes, source: str) -> str:
     """UTF-8 without a byte-order mark. Raises ManifestError."""
     if len(raw) > BYTES_MAX:
-        refuse(source, f"the manifest is {len(raw)} bytes long; at most {BYTES_MAX} are read")
+        refuse(source, f"the manifest is longer than {BYTES_MAX} bytes")
     if raw.startswith(b"\xef\xbb\xbf"):
         refuse(source, "the file begins with a byte-order mark; save it as UTF-8 without one")
     try:

@@ -2,8 +2,8 @@
 text may not do.
 
 Foreign text (log lines, a server's words, image names) is neutralised before it is shown: escapes cannot reach a terminal,
-no line can be read as a workflow command by a CI system, and secrets are left out: those that model/secrets.py knows by their
-form, and those that this process was told of (hide). What is said, and when, is not decided here.
+no line can be read as a workflow command by a CI system, and secrets are left out (model/secrets.py). What is said, and when,
+is not decided here.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from textwrap import wrap
 from typing import Any, TextIO
 
-from docc.model.secrets import MASK, masked
+from docc.model.secrets import masked
 from docc.ui.documents import written
 
 COLUMNS_FALLBACK, COLUMNS_MIN = 80, 40
@@ -33,33 +33,19 @@ _IGNORED = (
 _WORKFLOW_COMMAND = re.compile(
     rf"^([\s{_IGNORED}]*)(?=:[{_IGNORED}]*:)|(?<=#)(?=[{_IGNORED}]*#[\w{_IGNORED}]*\[)", re.MULTILINE
 )
-_HIDDEN_LENGTH_MIN = 4
-_hidden: set[str] = set()
-
-
-def hide(secrets: Iterable[str]) -> None:
-    """From now on none of them is shown by this process. Those too short to be told from ordinary words are not hidden."""
-    _hidden.update(secret for secret in secrets if len(secret) >= _HIDDEN_LENGTH_MIN)
 
 
 def neutral(text: str) -> str:
     """Secrets masked, control characters made visible (\\x1b), CI workflow commands defused by a backslash; tabs and line
     breaks stay. Neutral text is left as it is."""
-    shown = _CONTROL.sub(_visible, without_secrets(text).replace("\r\n", "\n"))
+    shown = _CONTROL.sub(_visible, masked(text).replace("\r\n", "\n"))
     return _WORKFLOW_COMMAND.sub(r"\1\\", masked(shown))
-
-
-def without_secrets(text: str) -> str:
-    """To be called before a text is cut or broken into rows: half a secret is not recognised as one."""
-    for secret in sorted(_hidden, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return masked(text)
 
 
 def _unsecret(value: Any) -> Any:
     """A document's values, without secrets and otherwise as they are."""
     if isinstance(value, str):
-        return without_secrets(value)
+        return masked(value)
     if isinstance(value, dict):
         return {_unsecret(key): _unsecret(each) for key, each in value.items()}
     return [_unsecret(each) for each in value] if isinstance(value, list | tuple) else value

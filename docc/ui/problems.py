@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from docc.model.errors import DoccError, ManifestError, Obstacle, PreflightError, Problem
-from docc.ui.console import neutral, without_secrets
+from docc.model.secrets import masked
+from docc.ui.console import neutral
 from docc.ui.words import count, quoted
 
 EXCERPT_COLUMNS_MAX = 72
@@ -45,7 +46,7 @@ def _details(error: DoccError | Obstacle, columns: int | None) -> Iterator[str]:
 
 def _labelled(label: str, value: str, columns: int | None) -> Iterator[str]:
     """Several rows of evidence are somebody else's words: they stand below the label, quoted."""
-    value = without_secrets(value)
+    value = masked(value)
     rows = value.strip("\n").splitlines()
     if len(rows) > 1 and label == "why":
         yield f"  {label}:"
@@ -70,7 +71,7 @@ def _problem(problem: Problem, source: str) -> Iterator[str]:
 
 def excerpt(row: str, column: int) -> tuple[str, str]:
     """The part of a source line that column (from 1) lies in, and a caret below it."""
-    row, at = without_secrets(row), min(max(column - 1, 0), len(without_secrets(row[: max(column - 1, 0)])))
+    row, at = masked(row), min(max(column - 1, 0), len(masked(row[: max(column - 1, 0)])))
     first = len(row) - len(row.lstrip())
     if len(row) - first > EXCERPT_COLUMNS_MAX:
         first = max(first, at - EXCERPT_COLUMNS_MAX // 2)

@@ -13,7 +13,8 @@ from typing import assert_never
 
 from docc.model import facts
 from docc.model.record import Asked, Phase
-from docc.ui.console import neutral, without_secrets
+from docc.model.secrets import masked
+from docc.ui.console import neutral
 
 KIND_WIDTH = 8
 EVIDENCE_ROWS_MAX = 20
@@ -246,7 +247,7 @@ def one_line(text: str) -> str:
 
 def quoted(text: str) -> list[str]:
     """Foreign rows, marked as such: the last EVIDENCE_ROWS_MAX of them, none longer than EVIDENCE_ROW_LENGTH_MAX."""
-    rows = without_secrets(text).replace("\r\n", "\n").rstrip("\n").split("\n")
+    rows = masked(text).replace("\r\n", "\n").rstrip("\n").split("\n")
     left = len(rows) - EVIDENCE_ROWS_MAX
     head = [f"| ... {count(left, 'earlier line')} left out"] if left > 0 else []
     return head + [f"| {_clipped(row)}".rstrip() for row in rows[-EVIDENCE_ROWS_MAX:]]

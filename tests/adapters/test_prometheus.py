@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -311,6 +312,22 @@ def test_probe_asks_thrice_and_then_says_why() -> None:
     error = caught.value
     assert error.what == f"cannot query {server.url}" and "HTTP 503: starting up (3 tries)" in error.why
     assert "no traffic was moved" in error.state and "--prometheus-url" in error.fix and len(server.asked) == 6
+
+
+@pytest.mark.parametrize("act", [lambda x: x.hang(), drip], ids=["silent", "ever slowly"])
+def test_a_probe_without_an_answer_has_one_bound_for_all_its_tries(act: Act) -> None:
+    """From when it began: what is looked at meanwhile costs nothing more."""
+    with serve(act) as server:
+        metrics = by_url(server.url, None)
+        began = time.monotonic()
+        metrics.begin()
+        time.sleep(prometheus.ANSWER_SECONDS_MAX / 2)
+        with pytest.raises(UnusableError) as caught:
+            metrics.probe()
+        took = time.monotonic() - began
+        metrics.close()
+    assert took < prometheus.ANSWER_SECONDS_MAX + 1.5, took
+    assert "did not answer" in caught.value.why and "(1 try)" in caught.value.why
 
 
 @pytest.mark.parametrize(

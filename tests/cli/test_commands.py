@@ -61,6 +61,23 @@ def test_a_valid_manifest_from_standard_input() -> None:
     assert docc("validate", "-", stdin=json.dumps(GOOD)).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("/dev/zero", "longer than 131072 bytes"), ("/", "cannot be read"), ("utf-16", "UTF-8"), ("-", "131072 bytes")],
+)
+def test_what_is_no_manifest_is_refused_in_a_sentence(tmp_path: Path, source: str, said: str) -> None:
+    """Also what has no end: under a memory limit that a whole read of it would break."""
+    if source == "utf-16":
+        (tmp_path / source).write_bytes('{"application": "\u00e9"}'.encode("utf-16"))
+        source = str(tmp_path / source)
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+    limited += "from docc.cli.main import main\nsys.exit(main(sys.argv))"
+    command = [sys.executable, "-c", limited, "validate", source]
+    with Path("/dev/zero").open("rb") as endless:
+        done = subprocess.run(command, stdin=endless, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
 def test_mistakes_stand_on_stderr_and_as_one_document_on_stdout() -> None:
     told = docc("validate", "-", "-o", "json", stdin='{"application": {"name": "X_", "containers": {}}}')
     assert told.returncode == 2 and "stdin:1:26:" in told.stderr and "Traceback" not in told.stderr

@@ -183,6 +183,17 @@ def test_what_may_not_be_looked_at_is_said_and_refuses_nothing(clear: Cluster) -
     assert not [path for path in clear.asked if path.endswith(tuple(need.resource for need in PREFLIGHT))]
 
 
+def test_what_has_not_the_form_of_its_kind_is_said_and_refuses_nothing(clear: Cluster) -> None:
+    clear.lists["authorizationpolicies"] = [
+        thing("empty", spec=None), thing("odd", spec={"selector": "shop"}), thing("none", spec={"selector": None}),
+    ]  # fmt: skip
+    done = clear.deploy("--dry-run", conditions=False)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert "AuthorizationPolicy odd was not looked at: docc cannot read it" in done.stderr
+    assert "AuthorizationPolicy.spec.selector is text" in done.stderr
+    assert "AuthorizationPolicy empty" not in done.stderr and "AuthorizationPolicy none" not in done.stderr
+
+
 def test_kinds_that_the_cluster_does_not_have_are_none_of_it(clear: Cluster) -> None:
     for need in PREFLIGHT:
         del clear.lists[need.resource]

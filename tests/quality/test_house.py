@@ -77,6 +77,12 @@ def test_nothing_is_patched_and_every_suppression_has_a_reason() -> None:
     assert len(suppressed) <= SUPPRESSIONS_MAX, suppressed
 
 
+def test_documents_of_what_clusters_say_go_out_without_secrets() -> None:
+    """By Console.document. What is rendered is to be applied as it is, and a sandbox has nobody's secrets."""
+    plain = [path.name for path in SOURCES if ".out(json.dumps(" in path.read_text(encoding="utf-8")]
+    assert plain == ["render.py", "sandbox.py"]
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys\nfrom docc.cli.main import main\nmain(['docc', '--help'])\n"

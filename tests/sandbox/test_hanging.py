@@ -1,6 +1,7 @@
 """Told to end while a server does not answer: docc ends in time all the same, and says how things stand.
 
-In time is 5 s; the limit here is generous, because test machines are slow at times."""
+In time is 5 s; the limit here is generous, because test machines are slow at times. docc's own share is proved in virtual time
+(tests/unit/engine/test_ending_in_time.py)."""
 
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ from docc.sandbox import session
 from tests.sandbox.hanging import hanging
 from tests.sandbox.live import App, counted, until
 from tests.sandbox.test_other_hands import ROUTES, ask
+from tests.sandbox.test_terminal import code, interrupt, shown, typed
 
 pytestmark = pytest.mark.timeout(300)
 END_SECONDS_MAX = 15.0
@@ -163,6 +165,34 @@ def test_a_hanging_prometheus_keeps_nobody_from_parking(
         assert document["serving"] == {"v1": 100} and document["reason"] == f"stopped by {by.name}"
         assert app.ask() == "v1"
     assert counted(load).failed == 0
+
+
+@pytest.mark.parametrize("silent", ["API server", "Prometheus"])
+def test_a_second_ctrl_c_ends_docc_in_time_whatever_hangs(world: session.Session, tmp_path: Path, silent: str) -> None:
+    app = App(world, tmp_path, f"twice-{silent[0].lower()}")
+    assert app.deploy("demo:v1").returncode == 0
+    app.write(interval=120)
+    with prometheus(world.prometheus) as server, typed(app, "--yes", "--prometheus-url", server.url) as child:
+        child.expect("50 % to v2")
+        interrupt(child)
+        if silent == "Prometheus":
+            server.hangs.set()
+            assert server.asked.wait(30)
+        else:
+            os.kill(world.pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            child.sendintr()
+            ended = code(child)
+            took = time.monotonic() - began
+        finally:
+            os.kill(world.pid, signal.SIGCONT)
+        assert took < END_SECONDS_MAX, took
+        assert ended == (130 if silent == "Prometheus" else 11), shown(child)
+        assert ("parked: stopped by SIGINT" if silent == "Prometheus" else "NOT CLEAN, act now") in shown(child)
+    if silent == "API server":
+        assert app.run("abort").returncode == 0
+    assert app.ask() == "v1"
 
 
 VERBS = {

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from docc.sandbox import session
-from tests.sandbox.live import App
+from tests.sandbox.live import App, until
 
 PLANTED = "Hunter2Hunter2"
 CRASH = ["sh", "-c", 'echo "cannot log in with $DB_PASSWORD"; echo "::error::$LOG_LEVEL"; exit 1']
@@ -65,6 +65,30 @@ def test_no_secret_is_in_anything_that_docc_writes(world: session.Session, tmp_p
     assert "docc.dev/rollout" in route["metadata"]["annotations"] and "reverted" in history["data"]["2"]
     assert "DB_PASSWORD" in deployment["metadata"]["annotations"]["docc.dev/manifest"]
     assert not any(PLANTED in json.dumps(kept) for kept in (route, history, deployment["metadata"]))
+
+
+@pytest.mark.timeout(300)
+def test_who_goes_on_without_the_manifest_hides_what_its_deployments_hold(
+    world: session.Session, tmp_path: Path
+) -> None:
+    """What the cluster keeps of a manifest has no values of its environment."""
+    app = App(world, tmp_path, "resumed")
+    assert app.deploy("demo:v1").returncode == 0
+    manifest = json.loads(app.path.read_text())
+    late = ["sh", "-c", f"sleep 6; {CRASH[-1]}"]
+    manifest["application"]["containers"]["web"] |= {"env": {"AWS_SECRET_ACCESS_KEY": PLANTED}, "command": late}
+    manifest["application"]["containers"]["web"]["command"][-1] = late[-1].replace(
+        "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY"
+    )
+    app.path.write_text(json.dumps(manifest))
+    driver = app.start("demo:v2")
+    until(lambda: app.status().get("phase") == "preparing")
+    until(lambda: "resumed-v2" in json.dumps(stored(app, "apis/apps/v1/namespaces/default/deployments")))
+    driver.kill()
+    driver.wait()
+    done = app.run("resume", "--yes", "--take-over", "--prometheus-url", world.prometheus)
+    assert done.returncode == 10 and "cannot log in with ***" in done.stderr, done.stderr
+    assert PLANTED not in done.stdout + done.stderr + app.run("status").stdout + app.run("history").stdout
 
 
 def stored(app: App, path: str) -> Any:

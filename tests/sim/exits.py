@@ -28,6 +28,8 @@ REVISIONS_KEPT = 10
 LEASE = ("Lease", "docc-shop")
 LOGIN_SECONDS = 60
 REFUSALS_MAX = 3
+REQUESTS_MAX = 20
+"""Of one process in one second, whatever it waits for or is refused."""
 
 
 def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]) -> None:
@@ -37,8 +39,11 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
     code, moved, disputed = int(outcome.exit_code), process.name in audit.moved, outcome.result == "disputed"
     told = f"{process.name} ends with {code} ({outcome.result} {outcome.reason})"
     require(code != 1, f"{told}: a bug")
+    require(process.busiest <= REQUESTS_MAX, f"{told}, and has asked {process.busiest} times in one second")
     if 2 <= code <= 7:
-        overruled = outcome.result == "superseded" and record_of(world).get("by") != process.me
+        record = record_of(world)  # of a rollback: another's, typed later, that it may have finished itself
+        led_elsewhere = verb.name == "rollback" and f"v{record.get('stable')} serves, by a later decision" in told
+        overruled = outcome.result == "superseded" and (led_elsewhere or record.get("by") != process.me)
         require(not moved or (code == 7 and overruled), f"{told}, and has touched production traffic")
     _refused(process, code, told)
     if world.now < process.locked[1] and not disputed:

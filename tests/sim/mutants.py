@@ -225,7 +225,10 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         Edit("docc.engine.driver", "        self._broken = words(error)\n", ""),
     ),
     "a Lease that is refused ends the driver where users are": (
-        Edit("docc.engine.driver", "            if not self._broken:\n                raise\n", "            raise\n"),
+        Edit("docc.engine.driver", "isinstance(error, LookAgain) or not self._broken:", "error:"),
+    ),
+    "a Lease whose renewal is refused is tried again at once": (
+        Edit("docc.engine.driver", "            lease.put_off()\n", "            return\n"),
     ),
     "how a command ends is forgotten when the Lease is not taken back": (
         Edit(

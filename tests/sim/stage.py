@@ -38,7 +38,7 @@ Fault = Callable[["Process", Effect, Act], str]
 @dataclass(eq=False)
 class Process:
     """One run of docc, and all of its ports. faults: by number of the write, ("write", n) or ("lease", n). locked: from when to
-    when its login is refused. refusals: how many of its writes were refused."""
+    when its login is refused. refusals: how many of its writes were refused. busiest: its requests in one second, at most."""
 
     stage: Stage
     verb: str
@@ -58,6 +58,8 @@ class Process:
     refusals: int = 0
     writes: dict[str, int] = field(default_factory=lambda: {"write": 0, "lease": 0})
     touched: bool = False
+    busiest: int = 0
+    _asked: list[float] = field(default_factory=list)
     _listed: bool = False
     _stale: set[Ref] = field(default_factory=set)
     _memory: Objects = field(default_factory=Objects)
@@ -122,6 +124,8 @@ class Process:
         return ()
 
     def _ask(self) -> None:
+        self._asked = [at for at in self._asked if at > self.world.now - 1] + [self.world.now]
+        self.busiest = max(self.busiest, len(self._asked))
         self.stage.pause(self, self.world.now + LATENCY)
         if self.world.now < self.world.weather.away:
             self.world.say(self.name, "asks, and nothing answers")

@@ -22,7 +22,7 @@ from tests.sim.hands import HANDS
 from tests.sim.mutants import MUTANTS
 from tests.sim.scenes import SCENES
 from tests.sim.stage import Act, Process, Stage, Written
-from tests.sim.verbs import GC, deploy, enter, want
+from tests.sim.verbs import GC, KEEP, ROLLBACK, deploy, enter, want
 from tests.sim.world import World
 
 SEEDS, BATCH, PARTS = 300, 20, 4
@@ -193,6 +193,13 @@ FOUND: dict[str, Callable[[], play.Play]] = {
     ),
     "without a route the front leads to nobody": lambda: play.Play(
         "no route", SCENES["without a route: never ready"], {("write", 0): "front to the candidate"}, others=[(51, GC, {})]
+    ),
+    "a second rollback is finished by who has typed the first": lambda: play.Play(
+        "second", SCENES["promote what was left waiting"], {("write", 11): "sleeps through a rollback --to v1"},
+        others=[(31.42, ROLLBACK, {})],
+    ),
+    "a record is given up before the front Service has followed a rollback": lambda: play.Play(
+        "forgotten", SCENES["warm rollback"], {}, others=[(0.02, KEEP, {}), (3, deploy(want(3)), {})]
     ),
     "the rule is gone in a first deploy": lambda: play.Play(
         "first", SCENES["mesh: first deploy"], {("write", 2): "docc's rule removed"}

@@ -25,7 +25,7 @@ from docc.engine import rollback as back
 from docc.engine.driver import Driver
 from docc.engine.lease import Lease
 from docc.engine.preflight import conditions
-from docc.engine.removal import remove
+from docc.engine.removal import refuse_unfinished, remove
 from docc.engine.sampling import Sampling
 from docc.model.errors import DoccError, LockedError, NotFoundError, Unreachable, UnusableError
 from docc.model.errors import ExitCode as Code
@@ -243,9 +243,8 @@ def _delete(process: Process, verb: Verb) -> Outcome:
     objects, keep = process.observe(APP), verb.option == "--keep-workload"
     if objects.route is None and not objects.services and not objects.deployments and objects.history is None:
         raise NotFoundError("no such app")
-    record = see(APP, objects).record
-    if keep and record is not None and record.phase.undecided:
-        raise LockedError("a rollout is under way")
+    if keep:
+        refuse_unfinished(APP, NAMESPACE, see(APP, objects).record)
     return remove(process.ports, APP, NAMESPACE, process.me, keep_workload=keep)
 
 

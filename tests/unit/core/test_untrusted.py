@@ -15,14 +15,20 @@ from hypothesis import strategies as st
 
 from docc.adapters.prometheus import read_answer
 from docc.core import planner
+from docc.core.gateways import choose
 from docc.core.history import history
 from docc.core.observation import see
+from docc.core.obstacles import obstacles
 from docc.core.view import Checks, View
-from docc.model.errors import DoccError
+from docc.engine.lease import is_alive
+from docc.model.errors import DoccError, UnusableError
+from docc.model.foreign import Foreign
+from docc.model.manifest import GatewayName
 from docc.model.record import ANNOTATION, Record, RecordError
 from docc.model.world import Objects
 from docc.ui.status import document, lines
 from tests.sim.scenes import lost, parked, plain_warm, warm
+from tests.unit.core.around import live, path, plan_for, thing
 
 APP = "shop"
 JUNK: tuple[Any, ...] = (None, 0, -1, 1e300, True, "", "x", [], [None], {}, {"x": None}, [[]], {"name": 7}, "\udc80")
@@ -101,6 +107,118 @@ def test_an_object_with_anything_in_any_place_is_used_or_refused(scene: str, par
                 except Exception as error:
                     raise AssertionError(f"{part} {at} = {junk!r}: {type(error).__name__}: {error}") from error
     assert tried > 100 or not found, tried
+
+
+SELECTOR = {"matchLabels": {"app": "shop"}, "matchExpressions": [{"key": "a", "operator": "In", "values": ["x"]}]}
+PARENT = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "infra", "name": "public"}
+LISTENER = {
+    "name": "http", "protocol": "HTTP", "port": 80, "hostname": "*.test",
+    "allowedRoutes": {
+        "namespaces": {"from": "Selector", "selector": SELECTOR},
+        "kinds": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}],
+    },
+}  # fmt: skip
+AROUND = {
+    "HTTPRoute": thing(
+        "blog", "team", metadata={"creationTimestamp": "2020-01-01T00:00:00Z"},
+        spec={
+            "hostnames": ["shop.test"], "parentRefs": [{**PARENT, "sectionName": "http"}],
+            "rules": [{"matches": [{**path("/"), "headers": []}], "backendRefs": [{"name": "x", "weight": 1}]}],
+        },
+        status={"parents": [{"parentRef": PARENT, "conditions": [{"type": "Accepted", "status": "True"}]}]},
+    ),
+    "Service": thing(
+        "all", metadata={"labels": {"a": "b"}, "annotations": {"x": "y"}},
+        spec={
+            "selector": {"app.kubernetes.io/name": "shop"}, "ports": [{"port": 80, "targetPort": 8080}],
+            "clusterIP": "10.0.0.1",
+        },
+    ),
+    "Deployment": thing("shop-v2", metadata={"labels": {"a": "b"}}, spec={"replicas": 1}),
+    "ResourceQuota": thing(
+        "q", spec={"scopes": ["NotBestEffort"]},
+        status={"hard": {"pods": "4", "requests.cpu": "1"}, "used": {"pods": "3", "requests.cpu": "1e999999999"}},
+    ),
+    "HorizontalPodAutoscaler": thing(
+        "h", spec={"scaleTargetRef": {"kind": "Deployment", "name": "shop-v2"}, "minReplicas": 1}
+    ),
+    "PodDisruptionBudget": thing("p", spec={"selector": SELECTOR}),
+    "DestinationRule": thing("d", spec={"host": "shop"}),
+    "AuthorizationPolicy": thing(
+        "a", spec={
+            "selector": SELECTOR, "targetRefs": [{"kind": "Service", "name": "shop"}],
+            "targetRef": {"kind": "Service", "name": "shop"},
+        },
+    ),
+    "Gateway": thing("public", "infra", spec={"listeners": [LISTENER]}),
+}  # fmt: skip
+"""What others have around an application, one of each kind that docc looks at."""
+
+
+def looked_at(kind: str, body: Any) -> None:
+    """By the preflight of a deploy."""
+    seen = live()
+    plan = plan_for(seen, container={"resources": {"requests": {"cpu": "100m"}}})
+    gateway = body if kind == "Gateway" else AROUND["Gateway"]
+    for each in obstacles(plan, seen, Foreign({kind: [body]}, gateway)):
+        assert each.what and len(each.what) < 300
+    if kind == "Gateway":
+        for wanted in (None, GatewayName("public", "infra")):
+            choose([body], wanted, "web", {"app": "shop", "a": "x"}, ("a.test",))
+
+
+@pytest.mark.parametrize("kind", AROUND)
+def test_whatever_others_have_around_an_application_is_judged_or_named(kind: str) -> None:
+    tried = 0
+    for at in paths(AROUND[kind]):
+        if at in (("metadata", "name"), ("metadata", "namespace")) or kind == "Gateway" and at in ((), ("metadata",)):
+            continue  # the envelope is the adapter's to look at
+        for junk in JUNK:
+            tried += 1
+            try:
+                looked_at(kind, replaced(AROUND[kind], at, junk))
+            except DoccError:
+                pass
+            except Exception as error:
+                raise AssertionError(f"{kind} {at} = {junk!r}: {type(error).__name__}: {error}") from error
+    assert tried > 50
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "junk", "said"),
+    [
+        ("Service", ("spec", "selector"), ["x"], "Service.spec.selector is a list"),
+        ("HTTPRoute", ("spec", "rules", 0, "matches", 0), 7, "HTTPRoute.spec.rules[0].matches[0] is a number"),
+        ("HorizontalPodAutoscaler", ("spec", "minReplicas"), True, "minReplicas is true or false"),
+        ("ResourceQuota", ("status", "hard", "pods"), {}, "ResourceQuota.status.hard.pods is an object"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_place(kind: str, at: Steps, junk: Any, said: str) -> None:
+    found = obstacles(plan_for(live()), live(), Foreign({kind: [replaced(AROUND[kind], at, junk)]}))
+    (told,) = (each for each in found if "was not looked at" in each.what)
+    assert told.exit_code is None and said in told.why and AROUND[kind]["metadata"]["name"] in told.what
+
+
+def test_a_gateway_that_cannot_be_read_is_refused_with_its_place() -> None:
+    odd = replaced(AROUND["Gateway"], ("spec", "listeners"), {"http": LISTENER})
+    with pytest.raises(UnusableError) as caught:
+        choose([odd], GatewayName("public", "infra"), "web", {}, ())
+    assert "Gateway.spec.listeners is an object" in caught.value.why
+    assert choose([odd, AROUND["Gateway"]], None, "web", {"app": "shop", "a": "x"}, ("a.test",)) is not None
+
+
+def test_a_lease_that_cannot_be_read_is_nobody_s() -> None:
+    lease = {
+        "metadata": {"name": "docc-shop", "namespace": "web", "resourceVersion": "1"},
+        "spec": {"holderIdentity": "ci#1", "renewTime": "2033-05-18T03:33:19Z", "leaseDurationSeconds": 15},
+    }
+    seen = see(APP, world("lost"))
+    assert is_alive(lease, 2e9) and document(APP, "web", seen, lease, 2e9)["driver"] == {"holder": "ci", "age": 1.0}
+    for at in (("spec",), ("spec", "renewTime")):
+        for junk in JUNK:
+            odd = replaced(lease, at, junk)
+            list(lines(APP, "web", seen, odd, 2e9))
+            assert not is_alive(odd, 2e9) and document(APP, "web", seen, odd, 2e9)["driver"] is None, (at, junk)
 
 
 def _with(objects: Objects, part: str, value: Any) -> Objects:

@@ -41,6 +41,8 @@ QUOTES = (
     f"GET https://ops:{PLANTED}@prom.example.com:9090/api: refused", f"proxy://{PLANTED}@host", f"postgres://u:{PLANTED}@db/x",
     f"Authorization: Bearer {PLANTED}", f'{{"authorization": "Basic {PLANTED}=="}}', f"curl -H 'authorization: {PLANTED}'",
     f"using bearer {PLANTED}", f"DB_PASSWORD={PLANTED} LOG=info", f'"apiKey": "{PLANTED}"', f"?access_token={PLANTED}&x=1",
+    f"DB_PASS={PLANTED} x", f"AWS_SECRET_ACCESS_KEY={PLANTED}", f"password: {PLANTED}, user: x", f"ENCRYPTION_KEY: '{PLANTED}'",
+    f"Server=db;Uid=shop;Pwd={PLANTED};", f"api token: {PLANTED}",
     f"jwt eyJhbGciOiJSUzI1NiJ9.{PLANTED}.{PLANTED} rejected",
 )  # fmt: skip
 PIECES = [
@@ -143,7 +145,8 @@ def test_a_secret_is_masked_and_the_rest_of_its_line_is_not(quote: str) -> None:
     "plain",
     [
         "unexpected token: )", 'secret "shop-db" not found', "http://prom.example.com:9090/api/v1/query", "token expired",
-        "user@example.com", "the token of CI", 'a{password!="x"} > 0', "std::vector", "acme/shop@sha256:1234", "bearer of news",
+        "user@example.com", "the token of CI", 'a{password!="x"} > 0', "PWD=/srv", "bypass: on",
+        "no token: connection refused", "secret: not found", "std::vector", "acme/shop@sha256:1234", "bearer of news",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_stays(plain: str) -> None:
@@ -158,7 +161,12 @@ def test_masked_text_stays_as_it_is(text: str) -> None:
 
 def test_names_of_settings_tell_secrets() -> None:
     assert all(map(is_secret, ("DB_PASSWORD", "api_key", "STRIPE_APIKEY", "SESSION_SECRET", "TOKEN")))
-    assert not any(map(is_secret, ("LOG_LEVEL", "TOKENIZER", "PORT", "SECRET_NAME")))
+    assert all(
+        map(is_secret, ("AWS_SECRET_ACCESS_KEY", "SECRET_KEY_BASE", "SECRET_KEY", "DB_PASS", "PASS", "MYSQL_PWD"))
+    )
+    assert is_secret("ENCRYPTION_KEY")
+    assert not any(map(is_secret, ("LOG_LEVEL", "TOKENIZER", "PORT", "SECRET_NAME", "PWD", "BYPASS", "CACHE_KEY")))
+    assert not any(map(is_secret, ("AWS_ACCESS_KEY_ID", "COMPASS", "MONKEY", "PARTITION_KEY")))
 
 
 MANIFEST = {
