@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from docc.core import dispute, inplace, rollout
+from docc.core import beginning, dispute, inplace, rollout
 from docc.core.cooling import retire, warm
 from docc.core.history import note
 from docc.core.intent import given_up_first
@@ -37,7 +37,7 @@ def advance(view: View) -> Move:
     """The next move of a driver that wants view.plan to serve (or, without a plan, to finish what is under way)."""
     record = view.seen.record
     if record is None:
-        return rollout.first(view)
+        return beginning.first(view)
     if record.by != view.me:
         return _superseded(view) if view.held else _claim(view, record)
     if (move := dispute.recorded_again(view)) is not None:
@@ -257,7 +257,7 @@ def _at_rest(view: View, record: Record) -> Move:
     if not view.untidy and tidying is not None:
         return replace(tidying, spare=True)
     if outcome is None and plan is not None:
-        return _another_s_end(plan, record) or rollout.begin(view, plan, record)
+        return _another_s_end(plan, record) or beginning.begin(view, plan, record)
     if outcome is not None and view.edits and record.by == view.me:
         outcome = Outcome("disputed", ExitCode.FAILED_NOT_CLEAN, f"it is done, but {dispute.in_words(view.edits)}")
     return Move(outcome=outcome)
