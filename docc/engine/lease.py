@@ -136,7 +136,8 @@ class Lease:
         }
 
     def keep(self) -> None:
-        """Renews when a third of the duration is over. Raises LeaseLost; an unreachable server is not a loss yet."""
+        """Renews when a third of the duration is over. Raises LeaseLost; an unreachable server is not a loss yet. What is
+        refused is not asked for again at once: who must stay without it, stays on to take traffic back."""
         now = self.ports.clock.now()
         if now < self.due:
             return
@@ -155,7 +156,13 @@ class Lease:
             self._take(None, now)
         except LookAgain as error:
             asked = error.wait if isinstance(error, Unreachable) else 0.0
-            self.renewed = now - DURATION_SECONDS / 3 + min(max(asked, _LOOK_SECONDS), DURATION_SECONDS / 3)
+            self._again_in(now, max(asked, _LOOK_SECONDS))
+        except DoccError:
+            self._again_in(now, _LOOK_SECONDS)
+            raise
+
+    def _again_in(self, now: float, seconds: float) -> None:
+        self.renewed = now - DURATION_SECONDS / 3 + min(seconds, DURATION_SECONDS / 3)
 
     def release(self) -> None:
         """Gives the Lease back, if it is still ours and the server takes it; it runs out by itself otherwise. Never raises
