@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from docc.cli.wiring import Place
-from docc.model.errors import CredentialsError, DoccError, LockedError, Unreachable, UnusableError
+from docc.model.errors import CredentialsError, DoccError, LockedError, Unreachable, UnusableError, UsageError
 from docc.model.world import Home, Seen
 
 if TYPE_CHECKING:
@@ -61,6 +61,21 @@ def refuse_unreadable(app: str, place: Place, home: Home | None = None) -> Seen:
             fix="use the docc that wrote it, or a newer one",
         )
     return seen
+
+
+def refuse_previewless(app: str, place: Place, seen: Seen, *, asked: bool) -> None:
+    """A first version takes all traffic as soon as it can: there is none beside which it could be previewed. asked: --preview.
+    Raises UsageError."""
+    from docc.core.intent import stable_of
+
+    if not asked or stable_of(seen) is not None:
+        return
+    raise UsageError(
+        f"--preview: no version of {app} serves yet in namespace {place.target.namespace}",
+        why="a preview stands beside the version that serves; a first one would get all traffic at once",
+        state=UNTOUCHED,
+        fix="leave --preview out of the first deploy",
+    )
 
 
 def refuse_moved(app: str, place: Place, home: Home) -> None:
