@@ -49,7 +49,10 @@ def abort(
         ports = Ports(place.cluster, None, place.clock, signals, telling)
         outcome = _left_alone(ports, app, seen) if if_unwatched else None
         if outcome is None:
-            why = wiring.done_by(me, "aborted, unwatched," if if_unwatched else "aborted", reason)
+            unwatched = (
+                "aborted, since nobody approved it in time (pause_timeout)," if late(seen) else "aborted, unwatched,"
+            )
+            why = wiring.done_by(me, unwatched if if_unwatched else "aborted", reason)
             outcome = give_up(ports, app, place.target.namespace, me, why)
         if outcome.exit_code is ExitCode.NOT_FOUND:
             raise NotFoundError(
@@ -62,15 +65,21 @@ def abort(
         conclude(console, place, app, outcome, telling, output=output)
 
 
+def late(seen: Seen) -> bool:
+    """It was left waiting for people, who have let its time go by."""
+    return seen.record is not None and seen.record.left and seen.record.expires is not None
+
+
 def _left_alone(ports: Ports, app: str, seen: Seen) -> Outcome | None:
-    """None if a rollout is under way and nobody watches it. What is parked takes no traffic: it stays, to be resumed."""
+    """None if a rollout is under way and nobody watches it, or its time to be approved is over. What is parked takes no
+    traffic: it stays, to be resumed."""
     from docc.engine.lease import Stopped, watcher_of
     from docc.model.errors import ExitCode
     from docc.model.moves import Outcome
 
     if seen.record is None or not seen.record.phase.undecided:
         return Outcome("unchanged", ExitCode.DONE, "no rollout is under way")
-    if seen.record.left:
+    if seen.record.may_wait(ports.clock.now()):
         return Outcome("unchanged", ExitCode.DONE, "its driver has left it waiting, as it was told to")
     try:
         driver = watcher_of(ports, app)

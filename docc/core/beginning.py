@@ -11,11 +11,10 @@ from docc.core.intent import stable_of
 from docc.core.observation import is_docc_s
 from docc.core.phases import Signal, following
 from docc.core.plan import Plan
-from docc.core.route import commit
 from docc.core.view import View
 from docc.core.writes import write
 from docc.model.errors import ExitCode
-from docc.model.facts import Began, Created, Fact
+from docc.model.facts import Began, Created
 from docc.model.moves import Create, Move, Outcome, Ref
 from docc.model.record import ANNOTATION, Record
 
@@ -49,8 +48,8 @@ def first(view: View) -> Move:
     if routed.exists:  # who had traffic until now is not known
         record = replace(record, exposed=view.now)
     facts = (Began(plan.candidate, stable, plan.verb if stable else "first"),)
-    if routed.exists:
-        return Move(commit(view.app, routed, record), facts)
+    if routed.exists:  # whom header rules have sent elsewhere comes back: nobody knows of a trial any more
+        return write(view, record, {**routed.weights} if routed.above else None, facts)
     return Move(_create_carrier(view, plan, record), (*facts, Created(routed.kind, view.app)))
 
 

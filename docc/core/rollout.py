@@ -12,13 +12,13 @@ from docc.core import dispute
 from docc.core.phases import Signal, following
 from docc.core.plan import Plan
 from docc.core.pods import bring_up, front_first, front_follows
-from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, next_weight
+from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, awaits, next_weight
 from docc.core.trial import curl, in_words
 from docc.core.verdict import measured
 from docc.core.view import View, pods_needed
 from docc.core.writes import fail_move, park_move, write
 from docc.model.errors import ExitCode
-from docc.model.facts import ApprovalAwaited, Fact, HeadersRouted, Left, Promoted, Weighted
+from docc.model.facts import ApprovalAwaited, Fact, HeadersRouted, Left, Promoted, StableSilent, Weighted
 from docc.model.moves import Move, Outcome
 from docc.model.record import FULL, Phase, Record
 from docc.model.world import Revision
@@ -27,6 +27,9 @@ KNOWN_SECONDS = 2.0
 """From a Service's creation, told in whole seconds, to the first weight on it: one request in 58 ms was lost where pods that
 had long been ready got traffic 0.2 s after their Service was made."""
 CLOCKS_DIFFER_SECONDS_MAX = 10.0
+DESERTED_SECONDS = 10.0
+"""So long stable must have had no ready endpoint before the steps that are left are skipped: longer than it takes to replace a
+pod, and as long its share of the users gets 503."""
 
 
 def step(view: View, plan: Plan) -> Move:
@@ -42,13 +45,17 @@ def step(view: View, plan: Plan) -> Move:
     record = view.record
     if record.phase is Phase.PREPARING and (move := _get_ready(view, plan)) is not None:
         return move
+    if view.until == "ready" and record.phase is Phase.PREPARING and record.stable is not None:
+        return _leave(view, "ready", f"v{plan.candidate} is up, and has no traffic; docc resume {view.app} goes on")
     if record.paused:
         return Move(waiting=f"paused at {view.weight} % by {record.asker}; docc resume {view.app} goes on")
     if view.on_hold:
         return Move(waiting=f"held at {view.weight} % from the terminal; Ctrl-C asks again")
-    if not view.can_return:
+    if record.stable is None:
         return _straight(view, plan)
-    if record.phase is Phase.PREPARING and (move := _baseline(view, plan)) is not None:
+    if not view.can_return and not _to_be_asked(record, plan):
+        return _alone(view, plan)
+    if view.can_return and record.phase is Phase.PREPARING and (move := _baseline(view, plan)) is not None:
         return move
     return _walk(view, plan)
 
@@ -128,7 +135,7 @@ def _baseline(view: View, plan: Plan) -> Move | None:
         if view.now >= view.record.since + plan.limits.baseline:
             return fail_move(view, f"{text}, and did not clear in {plan.limits.baseline:.0f} s", request="baseline")
         return Move(wake_at=view.record.since + plan.limits.baseline, waiting=f"{text}; waiting for it to clear")
-    if broken := next((c for c in view.checks.results if c.verdict.value == "ERROR"), None):
+    if broken := view.erring():
         if view.now >= deadline:
             return fail_move(view, f"{broken.name} cannot be judged: {broken.reason}", request="baseline")
         return Move(wake_at=deadline, waiting=f"{broken.name} cannot be judged: {broken.reason}")
@@ -136,48 +143,101 @@ def _baseline(view: View, plan: Plan) -> Move | None:
 
 
 def _straight(view: View, plan: Plan) -> Move:
-    """Nobody is served by stable (a first deploy, or stable is down): the candidate takes all as soon as it can."""
+    """A first deploy: the candidate takes all as soon as it can."""
     needed = pods_needed(plan.scale, 100)
     move = bring_up(view, plan, needed) or _await_pods(view, plan, needed, view.record.since)
     return move or _promote(view, plan, 100, len(plan.steps) - 1)
 
 
+def _to_be_asked(record: Record, plan: Plan) -> bool:
+    """People have not said yet that it may go on."""
+    last = max((at for at, step in enumerate(plan.steps) if isinstance(step, AwaitApproval)), default=-1)
+    return record.request != FULL and (last > record.step or awaits(plan.steps, record))
+
+
+def _alone(view: View, plan: Plan) -> Move:
+    """Stable answers nobody. Where that lasts, the candidate takes its share, too; it bakes all the same, and stable, should it
+    come back, is the way back. Where the next step gives it all anyway, there is nothing to wait for."""
+    record, since = view.record, view.now if view.deserted is None else view.deserted
+    upcoming = plan.steps[record.step + 1] if record.step + 1 < len(plan.steps) else None
+    at_once = record.request == FULL or upcoming == SetWeight(100)
+    due = since if at_once else since + DESERTED_SECONDS
+    if record.weight == 100:
+        due = max(due, record.since + upcoming.seconds if isinstance(upcoming, Bake) else due)
+        if view.now >= due and (check := view.failing()) is not None:
+            return fail_move(view, f"{check.name} is {measured(check)} at {view.weight} %")
+        return Move(wake_at=due) if view.now < due else _promote(view, plan, 100, len(plan.steps) - 1)
+    if (move := bring_up(view, plan, pods_needed(plan.scale, 100))) is not None:
+        return move
+    if view.now < due:
+        lasts = f"if that lasts for {DESERTED_SECONDS:.0f} s, v{plan.candidate} takes all"
+        return Move(wake_at=due, waiting=f"v{record.stable} has no ready endpoint; {lasts}")
+    move = _set_weight(view, plan, 100, _last_weight(plan), max(record.since, view.freed, since))
+    told = StableSilent(record.stable or 0, plan.candidate, view.now - since)
+    return replace(move, facts=(told, *move.facts)) if move.effect is not None else move
+
+
+def _last_weight(plan: Plan) -> int:
+    return max(at for at, step in enumerate(plan.steps) if isinstance(step, SetWeight))
+
+
 def _walk(view: View, plan: Plan) -> Move:
     """The step behind the record's: a hold is waited out, anything else is entered."""
-    if view.until == "ready" and view.record.phase is not Phase.PREPARING:
-        return _leave(view, "ready", f"v{plan.candidate} is up")
-    if view.record.request == FULL and view.record.weight < 100:
-        last = max(at for at, step in enumerate(plan.steps) if isinstance(step, SetWeight))
-        return _set_weight(
-            view, plan, 100, last, max([view.record.since, view.freed, *(asked.at for asked in view.record.asked)])
-        )
-    at = view.record.step + 1
+    record, freed = view.record, max(view.record.since, view.freed)
+    if record.request == FULL and record.weight < 100:
+        asked = max([freed, *(asked.at for asked in record.asked)])
+        return _judgeable(view, plan, freed) or _set_weight(view, plan, 100, _last_weight(plan), asked)
+    at = record.step + 1
     upcoming = plan.steps[at] if at < len(plan.steps) else None
     if isinstance(upcoming, Hold | Bake):
         return _hold(view, plan, upcoming, at)
-    # A strategy that has changed since may not ask for it any more, or ask once more.
-    if view.record.unapproved and at > 0 and isinstance(plan.steps[at - 1], AwaitApproval):
+    if awaits(plan.steps, record):
         return _unapproved(view, plan)
-    return _enter(view, plan, at, max(view.record.since, view.freed))
+    if record.weight == 0 and isinstance(upcoming, SetWeight) and (move := _judgeable(view, plan, freed)) is not None:
+        return move
+    return _enter(view, plan, at, freed)
+
+
+def _judgeable(view: View, plan: Plan, since: float) -> Move | None:
+    """Before the first weight that no hold precedes, and before all traffic on people's word: a condition that fires, or cannot
+    be asked, is waited for. No data is none to wait for: perhaps nobody was on trial. since: when docc first wanted it."""
+    if not plan.judged or view.record.phase is Phase.PREPARING:  # the baseline has just said so
+        return None
+    limit, checks = since + plan.limits.no_data, view.checks
+    if checks.since == view.record.since and checks.asked_at < view.freed:  # a look of this moment is worth having
+        return Move(wake_at=view.freed, waiting="the conditions are judged before traffic moves")
+    if checks.since != view.record.since:
+        why = "the conditions have not been judged yet"
+    elif (check := view.failing()) is not None:
+        why = f"{check.name} is failing ({measured(check)})"
+    elif (check := view.erring()) is not None:
+        why = f"{check.name} cannot be judged: {check.reason}"
+    else:
+        return None
+    if view.now >= limit:
+        return fail_move(view, f"{why} (for {plan.limits.no_data:.0f} s; docc never promotes without evidence)")
+    return Move(wake_at=limit, waiting=f"holding at {view.weight} %: {why}")
 
 
 def _unapproved(view: View, plan: Plan) -> Move:
-    """It is people's to say when it goes on; the conditions are judged all the while."""
-    if view.until == "paused":
-        return _leave(view, "paused", f"v{plan.candidate} waits for docc promote {view.app}")
-    waiting = f"approval: docc promote {view.app}"
-    if plan.limits.pause is None:
-        return Move(waiting=waiting)
-    limit = view.record.since + plan.limits.pause
-    if view.now >= limit:
-        return park_move(view, f"parked: nobody approved it in {plan.limits.pause:.0f} s (pause_timeout)")
-    return Move(wake_at=limit, waiting=waiting)
+    """It is people's to say when it goes on; the conditions are judged all the while. How long they may take holds from when
+    it was first asked, whoever drives."""
+    expires, silent = view.record.expires, "" if view.can_return else f"v{view.record.stable} has no ready endpoint; "
+    waiting = f"{silent}approval: docc promote {view.app}"
+    if expires is not None and view.now >= expires:
+        return park_move(view, "parked: nobody approved it in time (pause_timeout)")
+    if view.until != "done":
+        late = f"; once its time is over docc abort {view.app} --if-unwatched ends it, and nothing does so by itself"
+        waits = f"v{plan.candidate} waits for docc promote {view.app}"
+        return _leave(view, "paused", waits + (late if expires is not None else ""))
+    return Move(wake_at=expires, waiting=waiting)
 
 
 def _leave(view: View, result: str, why: str) -> Move:
     """The record says first that this was meant: what nobody watches any more is otherwise taken for a driver's death."""
     if not view.record.left:
-        return write(view, replace(view.record, left=True), None, (Left(view.record.candidate or 0),))
+        left = Left(view.record.candidate or 0, view.record.expires)
+        return write(view, replace(view.record, left=True), None, (left,))
     return Move(outcome=Outcome(result, ExitCode.DONE, why))
 
 
@@ -211,7 +271,8 @@ def _enter(view: View, plan: Plan, at: int, since: float) -> Move:
             facts = (HeadersRouted(plan.candidate, in_words(trial), curl(trial, view.seen.routed.body)),)
             return write(view, changed, {**view.seen.routed.weights}, facts, above=view.above_after(at, changed))
         case AwaitApproval():
-            asked = record.becoming(following(record.phase, Signal.ASK), view.now, step=at)
+            expires = None if plan.limits.pause is None else view.now + plan.limits.pause
+            asked = record.becoming(following(record.phase, Signal.ASK), view.now, step=at, expires=expires)
             return write(view, asked, None, (ApprovalAwaited(plan.candidate),))
         case Hold() | Bake():
             return _hold(view, plan, upcoming, at)

@@ -63,9 +63,9 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class StatusView:
     """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
-    seconds since the living driver's last renewal. left: its driver left it
-    waiting. paused_by: who asked for it to stay at its weight, "" for nobody. asked: what people have asked of this rollout.
-    trial: whose requests go to the candidate, in words; curl: a command whose request does.
+    seconds since the living driver's last renewal. left: its driver left it waiting. expires: until when people may approve
+    it, unix seconds; None: for ever. paused_by: who asked for it to stay at its weight, "" for nobody. asked: what people
+    have asked of this rollout. trial: whose requests go to the candidate, in words; curl: a command whose request does.
     cool_after: unix seconds until which a rollback is one write, `overdue`
     when it has passed. refusal: what the Gateway's controller has against the route. retries: which of docc's rules have
     one. others: what somebody else has changed of what docc wrote. conditions: those of the candidate, else of stable. next:
@@ -92,6 +92,7 @@ class StatusView:
     last_writer: str
     watched: bool
     left: bool
+    expires: float | None
     paused_by: str
     asked: tuple[Asked, ...]
     trial: str
@@ -133,6 +134,7 @@ def status_view(
         last_writer=shown(record.by),
         watched=alive or record.phase.at_rest,
         left=record.left,
+        expires=record.expires,
         paused_by=record.asker if record.paused else "",
         asked=record.asked,
         trial=in_words(trial),
@@ -184,6 +186,8 @@ def people(view: StatusView) -> Iterator[tuple[str, str]]:
         yield "trial", f"requests with {view.trial}"
     if view.curl:
         yield "", view.curl
+    if view.expires is not None:
+        yield "until", f"{clock(view.expires)} it may be approved (pause_timeout)"
     for asked in view.asked:
         why = f": {one_line(asked.reason)}" if asked.reason else ""
         yield "asked", f"{asked.verb} at {clock(asked.at)}, by {asked.who}{why}"
@@ -278,7 +282,9 @@ def _advice(app: str, at: str, seen: Seen, now: float, *, alive: bool) -> Iterat
         yield f"docc promote {app} {at} goes on"
     if record.paused:
         yield f"docc resume {app} {at} ends the pause"
-    if record.phase is Phase.AWAITING and not alive:
+    if record.expires is not None and now >= record.expires and not alive:
+        yield f"docc abort {app} {at} --if-unwatched ends it: its time is over"
+    elif record.phase is Phase.AWAITING and not alive:
         yield f"docc resume {app} {at} watches it; so does the same docc deploy"
     elif record.phase is Phase.PARKED or (not record.phase.at_rest and not alive and not record.paused):
         yield f"docc resume {app} {at} goes on; so does the same docc deploy"

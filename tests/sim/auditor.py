@@ -1,6 +1,7 @@
 """What must hold after every change, read from the raw objects by code that shares nothing with docc: traffic, pods, record.
 
-tests/sim/ledger.py has the laws of the history, tests/sim/exits.py those of exit codes and of what is left in the end.
+tests/sim/ledger.py has the laws of the history, tests/sim/users.py those of users on trial and of people's approval, and
+tests/sim/exits.py those of exit codes and of what is left in the end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.sim.ledger import Ledger, read
+from tests.sim.users import Users
 from tests.sim.world import Key, Object, Violation, World, weights_in
 
 SCALE = 3
@@ -98,6 +100,7 @@ class Auditor:
     """fell: when a revision lost its last traffic. warm: until when a former version must stay up."""
 
     ledger: Ledger = field(default_factory=Ledger)
+    users: Users = field(default_factory=Users)
     weights: dict[str, int] = field(default_factory=dict)
     trial: set[str] = field(default_factory=set)
     epoch: int = 0
@@ -168,6 +171,7 @@ class Auditor:
                 and after is not None
             ):
                 self._grown(world, record, name, weight)
+        self._users(world, actor, record, weights)
         self._true(record, weights, route)
         self._warmth(world, record, actor)
         self.weights, self.trial, self.record = weights, trial, record
@@ -344,6 +348,17 @@ class Auditor:
             unseen = record.get("exposed") is None or not instant(record["exposed"]) <= crashed <= world.now - 5
             require(unseen, f"{name} grew to {weight} % though a container of it has crashed")
             require(tag not in world.weather.silent or weight <= 25, f"{name} grew to {weight} % without data")
+
+    def _users(self, world: World, actor: str, record: dict[str, Any], weights: dict[str, int]) -> None:
+        self.users.asked(record)
+        if actor == "somebody" or self.foreign or self.meddled or self.theirs is not None or not self.record:
+            return
+        now, then = percents(weights), percents(self.weights)
+        for name, share in now.items():
+            if share > then.get(name, 0):
+                self.users.grown(world, self.record, record, name, share - then.get(name, 0))
+        if record and ROUTE in world.objects and weights:
+            self.users.served(world, self.record, record, world.objects[ROUTE])
 
     def _true(self, record: dict[str, Any], weights: dict[str, int], route: Object | None) -> None:
         if not record or not weights or self.theirs is not None:

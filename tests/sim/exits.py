@@ -86,11 +86,12 @@ def _locked_out(process: Process, code: int, told: str, before: dict[str, int], 
 def _refused(process: Process, code: int, told: str) -> None:
     """What the API server refuses is not sent again and again; a driver takes traffic back, and reports no failure to do so
     before that was refused, too."""
-    times, phase = process.refusals, record_of(process.world).get("phase")
+    times, phase, world = process.refusals, record_of(process.world).get("phase"), process.world
     require(times <= REFUSALS_MAX, f"{told} after {times} refusals")
     blamed = (
         process.verb in ("deploy", "resume")
         and code == 11
+        and world.ready(f"shop-v{record_of(world).get('stable')}") > 0  # else there is nowhere to take it
         and "stopped by" not in told
         and process.outcome is not None
         and process.outcome.result != "disputed"  # others' hands, after it had taken the traffic back
@@ -109,6 +110,9 @@ def _done(world: World, verb: Verb, result: str, told: str, me: str) -> None:
         name = f"shop-v{record.get('stable')}"
         require(world.tag(name) == verb.want.tag, f"{told}: {name} is image {world.tag(name)}")
         require(now == {name: 100} and record["phase"] in ("succeeded", "reverted", "parked"), f"{told} at {now}")
+    if result in ("ready", "paused"):  # it is left unwatched, and only who is on trial may meet it
+        require(now == {f"shop-v{record.get('stable')}": 100}, f"{told} at {now}")
+        require(result != "ready" or not trials(world.objects.get(ROUTE)), f"{told}, and users are on trial")
     if verb.name in ("rollback", "abort") and result == "returned" and record.get("by") == me:
         stable = record.get("stable")
         require(now == ({f"shop-v{stable}": 100} if stable else {}), f"{told} at {now}")

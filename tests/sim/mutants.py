@@ -293,6 +293,47 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
             "        weight = record.serving.get(number, 0)\n",
         ),
     ),
+    "a weight takes users off the trial": (
+        Edit("docc.core.steps", "    trial = next(", "    trial = () if weight else next("),
+    ),
+    "users do not stay where they are": (
+        Edit(
+            "docc.core.steps",
+            "return Above(trial, (candidate, stable) if weight else (candidate,))",
+            "return Above(trial)",
+        ),
+    ),
+    "nobody is ever on trial": (
+        Edit("docc.core.steps", "    if weight == 100 or stable is None or", "    if weight >= 0 or stable is None or"),
+    ),
+    "the trial goes on while all traffic bakes": (
+        Edit("docc.core.steps", "    if weight == 100 or stable is None or", "    if stable is None or"),
+    ),
+    "who is on trial does not count: the candidate's end is overlooked": (
+        Edit("docc.core.rollout", "    if idle:\n", "    if view.weight == 0:\n"),
+    ),
+    "nobody is asked while stable is away": (
+        Edit(
+            "docc.core.rollout",
+            "    if not view.can_return and not _to_be_asked(record, plan):\n",
+            "    if not view.can_return:\n",
+        ),
+    ),
+    "a moment without stable ends all caution": (
+        Edit("docc.core.rollout", "DESERTED_SECONDS = 10.0", "DESERTED_SECONDS = 0.0"),
+    ),
+    "once approved, nothing is judged before the first weight": (
+        Edit(
+            "docc.core.rollout",
+            "    if not plan.judged or view.record.phase",
+            "    if plan.judged or view.record.phase",
+        ),
+    ),
+    "a driver that stays for ready pods leaves users on them": (
+        Edit(
+            "docc.core.rollout", '"ready" and record.phase is Phase.PREPARING and', '"ready" and record.weight > 0 and'
+        ),
+    ),
     "lost endpoints do not count": (
         Edit("docc.core.rollout", "    if candidate.ready == 0:\n", "    if candidate.ready < 0:\n"),
     ),

@@ -181,7 +181,7 @@ class _Audited(Stage):
 
 
 CORE = (
-    "good canary", "bad trial", "warm rollback", "cold rollback", "gc", "delete",
+    "good canary", "bad trial", "approved trial", "warm rollback", "cold rollback", "gc", "delete",
     "without a route: deploy", "without a route: cold rollback", "SIGTERM at 50 %", "SIGTERM of a trial",
 )  # fmt: skip
 REMEMBERED = (
@@ -192,6 +192,9 @@ REMEMBERED = (
     ("delete", "sleeps through a rollback and the same deploy", 3), ("resume what is parked", "candidate scaled to 0", 0),
     ("without a route: first", "sleeps through a deploy of another", 0),
     ("good canary", "sleeps through a delete --keep-workload", 11),
+    ("the same deploy of what was left waiting", "Prometheus fails", 0),
+    ("approved trial of sticky users", "Prometheus fails", 3), ("stable is down", "refused once", 4),
+    ("the same deploy of what was left waiting", "record wiped", 0),
 )  # fmt: skip
 """Plays that have found something once, outside the core too: scene, fault, number of the write."""
 DYING = "sleeps through a deploy that dies"
@@ -199,6 +202,8 @@ AT_THE_LEASE = (
     "crash after", "answer lost", "unreachable", "written late", "stands still 20 s", DYING,
     "refused from here on",
 )  # fmt: skip
+RIVALLED = ("bad canary", "approved trial of sticky users")
+"""Scenes outside the core into which others' commands come at every write."""
 ANYWHERE = ("crash before", "crash after", "answer lost", "written late", "SIGTERM")
 
 
@@ -209,7 +214,7 @@ def singles(scene: Scene, *, all_of_them: bool, part: tuple[int, int] = (0, 1)) 
     yield clean
     if clean.codes[:1] != [scene.code]:
         raise Violation(f"{scene.name} ends with {clean.codes}, not {scene.code}\n" + "\n".join(trace(clean.world)))
-    kinds = [*ANYWHERE, *(RIVALS if scene.name == "bad canary" else ())]
+    kinds = [*ANYWHERE, *(RIVALS if scene.name in RIVALLED else ())]
     if all_of_them:
         kinds = [*PROCESS, *RIVALS, *SLEEPER, *(WORLD if scene.verb.name in ("deploy", "resume", "rollback") else ())]
         kinds = [*PROCESS, *RIVALS] if scene.stopped is not None else kinds

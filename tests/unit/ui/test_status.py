@@ -82,6 +82,13 @@ STATES: dict[str, tuple[Seen, Object | None]] = {
         ),
         lease(40),
     ),
+    "left-too-long": (
+        seen(
+            record(Phase.AWAITING, stable=1, candidate=2, left=True, expires=T0 + 5), {1: 100, 2: 0}, pods(1), pods(2),
+            above=Above(((DEFAULT_HEADER,),)),
+        ),
+        lease(40),
+    ),
     "paused": (
         seen(
             record(
