@@ -72,12 +72,12 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "stable scaled early: during the bake": (
         Edit(
             "docc.core.rollout",
-            "    at = view.record.step + 1\n",
+            "    at = record.step + 1\n",
             "    if view.record.phase is Phase.BAKING and view.stable.replicas:\n"
             "        from docc.core.names import deployment_name\n"
             "        from docc.core.pods import _scale_down\n"
             "        return _scale_down(deployment_name(view.app, view.stable.number), view.stable)\n"
-            "    at = view.record.step + 1\n",
+            "    at = record.step + 1\n",
         ),
     ),
     "Service deleted before the route lets go": (
