@@ -73,13 +73,18 @@ def traffic(world: World) -> dict[str, int]:
     return {front: 100} if front else {}
 
 
+def weight_of(record: dict[str, Any]) -> int:
+    """The candidate's; a record without one has nobody's, whatever somebody has written there."""
+    return int(record.get("weight", 0)) if record.get("candidate") is not None else 0
+
+
 def consistent(record: dict[str, Any], weights: dict[str, int]) -> bool:
     """The weights are those that the record tells of."""
     if not record or not weights:
         return True
     if record.get("stable") is None:
         return all(name.startswith("shop-v") for name in weights)
-    candidate, told = record.get("candidate"), record.get("weight", 0)
+    candidate, told = record.get("candidate"), weight_of(record)
     found = percents(weights)
     real = 0 if candidate is None else found.get(f"shop-v{candidate}", 0)
     return bool(real == told and found.get(f"shop-v{record['stable']}", 0) == 100 - told)
@@ -363,7 +368,7 @@ class Auditor:
     def _true(self, record: dict[str, Any], weights: dict[str, int], route: Object | None) -> None:
         if not record or not weights or self.theirs is not None:
             return
-        candidate, stable, told = record.get("candidate"), record.get("stable"), record.get("weight", 0)
+        candidate, stable, told = record.get("candidate"), record.get("stable"), weight_of(record)
         if stable is None:
             return
         found = percents(weights)
