@@ -192,7 +192,7 @@ REMEMBERED = (
     ("delete", "sleeps through a rollback and the same deploy", 3), ("resume what is parked", "candidate scaled to 0", 0),
     ("without a route: first", "sleeps through a deploy of another", 0),
     ("good canary", "sleeps through a delete --keep-workload", 11),
-    ("the same deploy of what was left waiting", "Prometheus fails", 0),
+    ("the same deploy of what was left waiting", "Prometheus fails", 0), ("warm rollback", "answer lost, API away 40 s", 0),
     ("approved trial of sticky users", "Prometheus fails", 3), ("stable is down", "refused once", 4),
     ("the same deploy of what was left waiting", "record wiped", 0),
 )  # fmt: skip
