@@ -259,7 +259,7 @@ def test_an_environment_in_which_nothing_can_be_asked(
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(UsageError) as caught:
-        by_url("http://127.0.0.1:9", None)
+        by_url("https://127.0.0.1:9", None)
     assert caught.value.why and variable in caught.value.fix and TOKEN not in words(caught.value)
 
 
