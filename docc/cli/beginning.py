@@ -10,7 +10,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from docc.cli.wiring import Place
-from docc.model.errors import CredentialsError, DoccError, LockedError, Unreachable, UnusableError, UsageError
+from docc.model.errors import (
+    CredentialsError,
+    DoccError,
+    LockedError,
+    NotFoundError,
+    Unreachable,
+    UnusableError,
+    UsageError,
+)
 from docc.model.world import Home, Seen
 
 if TYPE_CHECKING:
@@ -61,6 +69,19 @@ def refuse_unreadable(app: str, place: Place, home: Home | None = None) -> Seen:
             fix="use the docc that wrote it, or a newer one",
         )
     return seen
+
+
+def without_record(app: str, place: Place, seen: Seen, gone: str = "") -> NotFoundError:
+    """For verbs that tell what is going on: there is no such application, or one that has lost its record and may serve on.
+    gone: what is said where nothing is left."""
+    from docc.ui.unrecorded import goes_on, unrecorded
+
+    where = f"namespace {place.target.namespace}"
+    if left := unrecorded(app, seen):
+        return NotFoundError(
+            f"docc has no record of {app} any more", where=where, why=left, state=UNTOUCHED, fix=goes_on(app, seen)
+        )
+    return NotFoundError(gone or f'no app "{app}" in {where}', state=UNTOUCHED, fix="docc list -A")
 
 
 def refuse_previewless(app: str, place: Place, seen: Seen, *, asked: bool) -> None:

@@ -19,9 +19,8 @@ def history(
     output: Output = "table",
 ) -> None:
     """What was rolled out, by whom, and what became of it; newest last."""
-    from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable, without_record
     from docc.core.history import history as entries
-    from docc.model.errors import NotFoundError
     from docc.ui import tables
     from docc.ui.console import Console
 
@@ -32,9 +31,7 @@ def history(
     place.cluster.close()
     found = entries(seen)
     if seen.record is None and not found:
-        raise NotFoundError(
-            f'no app "{app}" in namespace {place.target.namespace}', state=UNTOUCHED, fix="docc list -A"
-        )
+        raise without_record(app, place, seen)
     if output == "json":
         console.document([tables.entry(one, seen) for one in found])
     elif not found:

@@ -8,49 +8,77 @@ from __future__ import annotations
 from dataclasses import replace
 
 from docc.core.intent import stable_of
+from docc.core.meddling import of_route
 from docc.core.observation import is_docc_s
 from docc.core.phases import Signal, following
 from docc.core.plan import Plan
+from docc.core.route import commit, edit_rules, traffic
 from docc.core.view import View
 from docc.core.writes import write
 from docc.model.errors import ExitCode
-from docc.model.facts import Began, Created
-from docc.model.moves import Create, Move, Outcome, Ref
+from docc.model.facts import Began, Created, Fact, PutBack
+from docc.model.moves import Create, Move, Operation, Outcome, Ref
 from docc.model.record import ANNOTATION, Record
 
 
 def first(view: View) -> Move:
-    """No record: the application is new to docc, or its record was lost."""
+    """No record: the application is new to docc, or its record was lost, and maybe the route with it."""
     plan, routed = view.plan, view.seen.routed
     if view.held and not routed.unreadable:
         gone = f"{'the record of ' * routed.exists}{routed.kind} {routed.name or view.app} is gone"
         return Move(outcome=Outcome("superseded", ExitCode.LOCKED, f"{gone}: it was deleted in the middle of this"))
     if plan is None or (plan.recorded and not routed.unreadable):  # what is to be brought back is not there any more
         return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
-    if routed.unreadable:
-        return Move(outcome=Outcome("refused", ExitCode.LOCKED, routed.unreadable))
-    stable: int | None = None
-    if routed.foreign and (why := _unfit(view)):
-        return Move(outcome=Outcome("refused", ExitCode.LOCKED if routed.others_serve else ExitCode.UNUSABLE, why))
-    if routed.exists:
-        if not routed.foreign and not is_docc_s(routed.body):
-            why = (
-                f"{routed.kind} {view.app} exists and docc did not make it; docc takes over nobody's object in silence"
-            )
-            return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
-        stable = stable_of(view.seen)
-        if stable is None and any(routed.weights.values()):
-            why = f"{routed.kind} {routed.name or view.app} has lost its record while several revisions get traffic"
-            return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
-        # What is wanted serves already: as on a first deploy, there is nothing that it could be taken back to.
-        stable = stable if stable != plan.candidate else None
+    if (outcome := _not_docc_s(view)) is not None:
+        return Move(outcome=outcome)
+    # What is wanted serves already: as on a first deploy, there is nothing that it could be taken back to.
+    stable = served if (served := stable_of(view.seen)) != plan.candidate else None
     record = _new_record(view, plan, None, stable)
-    if routed.exists:  # who had traffic until now is not known
+    if routed.exists or view.seen.revisions:  # who had traffic until now is not known
         record = replace(record, exposed=view.now)
-    facts = (Began(plan.candidate, stable, plan.verb if stable else "first"),)
-    if routed.exists:  # whom header rules have sent elsewhere comes back: nobody knows of a trial any more
-        return write(view, record, {**routed.weights} if routed.above else None, facts)
-    return Move(_create_carrier(view, plan, record), (*facts, Created(routed.kind, view.app)))
+    began = Began(plan.candidate, stable, plan.verb if stable else "first")
+    if routed.exists:
+        spec = _as_it_serves(view, plan, stable)
+        return Move(commit(view.app, routed, record, *spec), (began, *_found(view, record, written=bool(spec))))
+    found = _found(view, record, written=bool(view.seen.revisions))
+    return Move(_create_carrier(view, plan, record), (began, *found, Created(routed.kind, view.app)))
+
+
+def _found(view: View, record: Record, *, written: bool) -> tuple[Fact, ...]:
+    """What had become of docc's rules when their record was lost. written: docc writes its own again."""
+    routed = view.seen.routed
+    edits = of_route(view.app, routed, record, above=False) if written and routed.kind == "HTTPRoute" else ()
+    return (PutBack(edits, "its rules"),) if edits else ()
+
+
+def _not_docc_s(view: View) -> Outcome | None:
+    """Why docc cannot begin on what carries the traffic; None if it can."""
+    routed, name = view.seen.routed, view.seen.routed.name or view.app
+    if routed.unreadable:
+        return Outcome("refused", ExitCode.LOCKED, routed.unreadable)
+    if routed.foreign and (why := _unfit(view)):
+        return Outcome("refused", ExitCode.LOCKED if routed.others_serve else ExitCode.UNUSABLE, why)
+    if routed.exists and not routed.foreign and not is_docc_s(routed.body):
+        why = f"{routed.kind} {view.app} exists and docc did not make it; docc takes over nobody's object in silence"
+        return Outcome("refused", ExitCode.LOCKED, why)
+    if stable_of(view.seen) is None and any(routed.weights.values()):
+        why = (
+            f"{routed.kind} {name} has lost its record while several revisions get traffic: give one of them all, first"
+        )
+        return Outcome("refused", ExitCode.LOCKED, why)
+    return None
+
+
+def _as_it_serves(view: View, plan: Plan, stable: int | None) -> tuple[Operation, ...]:
+    """Who serves has all traffic, and nothing stands above: of a trial that is not recorded any more nothing is known. Where
+    nobody serves, or could not answer who is on trial, the rules stay as they are."""
+    routed = view.seen.routed
+    served = next((number for number, weight in routed.weights.items() if weight > 0), stable)
+    if served is None or view.seen.revision(served).ready == 0:
+        return ()
+    weights = {**dict.fromkeys(routed.weights, 0), served: 100}
+    port = view.seen.revision(served).port or plan.port
+    return traffic(view.app, routed, weights, port=port, candidate=None)
 
 
 def _unfit(view: View) -> str:
@@ -99,12 +127,17 @@ def _marked(view: View) -> int:
 
 
 def _create_carrier(view: View, plan: Plan, record: Record) -> Create:
-    """The routed object is born without traffic (no parentRefs; a selector that matches nothing), with the record."""
+    """The routed object is born with the record and without traffic (no parentRefs; a selector that matches nothing). A route
+    that was lost gives its users back to who serves the front Service's clients."""
     rendered = plan.rendered.route or plan.rendered.front
-    meta = rendered["metadata"]
+    meta, spec = rendered["metadata"], rendered["spec"]
     annotations = {**(meta.get("annotations") or {}), ANNOTATION: record.to_text()}
-    spec = {key: value for key, value in rendered["spec"].items() if key != "parentRefs"}
+    if record.stable is None:
+        spec = {key: value for key, value in spec.items() if key != "parentRefs"}
     if plan.routed:
-        spec["rules"] = [{**rule, "backendRefs": []} for rule in spec["rules"]]
+        weights = {} if record.stable is None else {record.stable: 100}
+        port = view.seen.revision(record.stable).port or plan.port
+        waiting = [{**rule, "backendRefs": []} for rule in spec["rules"]]
+        spec = {**spec, "rules": edit_rules(view.app, waiting, weights, port=port)}
     body = {**rendered, "metadata": {**meta, "annotations": annotations}, "spec": spec}
     return Create(Ref(view.seen.routed.kind, view.app), body)

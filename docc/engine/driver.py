@@ -241,7 +241,7 @@ class Driver:
             self._updated = (
                 self._updated or isinstance(fact, Updated) or (isinstance(fact, Scaled) and fact.replicas > 0)
             )
-            if isinstance(fact, PutBack):
+            if isinstance(fact, PutBack) and seen.record is not None:  # without a record it begins, and answers nobody
                 self._memory.put_back(now)
             if isinstance(fact, Reverted):  # traffic is safe: now there is time to ask why
                 for found in evidence.gather(self.ports, seen.revision(fact.candidate)):

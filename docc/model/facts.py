@@ -244,7 +244,7 @@ class TakenBack:
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """docc wrote its own again. what: its weights, its selector, or its record."""
+    """docc wrote its own again. what: its weights, its selector, its record; its rules, where their record was lost."""
 
     edits: tuple[Edit, ...]
     what: str

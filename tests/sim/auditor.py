@@ -167,10 +167,13 @@ class Auditor:
         self._rules(world, route, docc_s=actor != "somebody" and weights != self.weights)
         self._epoch(record)
         lost = {n for n, w in self.weights.items() if w and not weights.get(n)} | (self.trial - trial)
+        if key == FRONT and (left := selected(before)) and left != selected(after) and world.ready(left):
+            lost.add(left)  # its clients, too
         self.fell.update(dict.fromkeys(lost, world.now))
-        for name, weight in weights.items():
+        before_it = percents(self.weights)
+        for name, weight in percents(weights).items():
             if (
-                weight > self.weights.get(name, 0)
+                weight > before_it.get(name, 0)
                 and actor != "somebody"
                 and actor not in world.late
                 and after is not None
@@ -285,7 +288,8 @@ class Auditor:
             harm = not served or any(world.ready(name) == 0 for name in served)
             if not (returns or asked):
                 require(harm or actor in self.forced, f"{actor} writes over somebody's weights {self.weights}")
-                self.overwritten[actor] = world.now
+                if served or self.record:  # where nobody got anything, and no record told who should, docc begins
+                    self.overwritten[actor] = world.now
             self.theirs = None
         elif same:
             self.theirs = None

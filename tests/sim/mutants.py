@@ -145,7 +145,7 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         Edit("docc.engine.rollback", "        _note(self.ports, view)\n", ""),
     ),
     "the history is not noted before the next rollout": (
-        Edit("docc.core.planner", "tidying = note(view) or (let", "tidying = (outcome and note(view) or None) or (let"),
+        Edit("docc.core.planner", "noting = note(view)\n", "noting = outcome and note(view) or None\n"),
     ),
     "cooled before its time": (Edit("docc.core.cooling", "now >= record.cool_after:", "now >= record.since:"),),
     "warm too short: the drain is counted for it": (

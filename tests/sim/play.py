@@ -193,6 +193,8 @@ REMEMBERED = (
     ("without a route: first", "sleeps through a deploy of another", 0),
     ("good canary", "sleeps through a delete --keep-workload", 11),
     ("the same deploy of what was left waiting", "Prometheus fails", 0), ("warm rollback", "answer lost, API away 40 s", 0),
+    ("supersede", "route deleted", 1), ("fast return", "route deleted", 1), ("fast return", "route replaced", 0),
+    ("promote what was left waiting", "pause", 1),
     ("approved trial of sticky users", "Prometheus fails", 3), ("stable is down", "refused once", 4),
     ("the same deploy of what was left waiting", "record wiped", 0),
 )  # fmt: skip
@@ -216,8 +218,7 @@ def singles(scene: Scene, *, all_of_them: bool, part: tuple[int, int] = (0, 1)) 
         raise Violation(f"{scene.name} ends with {clean.codes}, not {scene.code}\n" + "\n".join(trace(clean.world)))
     kinds = [*ANYWHERE, *(RIVALS if scene.name in RIVALLED else ())]
     if all_of_them:
-        kinds = [*PROCESS, *RIVALS, *SLEEPER, *(WORLD if scene.verb.name in ("deploy", "resume", "rollback") else ())]
-        kinds = [*PROCESS, *RIVALS] if scene.stopped is not None else kinds
+        kinds = [*PROCESS, *WORLD, *RIVALS, *(SLEEPER if scene.stopped is None else ())]
     places = [("write", kind, at) for kind in kinds for at in range(clean.stopped_at, clean.writes.get("write", 0))]
     if all_of_them and scene.stopped is None:
         places += [("lease", kind, at) for kind in AT_THE_LEASE for at in range(clean.writes.get("lease", 0))]
@@ -238,7 +239,7 @@ def meddled(scene: Scene) -> Iterator[Play]:
     clean = Play(scene.name, scene)
     yield clean
     for kind in HANDS:
-        for at in range(clean.writes.get("write", 0)):
+        for at in range(clean.stopped_at, clean.writes.get("write", 0)):
             yield Play(f"{scene.name}, {kind} at write {at}", scene, {("write", at): kind})
 
 
@@ -368,7 +369,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--case", help="one single fault by its name, with its trace")
     parser.add_argument("--all", action="store_true", help="do not stop at the first violation; one line each")
     given = parser.parse_args(arguments)
-    plays = itertools.chain.from_iterable(singles(scene, all_of_them=True) for scene in SCENES.values())
+    plays = itertools.chain.from_iterable(
+        itertools.chain(singles(scene, all_of_them=True), meddled(scene)) for scene in SCENES.values()
+    )
     if given.seed is not None:
         plays = itertools.chain([seeded(given.seed)])
     elif given.seeds is not None:
