@@ -171,7 +171,10 @@ def at_rest(world: World, audit: Auditor, excused: set[str]) -> None:
         # Only a manifest tells the ports of one that is not there: who was refused it deploys again, and gc makes none.
         unmade = FRONT not in world.objects and bool(excused - {"somebody"})
         require(front == name or unmade, f"the front selects {front}, stable is v{stable}")
-        require(world.ready(name) > 0 or world.weather.down.get(world.tag(name)) is not None, "stable serves nobody")
+        # A sleeper's creation of the route cannot be fenced: it may come after `docc delete`.
+        deleted = bool(world.late) and ("Deployment", name) not in world.objects
+        down = world.weather.down.get(world.tag(name)) is not None
+        require(world.ready(name) > 0 or down or deleted, "stable serves nobody")
     serving = f"shop-v{stable}"
     if stable is None:  # of a route that somebody has deleted nothing is known; the front's clients keep their version
         serving = selected(world.objects.get(FRONT)) or ""
