@@ -172,7 +172,7 @@ def at_rest(world: World, audit: Auditor, excused: set[str]) -> None:
         unmade = FRONT not in world.objects and bool(excused - {"somebody"})
         require(front == name or unmade, f"the front selects {front}, stable is v{stable}")
         # A sleeper's creation of the route cannot be fenced: it may come after `docc delete`.
-        deleted = bool(world.late) and ("Deployment", name) not in world.objects
+        deleted = ("Deployment", name) not in world.objects
         down = world.weather.down.get(world.tag(name)) is not None
         require(world.ready(name) > 0 or down or deleted, "stable serves nobody")
     serving = f"shop-v{stable}"
