@@ -147,6 +147,12 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "the history is not noted before the next rollout": (
         Edit("docc.core.planner", "noting = note(view)\n", "noting = outcome and note(view) or None\n"),
     ),
+    "a route that is gone is a first deploy": (
+        Edit("docc.core.intent", "    return behind_front(seen)\n", "    return None\n"),
+    ),
+    "who had traffic when the record was lost does not drain": (
+        Edit("docc.core.planner", " or _others_up(view, record)\n", "\n"),
+    ),
     "cooled before its time": (Edit("docc.core.cooling", "now >= record.cool_after:", "now >= record.since:"),),
     "warm too short: the drain is counted for it": (
         Edit(
