@@ -356,7 +356,10 @@ class Auditor:
             crashed, _ = world.weather.crashed.get(tag, (math.inf, ""))
             unseen = record.get("exposed") is None or not instant(record["exposed"]) <= crashed <= world.now - 5
             require(unseen, f"{name} grew to {weight} % though a container of it has crashed")
-            require(tag not in world.weather.silent or weight <= 25, f"{name} grew to {weight} % without data")
+            # promote --full is somebody's word for all the steps: it bakes on that, and is not promoted without data.
+            full = record["phase"] == "baking" and any(each["verb"] == "full" for each in record.get("asked", []))
+            told = tag not in world.weather.silent or weight <= 25 or full
+            require(told, f"{name} grew to {weight} % without data")
 
     def _users(self, world: World, actor: str, record: dict[str, Any], weights: dict[str, int]) -> None:
         self.users.asked(record)
