@@ -30,7 +30,7 @@ def abort(
 ) -> None:
     """Give up the rollout that is under way: all traffic to the version that served before, in one write."""
     from docc.adapters.signals import Signals
-    from docc.cli.beginning import UNTOUCHED, no_such_app, refuse_unpermitted, refuse_unreadable, tell_others
+    from docc.cli.beginning import UNTOUCHED, refuse_unpermitted, refuse_unreadable, tell_others, without_record
     from docc.cli.ending import conclude
     from docc.cli.telling import Telling
     from docc.engine.ports import Ports
@@ -49,10 +49,13 @@ def abort(
         ports = Ports(place.cluster, None, place.clock, signals, telling)
         outcome = _left_alone(ports, app, seen) if if_unwatched else None
         if outcome is None:
-            why = wiring.done_by(me, "aborted, unwatched," if if_unwatched else "aborted", reason)
+            unwatched = (
+                "aborted, since nobody approved it in time (pause_timeout)," if late(seen) else "aborted, unwatched,"
+            )
+            why = wiring.done_by(me, unwatched if if_unwatched else "aborted", reason)
             outcome = give_up(ports, app, place.target.namespace, me, why)
         if outcome.exit_code is ExitCode.NOT_FOUND and seen.record is None:
-            raise no_such_app(app, place, seen)
+            raise without_record(app, place, seen)
         if outcome.exit_code is ExitCode.NOT_FOUND:
             raise NotFoundError(
                 f"{app} has nothing to abort",
@@ -64,15 +67,21 @@ def abort(
         conclude(console, place, app, outcome, telling, output=output)
 
 
+def late(seen: Seen) -> bool:
+    """It was left waiting for people, who have let its time go by."""
+    return seen.record is not None and seen.record.left and seen.record.expires is not None
+
+
 def _left_alone(ports: Ports, app: str, seen: Seen) -> Outcome | None:
-    """None if a rollout is under way and nobody watches it. What is parked takes no traffic: it stays, to be resumed."""
+    """None if a rollout is under way and nobody watches it, or its time to be approved is over. What is parked takes no
+    traffic: it stays, to be resumed."""
     from docc.engine.lease import Stopped, watcher_of
     from docc.model.errors import ExitCode
     from docc.model.moves import Outcome
 
     if seen.record is None or not seen.record.phase.undecided:
         return Outcome("unchanged", ExitCode.DONE, "no rollout is under way")
-    if seen.record.left:
+    if seen.record.may_wait(ports.clock.now()):
         return Outcome("unchanged", ExitCode.DONE, "its driver has left it waiting, as it was told to")
     try:
         driver = watcher_of(ports, app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from docc.cli import wiring
-from docc.cli.beginning import UNTOUCHED, no_such_app
+from docc.cli.beginning import UNTOUCHED, without_record
 from docc.cli.telling import Telling
 from docc.model.errors import ExitCode, NotFoundError
 from docc.model.moves import Outcome
@@ -25,7 +25,7 @@ def ask(place: wiring.Place, telling: Telling, app: str, verb: str, reason: str)
         outcome = requests.ask(ports, app, wiring.my_name(), verb, reason)
         if outcome is not None and outcome.exit_code is ExitCode.NOT_FOUND:
             if (seen := see(app, place.cluster.observe(app))).record is None:
-                raise no_such_app(app, place, seen)
+                raise without_record(app, place, seen)
             raise NotFoundError(
                 f"{app} has nothing to {'promote' if verb == 'full' else verb}",
                 where=f"namespace {place.target.namespace}",

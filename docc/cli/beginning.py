@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from docc.cli.wiring import Place
-from docc.model.errors import CredentialsError, DoccError, LockedError, NotFoundError, Unreachable, UnusableError
+from docc.model.errors import (
+    CredentialsError,
+    DoccError,
+    LockedError,
+    NotFoundError,
+    Unreachable,
+    UnusableError,
+    UsageError,
+)
 from docc.model.world import Home, Seen
 
 if TYPE_CHECKING:
@@ -70,8 +78,22 @@ def refuse_unreadable(app: str, place: Place, home: Home | None = None) -> Seen:
     return seen
 
 
-def no_such_app(app: str, place: Place, seen: Seen) -> NotFoundError:
-    """For who has just looked and found no record. Whose name was meant is asked only now, and not waited for."""
+def without_record(app: str, place: Place, seen: Seen, gone: str = "") -> NotFoundError:
+    """For verbs that find no record: there is no such application, or one that has lost its record and may serve on. gone: what
+    is said where nothing is left."""
+    from docc.ui.unrecorded import goes_on, unrecorded
+
+    where = f"namespace {place.target.namespace}"
+    if left := unrecorded(app, seen):
+        return NotFoundError(
+            f"docc has no record of {app} any more", where=where, why=left, state=UNTOUCHED, fix=goes_on(app, seen)
+        )
+    fix = shlex.join(("docc", "list", "-A", *place.named))
+    return NotFoundError(gone or f'no app "{app}" in {where}{_meant(app, place)}', state=UNTOUCHED, fix=fix)
+
+
+def _meant(app: str, place: Place) -> str:
+    """Whose name it may have been is asked only now, and not waited for."""
     from difflib import get_close_matches
 
     from docc.cli.wiring import applications
@@ -80,20 +102,22 @@ def no_such_app(app: str, place: Place, seen: Seen) -> NotFoundError:
     with contextlib.suppress(DoccError):
         place.cluster.connection.patience.allow(HINT_SECONDS_MAX)
         near = get_close_matches(app, [each.name for each in applications(place, everywhere=False)], 1, 0.6)
-    return NotFoundError(
-        f'no app "{app}" in namespace {place.target.namespace}' + (f', did you mean "{near[0]}"?' if near else ""),
-        why=_forgotten(app, seen),
+    return f', did you mean "{near[0]}"?' if near else ""
+
+
+def refuse_previewless(app: str, place: Place, seen: Seen, *, asked: bool) -> None:
+    """A first version takes all traffic as soon as it can: there is none beside which it could be previewed. asked: --preview.
+    Raises UsageError."""
+    from docc.core.intent import stable_of
+
+    if not asked or stable_of(seen) is not None:
+        return
+    raise UsageError(
+        f"--preview: no version of {app} serves yet in namespace {place.target.namespace}",
+        why="a preview stands beside the version that serves; a first one would get all traffic at once",
         state=UNTOUCHED,
-        fix=shlex.join(("docc", "list", "-A", *place.named)),
+        fix="leave --preview out of the first deploy",
     )
-
-
-def _forgotten(app: str, seen: Seen) -> str:
-    """What is there of an application whose record somebody has removed; "" for nothing."""
-    serving = ", ".join(f"v{revision} {weight} %" for revision, weight in seen.routed.weights.items() if weight > 0)
-    if not serving:
-        return ""
-    return f"{seen.routed.kind} {seen.routed.name or app} gives {serving}, but docc's record on it has been removed"
 
 
 def refuse_moved(app: str, place: Place, home: Home) -> None:

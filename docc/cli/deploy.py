@@ -69,7 +69,13 @@ def deploy(
     from dataclasses import replace
 
     from docc.adapters import prometheus
-    from docc.cli.beginning import refuse_contested, refuse_moved, refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import (
+        refuse_contested,
+        refuse_moved,
+        refuse_previewless,
+        refuse_unpermitted,
+        refuse_unreadable,
+    )  # fmt: skip
     from docc.cli.driving import Choices, drive
     from docc.cli.ending import conclude
     from docc.cli.planning import home_in, planned
@@ -94,6 +100,7 @@ def deploy(
     lacking, home = refuse_unpermitted("deploy", place, PREFLIGHT), home_in(found)
     seen = refuse_unreadable(app, place, home)
     refuse_moved(app, place, home)
+    refuse_previewless(app, place, seen, asked=preview)
     refuse_contested(app, place, seen, console, force=force_conflicts)
     checks = Preflight(place, found, seen, lacking)
     gateway = checks.gateway()

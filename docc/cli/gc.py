@@ -29,6 +29,7 @@ def gc(
     from docc.cli.beginning import refuse_unpermitted
     from docc.model.errors import UsageError
     from docc.ui.console import Console
+    from docc.ui.unrecorded import UNRECORDED
 
     options.one_of(output, ("text", "json"))
     if app and everywhere:
@@ -39,7 +40,11 @@ def gc(
     chosen = (
         [(place.target.namespace, app)]
         if app
-        else [(found.namespace, found.name) for found in wiring.applications(place, everywhere=everywhere)]
+        else [
+            (found.namespace, found.name)
+            for found in wiring.applications(place, everywhere=everywhere)
+            if found.phase != UNRECORDED
+        ]
     )
     done: dict[str, dict[str, str | int]] = {}
     for where, name in chosen:

@@ -19,7 +19,7 @@ def history(
     output: Output = "table",
 ) -> None:
     """What was rolled out, by whom, and what became of it; newest last."""
-    from docc.cli.beginning import no_such_app, refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable, without_record
     from docc.core.history import history as entries
     from docc.ui import tables
     from docc.ui.console import Console
@@ -31,7 +31,7 @@ def history(
     place.cluster.close()
     found = entries(seen)
     if seen.record is None and not found:
-        raise no_such_app(app, place, seen)
+        raise without_record(app, place, seen)
     if output in ("json", "yaml"):
         console.document([tables.entry(one, seen) for one in found], output)
     elif not found:

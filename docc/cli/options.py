@@ -50,8 +50,8 @@ Wait = Annotated[
     typer.Option(
         "--wait",
         metavar="ready|paused|done",
-        help="What to stay for: the new version's first requests, the pause for docc promote, or the end (default at a "
-        "terminal; elsewhere the pause).",
+        help="What to stay for: that the new version is up, before anybody meets it; the pause for docc promote; or the end "
+        "(default at a terminal; elsewhere the pause).",
     ),
 ]
 LockWait = Annotated[

@@ -24,7 +24,7 @@ def resume(
 ) -> None:
     """Go on with a rollout that was paused or parked, or whose driver is gone: from any machine, without the manifest."""
     from docc.cli.asking import ask
-    from docc.cli.beginning import no_such_app, refuse_contested, refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import refuse_contested, refuse_unpermitted, refuse_unreadable, without_record
     from docc.cli.driving import Choices, go_on
     from docc.cli.ending import conclude
     from docc.cli.telling import Telling
@@ -40,7 +40,7 @@ def resume(
     seen = refuse_unreadable(app, place)
     outcome = None
     if seen.record is None:
-        raise no_such_app(app, place, seen)
+        raise without_record(app, place, seen)
     if seen.record.paused:
         outcome = ask(place, telling, app, "resume", reason)
         seen = refuse_unreadable(app, place)

@@ -79,12 +79,12 @@ def stays(target: int | None, *, contested: bool) -> Outcome:
 
 def refuse_nowhere(app: str, place: Place, seen: Seen, back: Back) -> None:
     """Raises NotFoundError."""
-    from docc.cli.beginning import UNTOUCHED, no_such_app
+    from docc.cli.beginning import UNTOUCHED, without_record
     from docc.core.intent import Way
     from docc.model.errors import NotFoundError
 
     if back.way is Way.NOWHERE and seen.record is None:
-        raise no_such_app(app, place, seen)
+        raise without_record(app, place, seen)
     if back.way is Way.NOWHERE:
         namespace = place.target.namespace
         raise NotFoundError(

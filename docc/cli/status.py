@@ -32,7 +32,7 @@ def status(
     output: Output = "text",
 ) -> None:
     """Who serves, what is under way, who drives it, what to type next. Changes nothing."""
-    from docc.cli.beginning import no_such_app, refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable, without_record
     from docc.core.names import history_name
     from docc.model.errors import ExitCode
     from docc.model.moves import Ref
@@ -44,7 +44,7 @@ def status(
     refuse_unpermitted("status --watch" if watch else "status", place)
     seen = refuse_unreadable(app, place)
     if seen.record is None:
-        raise no_such_app(app, place, seen)
+        raise without_record(app, place, seen)
     shown = False
     if watch:
         seen, shown = followed(app, place, output)
@@ -66,12 +66,12 @@ def followed(app: str, place: Place, output: str) -> tuple[Seen, bool]:
     """Looks on to the end, whoever drives, and tells what changes. The last look, and whether there is a picture of it. Raises
     NotFoundError if it is deleted meanwhile."""
     from docc.adapters.signals import Signals
-    from docc.cli.beginning import refuse_unreadable
+    from docc.cli.beginning import refuse_unreadable, without_record
     from docc.cli.onlooking import Onlooker
     from docc.cli.telling import Telling
     from docc.engine import waiting
     from docc.engine.ports import Ports
-    from docc.model.errors import ExitCode, NotFoundError
+    from docc.model.errors import ExitCode
     from docc.ui.console import Console
 
     with Telling(Console(), place, app, output) as telling:
@@ -81,5 +81,5 @@ def followed(app: str, place: Place, output: str) -> tuple[Seen, bool]:
         outcome = waiting.wait(ports, app, None, alone=True, judge=onlooker.judge)
         onlooker.close()
         if outcome.exit_code is ExitCode.NOT_FOUND:
-            raise NotFoundError(f"{app} was deleted", state="nothing was changed", fix="docc list -A")
+            raise without_record(app, place, refuse_unreadable(app, place), f"{app} was deleted")
         return refuse_unreadable(app, place), telling.shown

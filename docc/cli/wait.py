@@ -15,7 +15,7 @@ def wait(
 ) -> None:
     """Wait until the rollout that is under way has ended, and exit with what `docc deploy` would have."""
     from docc.adapters.signals import Signals
-    from docc.cli.beginning import no_such_app, refuse_unpermitted, refuse_unreadable
+    from docc.cli.beginning import refuse_unpermitted, refuse_unreadable, without_record
     from docc.cli.ending import conclude
     from docc.cli.onlooking import Onlooker
     from docc.cli.telling import Telling
@@ -30,7 +30,7 @@ def wait(
     refuse_unpermitted("wait", place)
     seen = refuse_unreadable(app, place)
     if seen.record is None:
-        raise no_such_app(app, place, seen)
+        raise without_record(app, place, seen)
     # Signals are not heeded: an onlooker has nothing to put back.
     ports = Ports(place.cluster, None, place.clock, Signals(place.clock.ring), telling)
     onlooker = Onlooker(app, place, telling)

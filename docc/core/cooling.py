@@ -59,7 +59,7 @@ def overdue(record: Record, now: float) -> tuple[int, ...]:
 def _cool(view: View) -> Move | None:
     record, routed = view.record, view.seen.routed
     late, cooling = overdue(record, view.now), record.previous if record.cool_after is not None else None
-    kept_up = {record.stable, record.previous, record.candidate if record.phase is Phase.PARKED else None} - {*late}
+    kept_up = {record.stable, cooling, record.candidate if record.phase is Phase.PARKED else None} - {*late}
     # What a rollout was parked with, and another rollout has been begun over, no record knows any more.
     going = tuple(sorted({n for n in routed.weights if n not in kept_up} | {*late} & {cooling}))
     if not going:

@@ -94,18 +94,29 @@ def way_back(seen: Seen, wanted: int | None) -> Back:
 
 
 def stable_of(seen: Seen) -> int | None:
-    """The revision to return to: the record's; where there is no record (any more), the only one that serves."""
+    """The revision to return to: the record's; where there is no record (any more), the only one that serves. Where the route
+    gives nobody anything, or is gone, that is whom docc's own front Service selects: it follows each promotion."""
     if seen.record is not None:
         return seen.record.stable
     serving = [revision for revision, weight in seen.routed.weights.items() if weight > 0]
-    return serving[0] if len(serving) == 1 else None
+    if serving:
+        return serving[0] if len(serving) == 1 and seen.routed.agrees else None
+    return behind_front(seen)
+
+
+def behind_front(seen: Seen) -> int | None:
+    """The revision that the front Service selects, if it can answer, and a route can name it."""
+    front, revision = seen.front, seen.revision(seen.front.selects)
+    if seen.routed.kind != "HTTPRoute" or front.foreign or front.ready == 0:
+        return None
+    return front.selects if revision.has_service and revision.ready > 0 else None
 
 
 def intent(seen: Seen, candidate: int) -> Intent:
     """The row of the table that holds."""
     record = seen.record
     if record is None:
-        return Intent.ROLL if seen.routed.weights else Intent.FIRST
+        return Intent.ROLL if seen.routed.weights or stable_of(seen) is not None else Intent.FIRST
     if record.phase.undecided:
         if candidate == record.candidate:
             return Intent.RESUME

@@ -231,6 +231,7 @@ def _revision(app: str, number: int, objects: Objects) -> Revision:
         ready=ready,
         has_service=service is not None,
         service_born=_born(service),
+        port=_port(service),
         service_uid=str((service or {}).get("metadata", {}).get("uid", "")),
         service_version=str((service or {}).get("metadata", {}).get("resourceVersion", "")),
         service_epoch=_annotations(service or {"metadata": {}}).get(EPOCH),
@@ -246,6 +247,12 @@ def _born(service: Object | None) -> float | None:
         return from_rfc3339(str((service or {"metadata": {}})["metadata"].get("creationTimestamp")))
     except ValueError:
         return None
+
+
+def _port(service: Object | None) -> int:
+    """The first HTTP one (templates/service.json.j2)."""
+    ports = ((service or {}).get("spec") or {}).get("ports") or []
+    return next((int(port["port"]) for port in ports if port.get("appProtocol") == "http"), 0)
 
 
 def _images(deployment: Object) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from docc.core import dispute, inplace, rollout
+from docc.core import beginning, dispute, inplace, rollout
 from docc.core.cooling import retire, warm
 from docc.core.history import note
 from docc.core.intent import given_up_first
@@ -37,7 +37,7 @@ def advance(view: View) -> Move:
     """The next move of a driver that wants view.plan to serve (or, without a plan, to finish what is under way)."""
     record = view.seen.record
     if record is None:
-        return rollout.first(view)
+        return beginning.first(view)
     if record.by != view.me:
         return _superseded(view) if view.held else _claim(view, record)
     if (move := dispute.recorded_again(view)) is not None:
@@ -52,7 +52,7 @@ def advance(view: View) -> Move:
         return _stuck(view, record)
     plan = view.plan
     if plan is None or plan.candidate != record.candidate:
-        return fail_move(view, "another version is to be deployed")
+        return dispute.unreachable(view) or fail_move(view, "another version is to be deployed")
     return rollout.step(view, plan)
 
 
@@ -175,18 +175,29 @@ def _promoting(view: View, record: Record) -> Move:
         if view.now >= limit:
             return Move(outcome=Outcome("refused", ExitCode.FAILED_NOT_CLEAN, why))
         return Move(wake_at=limit, waiting=why)
-    exposed = record.previous is not None or len(view.seen.routed.weights) > 1
+    exposed = record.previous is not None or len(view.seen.routed.weights) > 1 or _others_up(view, record)
     if exposed and (move := _unread(view, record, record.previous)) is not None:
         return move
     drained = _drained(view, record, exposed)
     if view.now < drained:
-        return Move(wake_at=drained, waiting=f"v{record.previous} drains, and stays warm for a rollback")
+        return Move(wake_at=drained, waiting=_draining_words(record))
     cool_after = view.now + record.keep_warm if record.previous is not None else None
     rest = following(record.phase, Signal.SETTLE)
     settled = record.becoming(rest, view.now, cool_after=cool_after, candidate=None, weight=0, step=-1)
     weights = {r: w for r, w in {record.previous: 0, record.stable: 100}.items() if r is not None}
     kept = {r: w for r, w in weights.items() if r == record.stable or r in view.seen.routed.weights}
     return write(view, settled, kept, (Settled(record.stable, record.previous, cool_after),))
+
+
+def _others_up(view: View, record: Record) -> bool:
+    """Where a record was lost, who else had traffic a moment ago nobody knows: whoever is up may still be answering."""
+    return any(found.replicas > 0 for number, found in view.seen.revisions.items() if number != record.stable)
+
+
+def _draining_words(record: Record) -> str:
+    if record.previous is None:
+        return "what served before drains"
+    return f"v{record.previous} drains, and stays warm for a rollback"
 
 
 def _drained(view: View, record: Record, exposed: bool) -> float:
@@ -201,7 +212,8 @@ def _unread(view: View, record: Record, former: int | None) -> Move | None:
     """As long as the data plane has not heard that the former revision has no traffic, it sends it some: its pods stay."""
     if not view.unread:
         return None
-    why = f"the controller of {view.unread} has not taken up the route's last change: v{former} may still get requests"
+    who = "what served before" if former is None else f"v{former}"
+    why = f"the controller of {view.unread} has not taken up the route's last change: {who} may still get requests"
     limit = max(record.since, view.acted) + READ_SECONDS_MAX
     if view.now >= limit:
         return Move(outcome=Outcome("refused", ExitCode.FAILED_NOT_CLEAN, why))
@@ -254,15 +266,25 @@ def _at_rest(view: View, record: Record) -> Move:
     outcome = _end(view, record)
     nobody_else = not view.edits  # whom others may have sent users to, or have taken from the route, stays up
     # The history first: pods that are left up are found by whoever comes next, a rest that others followed upon is not.
-    tidying = note(view) or (let_go(view) if nobody_else else None)
+    noting = note(view)
+    tidying = noting or (let_go(view) if nobody_else else None)
     tidying = tidying or (retire(view) if nobody_else and outcome is not None else None)
     if not view.untidy and tidying is not None:
-        return replace(tidying, spare=True)
+        wait = None if noting else _theirs_drain(view, record)
+        return wait or replace(tidying, spare=True)
     if outcome is None and plan is not None:
-        return _another_s_end(plan, record) or rollout.begin(view, plan, record)
+        return _another_s_end(plan, record) or beginning.begin(view, plan, record)
     if outcome is not None and view.edits and record.by == view.me:
         outcome = Outcome("disputed", ExitCode.FAILED_NOT_CLEAN, f"it is done, but {dispute.in_words(view.edits)}")
     return Move(outcome=outcome)
+
+
+def _theirs_drain(view: View, record: Record) -> Move | None:
+    """Whom others had given traffic until a moment ago, still answers."""
+    drained = (view.dispute.seen if view.dispute else 0.0) + max(record.drain, DRAIN_SECONDS_MIN)
+    if view.now >= drained:
+        return None
+    return Move(wake_at=drained, waiting="what others had given traffic drains")
 
 
 def _another_s_end(plan: Plan, record: Record) -> Move | None:

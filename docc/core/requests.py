@@ -53,9 +53,10 @@ def standing(record: Record) -> str:
 
 
 def _request(verb: str, record: Record) -> str:
-    """What the record asks for then. Going on from a pause asks for nothing more."""
-    if verb == RESUME or (verb == PROMOTE and record.phase is not Phase.AWAITING):
-        return ""
+    """What the record asks for then. Going on from a pause asks for nothing more; what was approved before it was paused, still
+    is: nothing else can be paused while it awaits that."""
+    if verb in (RESUME, PROMOTE):
+        return PROMOTE if record.phase is Phase.AWAITING else ""
     return verb
 
 

@@ -1,4 +1,4 @@
-"""The phases in which a candidate may get traffic: first, begin, and step, which walks the compiled steps.
+"""The phases in which a candidate may get traffic: step walks the compiled steps. core/beginning.py has what comes before.
 
 Weights grow only onto ready pods, only while nothing speaks against the candidate, and only with this driver's epoch in
 the record. What speaks against it is looked at before anything else, in every tick.
@@ -10,118 +10,27 @@ from dataclasses import replace
 
 from docc.core import dispute
 from docc.core.example import curl
-from docc.core.intent import stable_of
-from docc.core.observation import is_docc_s
 from docc.core.phases import Signal, following
 from docc.core.plan import Plan
 from docc.core.pods import bring_up, front_first, front_follows
-from docc.core.route import commit
-from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, next_weight
+from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, awaits, next_weight
 from docc.core.trial import in_words
 from docc.core.verdict import measured
 from docc.core.view import View, pods_needed
 from docc.core.writes import fail_move, park_move, write
 from docc.model.errors import ExitCode
-from docc.model.facts import ApprovalAwaited, Began, Created, Fact, HeadersRouted, Left, Promoted, Weighted
-from docc.model.moves import Create, Move, Outcome, Ref
-from docc.model.record import ANNOTATION, FULL, Phase, Record
+from docc.model.facts import ApprovalAwaited, Fact, HeadersRouted, Left, Promoted, StableSilent, Weighted
+from docc.model.moves import Move, Outcome
+from docc.model.record import FULL, Phase, Record
 from docc.model.world import Revision
 
 KNOWN_SECONDS = 2.0
 """From a Service's creation, told in whole seconds, to the first weight on it: one request in 58 ms was lost where pods that
 had long been ready got traffic 0.2 s after their Service was made."""
 CLOCKS_DIFFER_SECONDS_MAX = 10.0
-
-
-def first(view: View) -> Move:
-    """No record: the application is new to docc, or its record was lost."""
-    plan, routed = view.plan, view.seen.routed
-    if view.held and not routed.unreadable:
-        gone = f"{'the record of ' * routed.exists}{routed.kind} {routed.name or view.app} is gone"
-        return Move(outcome=Outcome("superseded", ExitCode.LOCKED, f"{gone}: it was deleted in the middle of this"))
-    if plan is None or (plan.recorded and not routed.unreadable):  # what is to be brought back is not there any more
-        return Move(outcome=Outcome("refused", ExitCode.NOT_FOUND, "it has no record of a rollout"))
-    if routed.unreadable:
-        return Move(outcome=Outcome("refused", ExitCode.LOCKED, routed.unreadable))
-    stable: int | None = None
-    if routed.foreign and (why := _unfit(view)):
-        return Move(outcome=Outcome("refused", ExitCode.LOCKED if routed.others_serve else ExitCode.UNUSABLE, why))
-    if routed.exists:
-        if not routed.foreign and not is_docc_s(routed.body):
-            why = (
-                f"{routed.kind} {view.app} exists and docc did not make it; docc takes over nobody's object in silence"
-            )
-            return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
-        stable = stable_of(view.seen)
-        if stable is None and any(routed.weights.values()):
-            why = f"{routed.kind} {routed.name or view.app} has lost its record while several revisions get traffic"
-            return Move(outcome=Outcome("refused", ExitCode.LOCKED, why))
-        # What is wanted serves already: as on a first deploy, there is nothing that it could be taken back to.
-        stable = stable if stable != plan.candidate else None
-    record = _new_record(view, plan, None, stable)
-    if routed.exists:  # who had traffic until now is not known
-        record = replace(record, exposed=view.now)
-    facts = (Began(plan.candidate, stable, plan.verb if stable else "first"),)
-    if routed.exists:
-        return Move(commit(view.app, routed, record), facts)
-    return Move(_create_carrier(view, plan, record), (*facts, Created(routed.kind, view.app)))
-
-
-def _unfit(view: View) -> str:
-    """Why docc cannot put weights into the rule that the manifest names in somebody else's route; "" if it can."""
-    routed = view.seen.routed
-    where, rule = f"HTTPRoute {routed.name}", f'rule "{routed.rule}"' if routed.rule else "only one rule"
-    if not routed.exists:
-        return f"{where} is not there, and docc makes no route that is others' (application.route)"
-    if not routed.has_rule:
-        return f"{where} has no {rule}" if routed.rule else f"{where} has not {rule}: application.route.rule says which"
-    if routed.others_serve:
-        return f"the {rule} of {where} sends requests to other backends; docc takes traffic from nobody in silence"
-    return ""
-
-
-def begin(view: View, plan: Plan, record: Record) -> Move:
-    """From rest: the candidate comes up, traffic stays. The epoch rises with the same write."""
-    mode = "first" if record.stable is None else "retry" if record.candidate == plan.candidate else plan.verb
-    fresh = _new_record(view, plan, record, record.stable)
-    return write(view, fresh, None, (Began(plan.candidate, record.stable, mode),))
-
-
-def _new_record(view: View, plan: Plan, before: Record | None, stable: int | None) -> Record:
-    return Record(
-        epoch=before.epoch + 1 if before else _marked(view) + 1,
-        phase=following(before.phase if before else None, Signal.BEGIN),
-        by=view.me,
-        since=view.now,
-        started=view.now,
-        stable=stable,
-        candidate=plan.candidate,
-        previous=before.previous if before else None,
-        cool_after=before.cool_after if before else None,
-        verb=plan.verb,
-        plan=plan.digest,
-        excused=plan.excused,
-        drain=plan.limits.drain,
-        keep_warm=plan.limits.keep_warm,
-    )
-
-
-def _marked(view: View) -> int:
-    """The highest epoch that a Deployment was marked with: a lost record must not make an old mark current again."""
-    marks = [found.epoch for found in view.seen.revisions.values()]
-    return max((int(mark) for mark in marks if mark and mark.isdecimal()), default=0)
-
-
-def _create_carrier(view: View, plan: Plan, record: Record) -> Create:
-    """The routed object is born without traffic (no parentRefs; a selector that matches nothing), with the record."""
-    rendered = plan.rendered.route or plan.rendered.front
-    meta = rendered["metadata"]
-    annotations = {**(meta.get("annotations") or {}), ANNOTATION: record.to_text()}
-    spec = {key: value for key, value in rendered["spec"].items() if key != "parentRefs"}
-    if plan.routed:
-        spec["rules"] = [{**rule, "backendRefs": []} for rule in spec["rules"]]
-    body = {**rendered, "metadata": {**meta, "annotations": annotations}, "spec": spec}
-    return Create(Ref(view.seen.routed.kind, view.app), body)
+DESERTED_SECONDS = 10.0
+"""So long stable must have had no ready endpoint before the steps that are left are skipped: longer than it takes to replace a
+pod, and as long its share of the users gets 503."""
 
 
 def step(view: View, plan: Plan) -> Move:
@@ -137,13 +46,17 @@ def step(view: View, plan: Plan) -> Move:
     record = view.record
     if record.phase is Phase.PREPARING and (move := _get_ready(view, plan)) is not None:
         return move
+    if view.until == "ready" and record.phase is Phase.PREPARING and record.stable is not None:
+        return _leave(view, "ready", f"v{plan.candidate} is up, and has no traffic; docc resume {view.app} goes on")
     if record.paused:
         return Move(waiting=f"paused at {view.weight} % by {record.asker}; docc resume {view.app} goes on")
     if view.on_hold:
         return Move(waiting=f"held at {view.weight} % from the terminal; Ctrl-C asks again")
-    if not view.can_return:
+    if record.stable is None:
         return _straight(view, plan)
-    if record.phase is Phase.PREPARING and (move := _baseline(view, plan)) is not None:
+    if not view.can_return and not _to_be_asked(record, plan):
+        return _alone(view, plan)
+    if view.can_return and record.phase is Phase.PREPARING and (move := _baseline(view, plan)) is not None:
         return move
     return _walk(view, plan)
 
@@ -227,7 +140,7 @@ def _baseline(view: View, plan: Plan) -> Move | None:
                 request="baseline",
             )
         return Move(wake_at=view.record.since + plan.limits.baseline, waiting=f"{text}; waiting for it to clear")
-    if broken := next((c for c in view.checks.results if c.verdict.value == "ERROR"), None):
+    if broken := view.erring():
         if view.now >= deadline:
             return fail_move(view, f"{broken.name} cannot be judged: {broken.reason}", request="baseline")
         return Move(wake_at=deadline, waiting=f"{broken.name} cannot be judged: {broken.reason}")
@@ -235,48 +148,101 @@ def _baseline(view: View, plan: Plan) -> Move | None:
 
 
 def _straight(view: View, plan: Plan) -> Move:
-    """Nobody is served by stable (a first deploy, or stable is down): the candidate takes all as soon as it can."""
+    """A first deploy: the candidate takes all as soon as it can."""
     needed = pods_needed(plan.scale, 100)
     move = bring_up(view, plan, needed) or _await_pods(view, plan, needed, view.record.since)
     return move or _promote(view, plan, 100, len(plan.steps) - 1)
 
 
+def _to_be_asked(record: Record, plan: Plan) -> bool:
+    """People have not said yet that it may go on."""
+    last = max((at for at, step in enumerate(plan.steps) if isinstance(step, AwaitApproval)), default=-1)
+    return record.request != FULL and (last > record.step or awaits(plan.steps, record))
+
+
+def _alone(view: View, plan: Plan) -> Move:
+    """Stable answers nobody. Where that lasts, the candidate takes its share, too; it bakes all the same, and stable, should it
+    come back, is the way back. Where the next step gives it all anyway, there is nothing to wait for."""
+    record, since = view.record, view.now if view.deserted is None else view.deserted
+    upcoming = plan.steps[record.step + 1] if record.step + 1 < len(plan.steps) else None
+    at_once = record.request == FULL or upcoming == SetWeight(100)
+    due = since if at_once else since + DESERTED_SECONDS
+    if record.weight == 100:
+        due = max(due, record.since + upcoming.seconds if isinstance(upcoming, Bake) else due)
+        if view.now >= due and (check := view.failing()) is not None:
+            return fail_move(view, f"{check.name} is {measured(check)} at {view.weight} %")
+        return Move(wake_at=due) if view.now < due else _promote(view, plan, 100, len(plan.steps) - 1)
+    if (move := bring_up(view, plan, pods_needed(plan.scale, 100))) is not None:
+        return move
+    if view.now < due:
+        lasts = f"if that lasts for {DESERTED_SECONDS:.0f} s, v{plan.candidate} takes all"
+        return Move(wake_at=due, waiting=f"v{record.stable} has no ready endpoint; {lasts}")
+    move = _set_weight(view, plan, 100, _last_weight(plan), max(record.since, view.freed, since))
+    told = StableSilent(record.stable or 0, plan.candidate, view.now - since)
+    return replace(move, facts=(told, *move.facts)) if move.effect is not None else move
+
+
+def _last_weight(plan: Plan) -> int:
+    return max(at for at, step in enumerate(plan.steps) if isinstance(step, SetWeight))
+
+
 def _walk(view: View, plan: Plan) -> Move:
     """The step behind the record's: a hold is waited out, anything else is entered."""
-    if view.until == "ready" and view.record.phase is not Phase.PREPARING:
-        return _leave(view, "ready", f"v{plan.candidate} is up")
-    if view.record.request == FULL and view.record.weight < 100:
-        last = max(at for at, step in enumerate(plan.steps) if isinstance(step, SetWeight))
-        return _set_weight(
-            view, plan, 100, last, max([view.record.since, view.freed, *(asked.at for asked in view.record.asked)])
-        )
-    at = view.record.step + 1
+    record, freed = view.record, max(view.record.since, view.freed)
+    if record.request == FULL and record.weight < 100:
+        asked = max([freed, *(asked.at for asked in record.asked)])
+        return _judgeable(view, plan, freed) or _set_weight(view, plan, 100, _last_weight(plan), asked)
+    at = record.step + 1
     upcoming = plan.steps[at] if at < len(plan.steps) else None
     if isinstance(upcoming, Hold | Bake):
         return _hold(view, plan, upcoming, at)
-    # A strategy that has changed since may not ask for it any more, or ask once more.
-    if view.record.unapproved and at > 0 and isinstance(plan.steps[at - 1], AwaitApproval):
+    if awaits(plan.steps, record):
         return _unapproved(view, plan)
-    return _enter(view, plan, at, max(view.record.since, view.freed))
+    if record.weight == 0 and isinstance(upcoming, SetWeight) and (move := _judgeable(view, plan, freed)) is not None:
+        return move
+    return _enter(view, plan, at, freed)
+
+
+def _judgeable(view: View, plan: Plan, since: float) -> Move | None:
+    """Before the first weight that no hold precedes, and before all traffic on people's word: a condition that fires, or cannot
+    be asked, is waited for. No data is none to wait for: perhaps nobody was on trial. since: when docc first wanted it."""
+    if not plan.judged or view.record.phase is Phase.PREPARING:  # the baseline has just said so
+        return None
+    limit, checks = since + plan.limits.no_data, view.checks
+    if checks.since == view.record.since and checks.asked_at < view.freed:  # a look of this moment is worth having
+        return Move(wake_at=view.freed, waiting="the conditions are judged before traffic moves")
+    if checks.since != view.record.since:
+        why = "the conditions have not been judged yet"
+    elif (check := view.failing()) is not None:
+        why = f"{check.name} is failing ({measured(check)})"
+    elif (check := view.erring()) is not None:
+        why = f"{check.name} cannot be judged: {check.reason}"
+    else:
+        return None
+    if view.now >= limit:
+        return fail_move(view, f"{why} (for {plan.limits.no_data:.0f} s; docc never promotes without evidence)")
+    return Move(wake_at=limit, waiting=f"holding at {view.weight} %: {why}")
 
 
 def _unapproved(view: View, plan: Plan) -> Move:
-    """It is people's to say when it goes on; the conditions are judged all the while."""
-    if view.until == "paused":
-        return _leave(view, "paused", f"v{plan.candidate} waits for docc promote {view.app}")
-    waiting = f"approval: docc promote {view.app}"
-    if plan.limits.pause is None:
-        return Move(waiting=waiting)
-    limit = view.record.since + plan.limits.pause
-    if view.now >= limit:
-        return park_move(view, f"parked: nobody approved it in {plan.limits.pause:.0f} s (pause_timeout)")
-    return Move(wake_at=limit, waiting=waiting)
+    """It is people's to say when it goes on; the conditions are judged all the while. How long they may take holds from when
+    it was first asked, whoever drives."""
+    expires, silent = view.record.expires, "" if view.can_return else f"v{view.record.stable} has no ready endpoint; "
+    waiting = f"{silent}approval: docc promote {view.app}"
+    if expires is not None and view.now >= expires:
+        return park_move(view, "parked: nobody approved it in time (pause_timeout)")
+    if view.until != "done":
+        late = f"; once its time is over docc abort {view.app} --if-unwatched ends it, and nothing does so by itself"
+        waits = f"v{plan.candidate} waits for docc promote {view.app}"
+        return _leave(view, "paused", waits + (late if expires is not None else ""))
+    return Move(wake_at=expires, waiting=waiting)
 
 
 def _leave(view: View, result: str, why: str) -> Move:
     """The record says first that this was meant: what nobody watches any more is otherwise taken for a driver's death."""
     if not view.record.left:
-        return write(view, replace(view.record, left=True), None, (Left(view.record.candidate or 0),))
+        left = Left(view.record.candidate or 0, view.record.expires)
+        return write(view, replace(view.record, left=True), None, (left,))
     return Move(outcome=Outcome(result, ExitCode.DONE, why))
 
 
@@ -310,7 +276,8 @@ def _enter(view: View, plan: Plan, at: int, since: float) -> Move:
             facts = (HeadersRouted(plan.candidate, in_words(trial), curl(view.app, trial, view.seen.routed.body)),)
             return write(view, changed, {**view.seen.routed.weights}, facts, above=view.above_after(at, changed))
         case AwaitApproval():
-            asked = record.becoming(following(record.phase, Signal.ASK), view.now, step=at)
+            expires = None if plan.limits.pause is None else view.now + plan.limits.pause
+            asked = record.becoming(following(record.phase, Signal.ASK), view.now, step=at, expires=expires)
             return write(view, asked, None, (ApprovalAwaited(plan.candidate),))
         case Hold() | Bake():
             return _hold(view, plan, upcoming, at)

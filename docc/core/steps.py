@@ -110,6 +110,12 @@ def above_at(steps: tuple[Step, ...], at: int, record: Record, *, sticky: bool) 
     return Above(trial, (candidate, stable) if weight else (candidate,))
 
 
+def awaits(steps: tuple[Step, ...], record: Record) -> bool:
+    """It is for people to say whether it goes on, and nobody has. A strategy that has changed since may not ask for it any
+    more, or ask once more."""
+    return record.unapproved and 0 <= record.step < len(steps) and isinstance(steps[record.step], AwaitApproval)
+
+
 def next_weight(steps: tuple[Step, ...], after: int) -> int | None:
     """The weight of the first SetWeight behind index `after`, None if there is none."""
     return next((step.weight for step in steps[after + 1 :] if isinstance(step, SetWeight)), None)

@@ -54,8 +54,8 @@ class View:
     driver's last write was answered. lost: this driver's own record, as it remembers it, is not what the cluster has.
     forced: docc's weights win over anybody's (--force-conflicts). dispute: what is remembered of others' changes.
     written: the route's generation when this driver had written last, or first looked. unread_at: when its controllers
-    had not read that yet. until: what the driver stays for: the end, the approval, or that the candidate has its first
-    requests."""
+    had not read that yet. until: what the driver stays for: the end, the approval, or that the candidate could take
+    requests. deserted: since when, by this driver's looks, stable has had no ready endpoint; None: it has one."""
 
     app: str
     me: str
@@ -75,6 +75,7 @@ class View:
     written: int = 0
     unread_at: float = 0.0
     until: Until = "done"
+    deserted: float | None = None
 
     @property
     def unread(self) -> str:
@@ -132,6 +133,10 @@ class View:
     def failing(self) -> Check | None:
         """The first condition that fires; a FAIL counts at any time."""
         return next((c for c in self._judged() if c.verdict is Verdict.FAIL), None)
+
+    def erring(self) -> Check | None:
+        """The first condition that cannot be judged."""
+        return next((c for c in self._judged() if c.verdict is Verdict.ERROR), None)
 
     def unsure(self) -> str:
         """Why the conditions do not let the rollout go on; "" when each is OK with samples newer than the weight."""

@@ -14,6 +14,7 @@ from docc.core.history import note
 from docc.core.invariants import check
 from docc.core.observation import see
 from docc.core.plan import Plan
+from docc.core.steps import awaits
 from docc.core.view import Checks, Until, View
 from docc.engine import evidence
 from docc.engine.endurance import Endurance
@@ -40,9 +41,9 @@ PARK_SECONDS_MAX = 3.0
 @dataclass(slots=True)
 class Driver:
     """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it, of which
-    the command had taken `spent` before. forced:
-    docc's weights win over anybody else's (--force-conflicts). moved: this run has touched production traffic. acted: when
-    its last write was answered. replan: the plan from what is there, for a manifest; None: it names its revision itself."""
+    the command had taken `spent` before. forced: docc's weights win over anybody else's (--force-conflicts). moved: this run
+    has touched production traffic. acted: when its last write was answered. replan: the plan from what is there, for a
+    manifest; None: it names its revision itself."""
 
     ports: Ports
     app: str
@@ -70,8 +71,6 @@ class Driver:
     _endurance: Endurance = field(default_factory=Endurance)
     _parking: bool = False
     _updated: bool = False
-    _waits: bool = False  # for people: somebody at the terminal holds it, or it is to be approved
-    _freed: float = 0.0  # when that was last so
     _seen: Seen | None = None  # None: what is there is in doubt
     _stable: int | None = None  # who served when this began
     _memory: Memory = field(default_factory=Memory)
@@ -180,19 +179,19 @@ class Driver:
 
     def _view(self, seen: Seen) -> View:
         now, memory, on_hold = self.ports.clock.now(), self._memory, self.ports.stop.asked() == HOLD
-        waits = on_hold or (seen.record is not None and (seen.record.unapproved or seen.record.paused))
-        self._freed = now if waits or self._waits else self._freed
-        self._waits = waits
+        steps = self.plan.steps if self.plan is not None else ()
+        waits = on_hold or (seen.record is not None and (seen.record.paused or awaits(steps, seen.record)))
+        freed = memory.freed(now, waits=waits)
         if self._written[0] != self.acted:
             self._written = (self.acted, seen.routed.generation)
         view = View(
             self.app, self.me, self.plan, seen, self._checks, now, self._held, self._broken, self._untidy,
-            on_hold=on_hold, acted=self.acted, lost=memory.lost, forced=self.forced, freed=self._freed,
+            on_hold=on_hold, acted=self.acted, lost=memory.lost, forced=self.forced, freed=freed,
             written=self._written[1], until=self.until,
         )  # fmt: skip
         if view.unread:
             self._unread_at = now
-        return replace(view, dispute=memory.followed(view), unread_at=self._unread_at)
+        return replace(view, dispute=memory.followed(view), unread_at=self._unread_at, deserted=memory.deserted(view))
 
     def _tell_others(self, view: View) -> None:
         """Once for each change of theirs, and for each thing that they ask for."""
@@ -241,7 +240,7 @@ class Driver:
             self._updated = (
                 self._updated or isinstance(fact, Updated) or (isinstance(fact, Scaled) and fact.replicas > 0)
             )
-            if isinstance(fact, PutBack):
+            if isinstance(fact, PutBack) and seen.record is not None:  # without a record it begins, and answers nobody
                 self._memory.put_back(now)
             if isinstance(fact, Reverted):  # traffic is safe: now there is time to ask why
                 for found in evidence.gather(self.ports, seen.revision(fact.candidate)):

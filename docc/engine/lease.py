@@ -136,7 +136,8 @@ class Lease:
         }
 
     def keep(self) -> None:
-        """Renews when a third of the duration is over. Raises LeaseLost; an unreachable server is not a loss yet."""
+        """Renews when a third of the duration is over. Raises LeaseLost; an unreachable server is not a loss yet. What is
+        refused is not asked for again at once: who must stay without it, stays on to take traffic back."""
         now = self.ports.clock.now()
         if now < self.due:
             return

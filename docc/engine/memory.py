@@ -28,6 +28,9 @@ class Memory:
     _dispute: Dispute | None = None
     _told: tuple[Edit, ...] = field(default=())
     _asked: tuple[Asked, ...] | None = None  # None: not looked yet
+    _deserted: float | None = None
+    _waits: bool = False
+    _freed: float = 0.0
 
     def sent(self, app: str, effect: Effect) -> None:
         """A write is on its way."""
@@ -71,6 +74,18 @@ class Memory:
     def followed(self, view: View) -> Dispute | None:
         self._dispute = dispute.followed(self._dispute, view.edits, view.now)
         return self._dispute
+
+    def deserted(self, view: View) -> float | None:
+        """Since when stable has answered nobody, as far as this driver has seen."""
+        gone = view.seen.record is not None and view.record.stable is not None and not view.can_return
+        self._deserted = (self._deserted or view.now) if gone else None
+        return self._deserted
+
+    def freed(self, now: float, *, waits: bool) -> float:
+        """When it last waited for people. waits: it does, since somebody at the terminal holds it, or it is to be approved."""
+        self._freed = now if waits or self._waits else self._freed
+        self._waits = waits
+        return self._freed
 
     def news(self, view: View) -> Fact | None:
         """What is to be told of others' changes: each once."""

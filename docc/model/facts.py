@@ -89,9 +89,11 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The driver leaves the rollout where it is, as it was told to. Nobody watches from here on."""
+    """The driver leaves the rollout where it is, as it was told to. Nobody watches from here on. until: when its time to be
+    approved is over, unix seconds; None: never. Nothing of docc's runs then by itself."""
 
     candidate: int
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,15 @@ class StableLost:
 
 
 @dataclass(frozen=True, slots=True)
+class StableSilent:
+    """Stable has had no ready endpoint for so many seconds: the candidate takes all."""
+
+    stable: int
+    candidate: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """What somebody else has changed of what docc wrote. where: the object. field: "" for the object itself. manager: who, as
     the API server knows it, "" if it does not; at: when they last wrote it, unix seconds."""
@@ -234,7 +245,7 @@ class TakenBack:
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """docc wrote its own again. what: its weights, its selector, or its record."""
+    """docc wrote its own again. what: its weights, its selector, its record; its rules, where their record was lost."""
 
     edits: tuple[Edit, ...]
     what: str
@@ -273,6 +284,7 @@ Fact = (
     | LeftUndone
     | Settled
     | StableLost
+    | StableSilent
     | Meddled
     | TakenBack
     | PutBack

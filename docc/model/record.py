@@ -23,7 +23,7 @@ REASON_CHARACTERS_MAX = 2000
 ASKED_MAX = 10
 PROMOTE, FULL, PAUSE = "promote", "full", "pause"
 """Requests: on from an approval; to all traffic without the steps between; stay at this weight."""
-_INSTANTS = frozenset({"since", "started", "exposed", "cool_after"})
+_INSTANTS = frozenset({"since", "started", "exposed", "cool_after", "expires"})
 
 
 class Phase(StrEnum):
@@ -83,7 +83,8 @@ class Record:
     judged (--baseline=ignore). drain, keep_warm: seconds, so that a verb without the manifest keeps the manifest's word.
     cool_after: until when `previous` is kept warm; None: it is not (any more). verb: what people typed that led here.
     request: what is asked of whoever drives, "" for nothing; "baseline" after one that failed. asked: who has asked for what in
-    this rollout, the last ASKED_MAX. left: its driver has left it waiting, as it was told to; nobody watches.
+    this rollout, the last ASKED_MAX. left: its driver has left it waiting, as it was told to; nobody watches. expires: until
+    when people may approve it (pause_timeout); None: for ever.
     """
 
     epoch: int
@@ -104,6 +105,7 @@ class Record:
     reason: str = ""
     asked: tuple[Asked, ...] = ()
     left: bool = False
+    expires: float | None = None
     excused: tuple[str, ...] = ()
     drain: float = 30.0
     keep_warm: float = 600.0
@@ -134,8 +136,13 @@ class Record:
         return {revision: weight for revision, weight in shares.items() if weight}
 
     def becoming(self, phase: Phase, now: float, **changes: Any) -> Record:
-        """This record in another phase that begins now."""
-        return replace(self, phase=phase, since=now, **changes)
+        """This record in another phase that begins now. Nothing awaits people there, unless `changes` say so."""
+        return replace(self, phase=phase, since=now, **{"expires": None, **changes})
+
+    def may_wait(self, now: float) -> bool:
+        """Its driver has left it waiting, as it was told to, and it may wait on: none but users on trial meet the candidate."""
+        unmet = self.phase in (Phase.PREPARING, Phase.AWAITING) and self.weight == 0
+        return self.left and unmet and (self.expires is None or now < self.expires)
 
     def to_text(self) -> str:
         """ASCII JSON with <, > and & escaped: the API server must find the very bytes again in a JSON Patch `test`."""

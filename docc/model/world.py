@@ -87,7 +87,8 @@ class Revision:
     """One revision's Deployment, Service and pods. ready: pods that can serve now: ready and, where a Service exists, in its
     endpoints. available: those of them that have been so for minReadySeconds, and may get more traffic. crashed_at:
     unix seconds of the newest crash of a container of a living pod; crash says how. manifest: as it was last deployed, ""
-    where it is not known. maintainer: as annotated. images: by container. service_born: unix seconds, whole ones. squatter: an
+    where it is not known. maintainer: as annotated. images: by container. service_born: unix seconds, whole ones. port: of its
+    Service, for requests; 0 where there is none. squatter: an
     object of the revision's name that docc did not make."""
 
     number: int
@@ -107,6 +108,7 @@ class Revision:
     service_epoch: str | None = None
     has_service: bool = False
     service_born: float | None = None
+    port: int = 0
     crashed_at: float | None = None
     crash: str = ""
     trouble: Trouble | None = None

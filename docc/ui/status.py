@@ -61,10 +61,9 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class StatusView:
     """revisions: newest first. watched: false while traffic is divided, or on its way, and no driver is alive. heartbeat:
-    seconds since the living driver's last renewal. left: its driver left it waiting. paused_by: who asked for it to stay at
-    its weight, "" for nobody. parks_at: unix seconds at which its driver ends the wait for approval (pause_timeout), or None.
-    asked: what people have asked of this rollout.
-    trial: whose requests go to the candidate, in words; curl: a command whose request does.
+    seconds since the living driver's last renewal. left: its driver left it waiting. expires: until when people may approve
+    it, unix seconds; None: for ever. paused_by: who asked for it to stay at its weight, "" for nobody. asked: what people
+    have asked of this rollout. trial: whose requests go to the candidate, in words; curl: a command whose request does.
     cool_after: unix seconds until which a rollback is one write, `overdue`
     when it has passed. refusal: what the Gateway's controller has against the route. retries: which of docc's rules have
     one. others: what somebody else has changed of what docc wrote. conditions: those of the candidate, else of stable. next:
@@ -91,8 +90,8 @@ class StatusView:
     last_writer: str
     watched: bool
     left: bool
+    expires: float | None
     paused_by: str
-    parks_at: float | None
     asked: tuple[Asked, ...]
     trial: str
     curl: str
@@ -133,8 +132,8 @@ def status_view(
         last_writer=shown(record.by),
         watched=alive or record.phase.at_rest,
         left=record.left,
+        expires=record.expires if record.unapproved else None,
         paused_by=record.asker if record.paused else "",
-        parks_at=_parks_at(seen, record) if alive else None,
         asked=record.asked,
         trial=in_words(trial),
         curl=curl(app, trial, seen.routed.body),
@@ -178,7 +177,8 @@ def lines(app: str, namespace: str, seen: Seen, lease: Object | None, now: float
 def _title(view: StatusView, now: float) -> str:
     """What is going on, since when, and for how long at most, where people are waited for."""
     paused = f", paused by {view.paused_by}" if view.paused_by else ""
-    parks = f"; parked in {duration(max(1.0, view.parks_at - now))}" if view.parks_at is not None else ""
+    ends = view.expires is not None and view.heartbeat is not None and not view.paused_by
+    parks = f"; parked in {duration(max(1.0, (view.expires or now) - now))}" if ends else ""
     told = f"{PHASES[view.phase]}{paused}, for {duration(now - view.since)}{parks}"
     return neutral(f"{view.app} in {view.namespace}: {told}")
 
@@ -187,6 +187,8 @@ def people(view: StatusView) -> Iterator[tuple[str, str]]:
     """Who tries the new version, and who has asked for what; each with its label."""
     if view.trial:
         yield "trial", f"requests with {view.trial}"
+    if view.expires is not None and view.heartbeat is None:
+        yield "until", f"{clock(view.expires)} it may be approved (pause_timeout)"
     for asked in view.asked:
         yield "asked", requested(asked)
 
@@ -234,20 +236,6 @@ def _strategy(revision: Revision) -> dict[str, Any]:
     values = json.loads(revision.manifest)
     found: dict[str, Any] = values.get("deployment_strategy") or values["application"].get("deployment_strategy") or {}
     return found
-
-
-def _parks_at(seen: Seen, record: Record) -> float | None:
-    if not record.unapproved or record.paused:
-        return None
-    try:
-        limit = _strategy(seen.revision(record.candidate))["ab_testing"]["pause_timeout"]
-        if isinstance(limit, str):
-            import durationpy
-
-            limit = durationpy.from_str(limit).total_seconds()
-        return record.since + float(limit)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
 
 
 def _revisions(seen: Seen, record: Record) -> Iterator[RevisionView]:
@@ -316,7 +304,9 @@ def _advice(app: str, at: str, seen: Seen, now: float, *, alive: bool) -> Iterat
         yield f"docc promote {app} {at} goes on"
     if record.paused:
         yield f"docc resume {app} {at} ends the pause"
-    if record.phase is Phase.AWAITING and not alive:
+    if record.expires is not None and now >= record.expires and not alive:
+        yield f"docc abort {app} {at} --if-unwatched ends it: its time is over"
+    elif record.phase is Phase.AWAITING and not alive:
         yield f"docc resume {app} {at} watches it; so does the same docc deploy"
     elif record.phase is Phase.PARKED or (not record.phase.at_rest and not alive and not record.paused):
         yield f"docc resume {app} {at} goes on; so does the same docc deploy"

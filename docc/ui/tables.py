@@ -14,6 +14,7 @@ from docc.model.moves import Object
 from docc.model.record import ANNOTATION, Record, RecordError, to_rfc3339
 from docc.model.world import Seen
 from docc.ui.console import neutral
+from docc.ui.unrecorded import UNRECORDED, served
 from docc.ui.words import one_line, requested
 
 
@@ -35,7 +36,7 @@ class App:
 
 
 def apps(carriers: Sequence[Object], now: float) -> list[App]:
-    """One App for each record; a route of others may carry several."""
+    """One App for each record; a route of others may carry several. And one for each application that serves without any."""
     found = []
     for body, name, text in ((one, *record) for one in carriers for record in _records(one)):
         meta = body["metadata"]
@@ -46,9 +47,17 @@ def apps(carriers: Sequence[Object], now: float) -> list[App]:
             serving = ",".join(f"v{revision}:{weight}%" for revision, weight in record.serving.items()) or "-"
         except RecordError:
             phase, serving, last = "unreadable", "-", None
-        born = datetime.fromisoformat(meta["creationTimestamp"].replace("Z", "+00:00")).timestamp()
-        found.append(App(meta["namespace"], name, phase, serving, round(max(0.0, now - born)), *(last or ())))
+        found.append(App(meta["namespace"], name, phase, serving, _age_of(body, now), *(last or ())))
+    known = {(app.namespace, app.name) for app in found}
+    for (namespace, name), (serving, body) in served(carriers).items():
+        if (namespace, name) not in known:
+            found.append(App(namespace, name, UNRECORDED, serving, _age_of(body, now)))
     return sorted(found, key=lambda app: (app.namespace, app.name))
+
+
+def _age_of(body: Object, now: float) -> int:
+    born = datetime.fromisoformat(body["metadata"]["creationTimestamp"].replace("Z", "+00:00")).timestamp()
+    return round(max(0.0, now - born))
 
 
 def _records(body: Object) -> Iterator[tuple[str, str]]:

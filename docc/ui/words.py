@@ -107,8 +107,8 @@ def _line(fact: facts.Fact) -> Line:  # noqa: C901  a closed union: one case per
             return Line("left", f"{fact.what} is left as it is for now: {fact.why}", "yellow")
         case facts.Settled():
             return Line("rest", _settled(fact))
-        case facts.StableLost():
-            return Line("STUCK", _stable_lost(fact), "bold red")
+        case facts.StableLost() | facts.StableSilent():
+            return _without_stable(fact)
         case facts.Meddled():
             return Line("others", f"{_theirs(fact.edits)}; {fact.then}", "bold yellow")
         case facts.TakenBack():
@@ -128,7 +128,9 @@ def _people(fact: facts.ApprovalAwaited | facts.Requested | facts.Left) -> Line:
             why = f": {fact.reason}" if fact.reason else ""
             return Line("asked", f"{_ASKED.get(fact.verb, fact.verb)}, by {fact.who}{why}", "bold")
         case facts.Left():
-            return Line("left", f"v{fact.candidate} stays as it is, and nobody watches from now on", "bold yellow")
+            until = "" if fact.until is None else f"; it may be approved until {clock(fact.until)} (pause_timeout)"
+            told = f"v{fact.candidate} stays as it is, and nobody watches from now on{until}"
+            return Line("left", told, "bold yellow")
 
 
 def requested(asked: Asked) -> str:
@@ -202,6 +204,13 @@ def _settled(fact: facts.Settled) -> str:
     if fact.warm is None or fact.cool_after is None:
         return serves(fact.stable)
     return f"{serves(fact.stable)}; v{fact.warm} stays warm until {clock(fact.cool_after)}"
+
+
+def _without_stable(fact: facts.StableLost | facts.StableSilent) -> Line:
+    if isinstance(fact, facts.StableLost):
+        return Line("STUCK", _stable_lost(fact), "bold red")
+    lasted = f"has had no ready endpoint for {fact.seconds:.0f} s" if fact.seconds else "has no ready endpoint"
+    return Line("traffic", f"v{fact.stable} {lasted}: v{fact.candidate} takes all", "bold yellow")
 
 
 def _stable_lost(fact: facts.StableLost) -> str:

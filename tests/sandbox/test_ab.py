@@ -344,6 +344,41 @@ def test_a_pause_that_nobody_ends_in_time_is_parked(trial: Trial) -> None:
     assert trial.ask(x_docc_release="canary") == "v1" and len(trial.rules) == 1
 
 
+def test_where_no_driver_has_stayed_whoever_comes_when_its_time_is_over_takes_it_back(trial: Trial) -> None:
+    trial.write(3, ab_testing={**TESTING, "pause_timeout": 6}, **UNJUDGED)
+    left = trial.deploy("demo:v2")
+    assert left.returncode == 0 and "may be approved until" in left.stderr, left.stderr
+    assert f"docc abort {trial.name} --if-unwatched" in left.stderr
+    over = trial.status()["expires"]
+    assert any(row.startswith("  until") for row in trial.run("status").stdout.splitlines())
+    time.sleep(max(0.0, over - time.time()) + 1)
+    assert trial.ask(x_docc_release="canary") == "v2"
+    late = trial.run("abort", "--if-unwatched")
+    assert late.returncode == 0 and "nobody approved it in time (pause_timeout)" in late.stderr, late.stderr
+    time.sleep(HEARD_SECONDS)
+    assert trial.ask(x_docc_release="canary") == "v1" and len(trial.rules) == 1
+
+
+def test_who_stays_only_until_it_is_up_leaves_it_to_nobody(trial: Trial) -> None:
+    """A version that fails is up as well: nobody meets it before somebody goes on, and watches."""
+    up = trial.deploy("demo:v2-err60", "--wait=ready")
+    assert up.returncode == 0 and json.loads(up.stdout)["result"] == "ready", up.stderr
+    time.sleep(HEARD_SECONDS)
+    assert trial.status()["phase"] == "preparing" and len(trial.rules) == 1
+    assert {trial.ask(x_docc_release="canary") for _ in range(20)} == {trial.ask()} == {"v1"}
+    spared = trial.run("abort", "--if-unwatched")
+    assert spared.returncode == 0 and "as it was told to" in spared.stderr, spared.stderr
+    assert trial.run("resume", "--prometheus-url", trial.world.prometheus, "--wait=paused").returncode == 0
+    assert trial.status()["phase"] == "awaiting"
+
+
+def test_a_preview_beside_nothing_is_refused_before_anything_is_touched(world: session.Session, tmp_path: Path) -> None:
+    app = Trial(world, tmp_path, "first")
+    refused = app.deploy("demo:v1", "--preview")
+    assert refused.returncode == 2 and "no version of first serves yet" in refused.stderr, refused.stderr
+    assert app.run("status").returncode == 6
+
+
 def test_conditions_are_judged_while_it_waits(trial: Trial, tmp_path: Path) -> None:
     with trial.traffic(tmp_path, *ON_TRIAL):
         driver, _ = trial.begin("demo:v2"), trial.waits()

@@ -97,6 +97,25 @@ def test_weights_by_another_hand_are_held_then_disputed_and_won_with_force(
     assert counted(load, won.stdout).failed == 0
 
 
+def test_a_route_deleted_at_rest_is_made_again_for_who_serves_and_a_bad_version_comes_by_steps_all_the_same(
+    world: session.Session, tmp_path: Path
+) -> None:
+    app = App(world, tmp_path, "pruned")
+    assert app.deploy("demo:v1").returncode == 0
+    ask(world, "DELETE", f"{ROUTES}/pruned")
+    told = docc(app, "status", "pruned")
+    assert told.returncode == 6 and "no app" not in told.stderr, told.stderr
+    assert "Service pruned leads to v1, 2 pods ready behind it; v1 has 2 of 2 pods ready" in " ".join(
+        told.stderr.split()
+    )
+    assert re.search(r"pruned +unrecorded +v1:front", docc(app, "list").stdout)
+    with app.traffic(tmp_path):
+        bad = app.deploy("demo:v2-err100")
+        assert bad.returncode == 10 and "HTTPRoute pruned: gone instead of there" in bad.stderr, bad.stderr
+        assert app.ask() == "v1" and app.status()["stable"] == "v1"
+    assert [weight["weight"] for weight in json.loads(bad.stdout)["weights"]][:1] == [50]
+
+
 def test_a_rule_in_a_platform_team_s_route(world: session.Session, tmp_path: Path) -> None:
     app = App(world, tmp_path, "tenant")
     manifest = json.loads(app.path.read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """What must hold after every change, read from the raw objects by code that shares nothing with docc: traffic, pods, record.
 
-tests/sim/ledger.py has the laws of the history, tests/sim/exits.py those of exit codes and of what is left in the end.
+tests/sim/ledger.py has the laws of the history, tests/sim/users.py those of users on trial and of people's approval, and
+tests/sim/exits.py those of exit codes and of what is left in the end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.sim.ledger import Ledger, read
+from tests.sim.users import Users
 from tests.sim.world import Key, Object, Violation, World, weights_in
 
 SCALE = 3
@@ -71,13 +73,18 @@ def traffic(world: World) -> dict[str, int]:
     return {front: 100} if front else {}
 
 
+def weight_of(record: dict[str, Any]) -> int:
+    """The candidate's; a record without one has nobody's, whatever somebody has written there."""
+    return int(record.get("weight", 0)) if record.get("candidate") is not None else 0
+
+
 def consistent(record: dict[str, Any], weights: dict[str, int]) -> bool:
     """The weights are those that the record tells of."""
     if not record or not weights:
         return True
     if record.get("stable") is None:
         return all(name.startswith("shop-v") for name in weights)
-    candidate, told = record.get("candidate"), record.get("weight", 0)
+    candidate, told = record.get("candidate"), weight_of(record)
     found = percents(weights)
     real = 0 if candidate is None else found.get(f"shop-v{candidate}", 0)
     return bool(real == told and found.get(f"shop-v{record['stable']}", 0) == 100 - told)
@@ -98,6 +105,7 @@ class Auditor:
     """fell: when a revision lost its last traffic. warm: until when a former version must stay up."""
 
     ledger: Ledger = field(default_factory=Ledger)
+    users: Users = field(default_factory=Users)
     weights: dict[str, int] = field(default_factory=dict)
     trial: set[str] = field(default_factory=set)
     epoch: int = 0
@@ -159,15 +167,19 @@ class Auditor:
         self._rules(world, route, docc_s=actor != "somebody" and weights != self.weights)
         self._epoch(record)
         lost = {n for n, w in self.weights.items() if w and not weights.get(n)} | (self.trial - trial)
+        if key == FRONT and (left := selected(before)) and left != selected(after) and world.ready(left):
+            lost.add(left)  # its clients, too
         self.fell.update(dict.fromkeys(lost, world.now))
-        for name, weight in weights.items():
+        before_it = percents(self.weights)
+        for name, weight in percents(weights).items():
             if (
-                weight > self.weights.get(name, 0)
+                weight > before_it.get(name, 0)
                 and actor != "somebody"
                 and actor not in world.late
                 and after is not None
             ):
                 self._grown(world, record, name, weight)
+        self._users(world, actor, record, weights)
         self._true(record, weights, route)
         self._warmth(world, record, actor)
         self.weights, self.trial, self.record = weights, trial, record
@@ -276,7 +288,8 @@ class Auditor:
             harm = not served or any(world.ready(name) == 0 for name in served)
             if not (returns or asked):
                 require(harm or actor in self.forced, f"{actor} writes over somebody's weights {self.weights}")
-                self.overwritten[actor] = world.now
+                if served or self.record:  # where nobody got anything, and no record told who should, docc begins
+                    self.overwritten[actor] = world.now
             self.theirs = None
         elif same:
             self.theirs = None
@@ -343,12 +356,26 @@ class Auditor:
             crashed, _ = world.weather.crashed.get(tag, (math.inf, ""))
             unseen = record.get("exposed") is None or not instant(record["exposed"]) <= crashed <= world.now - 5
             require(unseen, f"{name} grew to {weight} % though a container of it has crashed")
-            require(tag not in world.weather.silent or weight <= 25, f"{name} grew to {weight} % without data")
+            # promote --full is somebody's word for all the steps: it bakes on that, and is not promoted without data.
+            full = record["phase"] == "baking" and any(each["verb"] == "full" for each in record.get("asked", []))
+            told = tag not in world.weather.silent or weight <= 25 or full
+            require(told, f"{name} grew to {weight} % without data")
+
+    def _users(self, world: World, actor: str, record: dict[str, Any], weights: dict[str, int]) -> None:
+        self.users.asked(record)
+        if actor == "somebody" or self.foreign or self.meddled or self.theirs is not None or not self.record:
+            return
+        now, then = percents(weights), percents(self.weights)
+        for name, share in now.items():
+            if share > then.get(name, 0):
+                self.users.grown(world, self.record, record, name, share - then.get(name, 0))
+        if record and ROUTE in world.objects and weights:
+            self.users.served(world, self.record, record, world.objects[ROUTE])
 
     def _true(self, record: dict[str, Any], weights: dict[str, int], route: Object | None) -> None:
         if not record or not weights or self.theirs is not None:
             return
-        candidate, stable, told = record.get("candidate"), record.get("stable"), record.get("weight", 0)
+        candidate, stable, told = record.get("candidate"), record.get("stable"), weight_of(record)
         if stable is None:
             return
         found = percents(weights)

@@ -53,7 +53,8 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
         require(bool(said), f"{told}, and has written over somebody's weights in silence at {at:.2f}")
     at, by = audit.last
     late = process.name in world.late
-    if process.blind or late or world.weather.ending or (by != process.name and world.now - at < LOOK_SECONDS):
+    unseen = world.now - audit.laid < LOOK_SECONDS or (by != process.name and world.now - at < LOOK_SECONDS)
+    if process.blind or late or world.weather.ending or unseen:
         return  # what it says, it says of what it could see
     record, now = record_of(world), shared(traffic(world))
     if code == 0:
@@ -91,11 +92,12 @@ def _locked_out(process: Process, code: int, told: str, before: dict[str, int], 
 def _refused(process: Process, code: int, told: str) -> None:
     """What the API server refuses is not sent again and again; a driver takes traffic back, and reports no failure to do so
     before that was refused, too."""
-    times, phase = process.refusals, record_of(process.world).get("phase")
+    times, phase, world = process.refusals, record_of(process.world).get("phase"), process.world
     require(times <= REFUSALS_MAX, f"{told} after {times} refusals")
     blamed = (
         process.verb in ("deploy", "resume")
         and code == 11
+        and world.ready(f"shop-v{record_of(world).get('stable')}") > 0  # else there is nowhere to take it
         and "stopped by" not in told
         and process.outcome is not None
         and process.outcome.result != "disputed"  # others' hands, after it had taken the traffic back
@@ -114,6 +116,9 @@ def _done(world: World, verb: Verb, result: str, told: str, me: str) -> None:
         name = f"shop-v{record.get('stable')}"
         require(world.tag(name) == verb.want.tag, f"{told}: {name} is image {world.tag(name)}")
         require(now == {name: 100} and record["phase"] in ("succeeded", "reverted", "parked"), f"{told} at {now}")
+    if result in ("ready", "paused"):  # it is left unwatched, and only who is on trial may meet it
+        require(now == {f"shop-v{record.get('stable')}": 100}, f"{told} at {now}")
+        require(result != "ready" or not trials(world.objects.get(ROUTE)), f"{told}, and users are on trial")
     if verb.name in ("rollback", "abort") and result == "returned" and record.get("by") == me:
         stable = record.get("stable")
         require(now == ({f"shop-v{stable}": 100} if stable else {}), f"{told} at {now}")
@@ -168,8 +173,13 @@ def at_rest(world: World, audit: Auditor, excused: set[str]) -> None:
         name = f"shop-v{stable}"
         require(shared(weights) == {name: 100}, f"record says v{stable}, the route says {weights}")
         front = selected(world.objects.get(FRONT))
-        require(front == name, f"the front selects {front}, stable is v{stable}")
-        require(world.ready(name) > 0 or world.weather.down.get(world.tag(name)) is not None, "stable serves nobody")
+        # Only a manifest tells the ports of one that is not there: who was refused it deploys again, and gc makes none.
+        unmade = FRONT not in world.objects and bool(excused - {"somebody"})
+        require(front == name or unmade, f"the front selects {front}, stable is v{stable}")
+        # A sleeper's creation of the route cannot be fenced: it may come after `docc delete`.
+        deleted = ("Deployment", name) not in world.objects
+        down = world.weather.down.get(world.tag(name)) is not None
+        require(world.ready(name) > 0 or down or deleted, "stable serves nobody")
     serving = f"shop-v{stable}"
     if stable is None:  # of a route that somebody has deleted nothing is known; the front's clients keep their version
         serving = selected(world.objects.get(FRONT)) or ""

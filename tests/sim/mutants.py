@@ -72,12 +72,12 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
     "stable scaled early: during the bake": (
         Edit(
             "docc.core.rollout",
-            "    at = view.record.step + 1\n",
+            "    at = record.step + 1\n",
             "    if view.record.phase is Phase.BAKING and view.stable.replicas:\n"
             "        from docc.core.names import deployment_name\n"
             "        from docc.core.pods import _scale_down\n"
             "        return _scale_down(deployment_name(view.app, view.stable.number), view.stable)\n"
-            "    at = view.record.step + 1\n",
+            "    at = record.step + 1\n",
         ),
     ),
     "Service deleted before the route lets go": (
@@ -145,7 +145,13 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         Edit("docc.engine.rollback", "        _note(self.ports, view)\n", ""),
     ),
     "the history is not noted before the next rollout": (
-        Edit("docc.core.planner", "tidying = note(view) or (let", "tidying = (outcome and note(view) or None) or (let"),
+        Edit("docc.core.planner", "noting = note(view)\n", "noting = outcome and note(view) or None\n"),
+    ),
+    "a route that is gone is a first deploy": (
+        Edit("docc.core.intent", "    return behind_front(seen)\n", "    return None\n"),
+    ),
+    "who had traffic when the record was lost does not drain": (
+        Edit("docc.core.planner", " or _others_up(view, record)\n", "\n"),
     ),
     "cooled before its time": (Edit("docc.core.cooling", "now >= record.cool_after:", "now >= record.since:"),),
     "warm too short: the drain is counted for it": (
@@ -294,6 +300,47 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
             "docc.ui.status",
             "        weight = seen.routed.weights.get(number, 0)\n",
             "        weight = record.serving.get(number, 0)\n",
+        ),
+    ),
+    "a weight takes users off the trial": (
+        Edit("docc.core.steps", "    trial = next(", "    trial = () if weight else next("),
+    ),
+    "users do not stay where they are": (
+        Edit(
+            "docc.core.steps",
+            "return Above(trial, (candidate, stable) if weight else (candidate,))",
+            "return Above(trial)",
+        ),
+    ),
+    "nobody is ever on trial": (
+        Edit("docc.core.steps", "    if weight == 100 or stable is None or", "    if weight >= 0 or stable is None or"),
+    ),
+    "the trial goes on while all traffic bakes": (
+        Edit("docc.core.steps", "    if weight == 100 or stable is None or", "    if stable is None or"),
+    ),
+    "who is on trial does not count: the candidate's end is overlooked": (
+        Edit("docc.core.rollout", "    if idle:\n", "    if view.weight == 0:\n"),
+    ),
+    "nobody is asked while stable is away": (
+        Edit(
+            "docc.core.rollout",
+            "    if not view.can_return and not _to_be_asked(record, plan):\n",
+            "    if not view.can_return:\n",
+        ),
+    ),
+    "a moment without stable ends all caution": (
+        Edit("docc.core.rollout", "DESERTED_SECONDS = 10.0", "DESERTED_SECONDS = 0.0"),
+    ),
+    "once approved, nothing is judged before the first weight": (
+        Edit(
+            "docc.core.rollout",
+            "    if not plan.judged or view.record.phase",
+            "    if plan.judged or view.record.phase",
+        ),
+    ),
+    "a driver that stays for ready pods leaves users on them": (
+        Edit(
+            "docc.core.rollout", '"ready" and record.phase is Phase.PREPARING and', '"ready" and record.weight > 0 and'
         ),
     ),
     "lost endpoints do not count": (

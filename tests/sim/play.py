@@ -181,7 +181,7 @@ class _Audited(Stage):
 
 
 CORE = (
-    "good canary", "bad trial", "warm rollback", "cold rollback", "gc", "delete",
+    "good canary", "bad trial", "approved trial", "warm rollback", "cold rollback", "gc", "delete",
     "without a route: deploy", "without a route: cold rollback", "SIGTERM at 50 %", "SIGTERM of a trial",
 )  # fmt: skip
 REMEMBERED = (
@@ -192,6 +192,11 @@ REMEMBERED = (
     ("delete", "sleeps through a rollback and the same deploy", 3), ("resume what is parked", "candidate scaled to 0", 0),
     ("without a route: first", "sleeps through a deploy of another", 0),
     ("good canary", "sleeps through a delete --keep-workload", 11),
+    ("the same deploy of what was left waiting", "Prometheus fails", 0), ("warm rollback", "answer lost, API away 40 s", 0),
+    ("supersede", "route deleted", 1), ("fast return", "route deleted", 1), ("fast return", "route replaced", 0),
+    ("promote what was left waiting", "pause", 1),
+    ("approved trial of sticky users", "Prometheus fails", 3), ("stable is down", "refused once", 4),
+    ("the same deploy of what was left waiting", "record wiped", 0),
 )  # fmt: skip
 """Plays that have found something once, outside the core too: scene, fault, number of the write."""
 DYING = "sleeps through a deploy that dies"
@@ -199,6 +204,8 @@ AT_THE_LEASE = (
     "crash after", "answer lost", "unreachable", "written late", "stands still 20 s", DYING,
     "refused from here on",
 )  # fmt: skip
+RIVALLED = ("bad canary", "approved trial of sticky users")
+"""Scenes outside the core into which others' commands come at every write."""
 ANYWHERE = ("crash before", "crash after", "answer lost", "written late", "SIGTERM")
 
 
@@ -209,10 +216,9 @@ def singles(scene: Scene, *, all_of_them: bool, part: tuple[int, int] = (0, 1)) 
     yield clean
     if clean.codes[:1] != [scene.code]:
         raise Violation(f"{scene.name} ends with {clean.codes}, not {scene.code}\n" + "\n".join(trace(clean.world)))
-    kinds = [*ANYWHERE, *(RIVALS if scene.name == "bad canary" else ())]
+    kinds = [*ANYWHERE, *(RIVALS if scene.name in RIVALLED else ())]
     if all_of_them:
-        kinds = [*PROCESS, *RIVALS, *SLEEPER, *(WORLD if scene.verb.name in ("deploy", "resume", "rollback") else ())]
-        kinds = [*PROCESS, *RIVALS] if scene.stopped is not None else kinds
+        kinds = [*PROCESS, *WORLD, *RIVALS, *(SLEEPER if scene.stopped is None else ())]
     places = [("write", kind, at) for kind in kinds for at in range(clean.stopped_at, clean.writes.get("write", 0))]
     if all_of_them and scene.stopped is None:
         places += [("lease", kind, at) for kind in AT_THE_LEASE for at in range(clean.writes.get("lease", 0))]
@@ -233,7 +239,7 @@ def meddled(scene: Scene) -> Iterator[Play]:
     clean = Play(scene.name, scene)
     yield clean
     for kind in HANDS:
-        for at in range(clean.writes.get("write", 0)):
+        for at in range(clean.stopped_at, clean.writes.get("write", 0)):
             yield Play(f"{scene.name}, {kind} at write {at}", scene, {("write", at): kind})
 
 
@@ -363,7 +369,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--case", help="one single fault by its name, with its trace")
     parser.add_argument("--all", action="store_true", help="do not stop at the first violation; one line each")
     given = parser.parse_args(arguments)
-    plays = itertools.chain.from_iterable(singles(scene, all_of_them=True) for scene in SCENES.values())
+    plays = itertools.chain.from_iterable(
+        itertools.chain(singles(scene, all_of_them=True), meddled(scene)) for scene in SCENES.values()
+    )
     if given.seed is not None:
         plays = itertools.chain([seeded(given.seed)])
     elif given.seeds is not None:

@@ -11,7 +11,7 @@ from tests.sim import verbs
 from tests.sim.auditor import ROUTE, Auditor, record_of
 from tests.sim.faults import PROCESS
 from tests.sim.stage import Fault, Stage
-from tests.sim.verbs import CALM, STICKY, STRATEGY, TRIAL, Verb, deploy, enter, want
+from tests.sim.verbs import BRIEF, CALM, STICKY, STRATEGY, TRIAL, Verb, anew, deploy, enter, want
 from tests.sim.world import FOREVER, Object, World
 
 PLAIN = {key: value for key, value in STRATEGY.items() if key != "canary"}
@@ -102,6 +102,50 @@ def left() -> World:
     """v2 is on trial, and its driver has left it so, as it was told to."""
     world = serving().fork()
     assert typed(world, replace(deploy(want(2, TRIAL)), until="paused")) == 0
+    return _later(world, 30)
+
+
+def unrouted(before: Callable[[], World]) -> Callable[[], World]:
+    """And then somebody deletes the route, record and all."""
+
+    def setting() -> World:
+        world = before().fork()
+        world.actor = "somebody"
+        world.remove(ROUTE)
+        return _later(world, 60)
+
+    return setting
+
+
+def unrecorded(before: Callable[[], World], weights: bool = True) -> Callable[[], World]:
+    """And then somebody removes docc's record from the route; weights: and leaves the rest as it is."""
+
+    def wipe(body: Object) -> None:
+        body["metadata"]["annotations"].pop("docc.dev/rollout", None)
+        for rule in body["spec"]["rules"] if not weights else ():
+            rule["backendRefs"] = []
+
+    def setting() -> World:
+        world = before().fork()
+        world.edit(ROUTE, wipe)
+        return _later(world, 60)
+
+    return setting
+
+
+@functools.cache
+def late() -> World:
+    """The same, and the time that people had is over."""
+    world = serving().fork()
+    assert typed(world, replace(deploy(want(2, BRIEF)), until="paused")) == 0
+    return _later(world, 30)
+
+
+@functools.cache
+def up() -> World:
+    """v2 is up and has no traffic; its driver has left it so, as it was told to."""
+    world = serving().fork()
+    assert typed(world, replace(deploy(want(2)), until="ready")) == 0
     return _later(world, 30)
 
 
@@ -221,6 +265,11 @@ def _dead(tag: int, after: float) -> Callable[[World], None]:
     return lambda world: world.weather.down.update({tag: (world.now + after, FOREVER)})
 
 
+def _blinks(tag: int, after: float) -> Callable[[World], None]:
+    """As when its only pod is replaced."""
+    return lambda world: world.weather.down.update({tag: (world.now + after, world.now + after + 3)})
+
+
 def _told(what: str, since: float, until: float) -> Callable[[World], None]:
     """Prometheus answers so, whatever it is asked."""
     return lambda world: world.weather.metrics.append((world.now + since, world.now + until, what))
@@ -279,6 +328,10 @@ SCENES: dict[str, Scene] = {
         Scene("a condition cannot be judged", serving, _V2, 5, _told("error", 1, FOREVER)),
         Scene("stable dies and then the candidate", serving, _V2, 11, _both(_dead(1, 14), _dead(2, 15))),
         Scene("stable is down", serving, _V2, 0, _dead(1, -1)),
+        Scene("stable blinks at 25 %", serving, _V2, 0, _blinks(1, 12)),
+        Scene("stable blinks as the candidate gets ready", serving, _V2, 0, _blinks(1, 5)),
+        Scene("stable dies at 25 %", serving, _V2, 0, _dead(1, 12)),
+        Scene("stable dies at 25 %, and the candidate fails", serving, _V2, 11, _both(_dead(1, 12), _fails(2, 20))),
         Scene("no strategy", serving, deploy(want(2, CALM))),
         Scene("nothing kept warm", serving, deploy(want(2, {**STRATEGY, "keep_warm": 0}))),
         Scene("approved trial", serving, deploy(want(2, TRIAL)), 0, _approved(30)),
@@ -288,6 +341,16 @@ SCENES: dict[str, Scene] = {
         Scene("abort what was left waiting", left, verbs.ABORT),
         Scene("the same deploy of what was left waiting", left, deploy(want(2, TRIAL)), 0, _approved(20)),
         Scene("bad trial", serving, deploy(want(2, TRIAL)), 10, _fails(2, 30)),
+        Scene("pods die while on trial", serving, deploy(want(2, TRIAL)), 10, _dead(2, 30)),
+        Scene("stable blinks while on trial", serving, deploy(want(2, TRIAL)), 0, _both(_blinks(1, 20), _approved(40))),
+        Scene("stable is down before a trial", serving, deploy(want(2, TRIAL)), 0, _both(_dead(1, -1), _approved(40))),
+        Scene("nobody approves it in time", serving, deploy(want(2, BRIEF)), 10),
+        Scene("abort --if-unwatched what was left waiting", left, verbs.UNWATCHED, weather=_approved(60)),
+        Scene("abort --if-unwatched what nobody approved in time", late, verbs.UNWATCHED),
+        Scene("resume what nobody approved in time", late, verbs.RESUME, 10),
+        Scene("up, and left so", serving, replace(_V2, until="ready")),
+        Scene("abort --if-unwatched what was left when it was up", up, verbs.UNWATCHED),
+        Scene("resume what was left when it was up", up, verbs.RESUME),
         Scene("retry", reverted, _V2),
         Scene("supersede", lost, deploy(want(3))),
         Scene("fast return", lost, deploy(want(1))),
@@ -311,6 +374,17 @@ SCENES: dict[str, Scene] = {
         Scene("cold rollback", cold, verbs.ROLLBACK),
         Scene("cold rollback out of a rollout", lost_third, verbs.back_to(1)),
         Scene("cold rollback that is never ready", cold, verbs.ROLLBACK, 10, _slow(1, 1e6)),
+        Scene("route gone: deploy", unrouted(serving), _V2),
+        Scene("route gone: bad deploy", unrouted(serving), _V2, 10, _fails(2, 15)),
+        Scene("route gone: deploy of what serves", unrouted(warm), _V2),
+        Scene("route gone at 50 %: the same deploy", unrouted(lost), _V2),
+        Scene("backends gone: deploy", unrecorded(serving, weights=False), _V2),
+        Scene("record gone: deploy", unrecorded(warm), deploy(want(3))),
+        Scene("record gone at 50 %: deploy", unrecorded(lost), _V2, 7),
+        Scene("record of a trial gone: the same deploy", unrecorded(left), deploy(want(2, TRIAL)), 0, _approved(20)),
+        Scene("record of a trial gone: deploy", unrecorded(left), deploy(want(3))),
+        Scene("deploy --force-new", serving, anew(deploy(want(1)))),
+        Scene("bad deploy --force-new", serving, anew(deploy(want(1))), 10, _fails(1, 15)),
         Scene("gc", overdue, verbs.GC),
         Scene("gc of what is parked", parked_third, verbs.GC),
         Scene("gc in mid-rollout", lost, verbs.GC),

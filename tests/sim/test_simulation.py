@@ -13,16 +13,17 @@ from dataclasses import replace
 import pytest
 
 from docc.model.errors import CredentialsError, DoccError, ExitCode, Refused
+from docc.model.facts import StableSilent, Weighted
 from docc.model.moves import Effect, Outcome, Patch
 from tests.sim import play
-from tests.sim.auditor import traffic
+from tests.sim.auditor import record_of, traffic
 from tests.sim.conftest import MUTANT
 from tests.sim.faults import busy
 from tests.sim.hands import HANDS
 from tests.sim.mutants import MUTANTS
 from tests.sim.scenes import SCENES
 from tests.sim.stage import Act, Process, Stage, Written
-from tests.sim.verbs import GC, KEEP, ROLLBACK, deploy, enter, want
+from tests.sim.verbs import FULL, GC, KEEP, PROMOTE, ROLLBACK, TRIAL, deploy, enter, want
 from tests.sim.world import World
 
 SEEDS, BATCH, PARTS = 300, 20, 4
@@ -176,6 +177,95 @@ def test_without_evidence_nothing_is_promoted_and_a_hold_has_no_limit_but_a_brea
         assert held.codes[0] == code, held.name
         failing = held.world.weather.failing.get(2, math.inf)
         assert held.audit.fell.get("shop-v2", 0.0) <= failing + 5, held.name
+
+
+def _told(scene: str) -> tuple[list[int], list[str], Outcome]:
+    """The candidate's weights in their order, what was told of stable, and the end."""
+    stage = Stage(SCENES[scene].world())
+    process = enter(stage, SCENES[scene].verb)
+    stage.play()
+    facts = [what for _, _, what in process.world.trace]
+    silent = [
+        f"v{each.candidate} takes all after {each.seconds:.0f} s" for each in facts if isinstance(each, StableSilent)
+    ]
+    assert process.outcome is not None
+    return [each.weight for each in facts if isinstance(each, Weighted)], silent, process.outcome
+
+
+@pytest.mark.parametrize(
+    ("scene", "weights", "told"),
+    [
+        ("stable blinks at 25 %", [25, 50, 75, 100], []),
+        ("stable blinks as the candidate gets ready", [25, 50, 75, 100], []),
+        ("stable blinks while on trial", [25, 50, 75, 100], []),
+        ("stable dies at 25 %", [25, 100], ["v2 takes all after 10 s"]),
+        ("stable is down", [100], ["v2 takes all after 10 s"]),
+    ],
+)
+def test_a_moment_without_stable_skips_no_step_and_a_longer_one_is_told(
+    scene: str, weights: list[int], told: list[str]
+) -> None:
+    assert _told(scene)[:2] == (weights, told)
+
+
+def test_a_rollback_away_from_a_version_that_answers_nobody_does_not_wait() -> None:
+    world = SCENES["cold rollback"].world()
+    world.weather.down[2] = (world.now - 1, math.inf)
+    stage = Stage(world)
+    began = world.now
+    process = enter(stage, SCENES["cold rollback"].verb)
+    stage.play()
+    assert process.outcome is not None and process.outcome.exit_code is ExitCode.DONE
+    (at,) = [at for at, _, what in world.trace if isinstance(what, Weighted)]
+    assert at - began < 7  # its pods, and no more
+
+
+@pytest.mark.parametrize(
+    ("scene", "result", "phase", "reason"),
+    [
+        ("up, and left so", "ready", "preparing", "has no traffic"),
+        ("resume what was left when it was up", "promoted", "succeeded", ""),
+        ("abort --if-unwatched what was left when it was up", "unchanged", "preparing", "left it waiting"),
+        ("abort --if-unwatched what was left waiting", "unchanged", "awaiting", "left it waiting"),
+        ("abort --if-unwatched what nobody approved in time", "returned", "reverted", "aborted"),
+        ("resume what nobody approved in time", "parked", "parked", "nobody approved it in time (pause_timeout)"),
+        ("nobody approves it in time", "parked", "parked", "nobody approved it in time (pause_timeout)"),
+    ],
+)
+def test_what_was_left_waiting_stays_as_long_as_nobody_but_who_is_on_trial_meets_it(
+    scene: str, result: str, phase: str, reason: str
+) -> None:
+    stage = Stage(SCENES[scene].world())
+    process = enter(stage, SCENES[scene].verb)
+    stage.play()
+    assert process.outcome is not None and process.outcome.result == result and reason in process.outcome.reason
+    assert record_of(stage.world)["phase"] == phase
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["promote", "promote --full"])
+def test_what_people_approve_while_nothing_can_be_judged_gets_no_traffic_until_it_can(*, full: bool) -> None:
+    """Prometheus is away from before the approval, at +30 s, until 12 s after it."""
+    world = SCENES["bad trial"].setting().fork()
+    stage = Stage(world)
+    began = world.now
+    world.weather.metrics.append((began + 20, began + 42, "error"))
+    process = enter(stage, deploy(want(2, TRIAL)))
+    enter(stage, FULL if full else PROMOTE, 30)
+    stage.play()
+    assert process.outcome is not None and process.outcome.result == "promoted"
+    first, *_ = [(at - began, what.weight) for at, _, what in world.trace if isinstance(what, Weighted)]
+    assert 42 <= first[0] < 60 and first[1] == (100 if full else 25), first
+
+
+def test_a_lease_that_is_refused_is_not_asked_for_again_and_again() -> None:
+    """Stuck, where there is nowhere to take the traffic back to."""
+    name = "stable is down, refused from here on at Lease write 3"
+    refused = play.Play(name, SCENES["stable is down"], {("lease", 3): "refused from here on"})
+    refused.run()
+    asked = [
+        what for _, _, what in refused.world.trace if isinstance(what, Written) and what.effect.ref.kind == "Lease"
+    ]
+    assert refused.codes[0] == 11 and len(asked) < 60
 
 
 FOUND: dict[str, Callable[[], play.Play]] = {

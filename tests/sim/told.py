@@ -6,8 +6,21 @@ from __future__ import annotations
 from typing import Any
 
 from docc.core.observation import see
+from docc.model.world import Seen
 from docc.ui.status import document, lines
-from tests.sim.auditor import FRONT, consistent, instant, percents, positive, record_of, require, selected, traffic
+from docc.ui.unrecorded import unrecorded
+from tests.sim.auditor import (
+    FRONT,
+    ROUTE,
+    consistent,
+    instant,
+    percents,
+    positive,
+    record_of,
+    require,
+    selected,
+    traffic,
+)
 from tests.sim.world import World
 
 RESTS = ("succeeded", "reverted", "parked")
@@ -28,6 +41,7 @@ def _at(world: World, now: float, *, watched: bool) -> None:
     told, record = document("shop", "web", seen, lease, now), record_of(world)
     if not record:
         require(not told, f"status tells of {told.get('phase')}, and there is no record")
+        _unrecorded(world, seen)
         return
     require(told.get("phase") == record["phase"], f"status says {told.get('phase')}, it is {record['phase']}")
     for name in NAMED:
@@ -50,6 +64,22 @@ def _at(world: World, now: float, *, watched: bool) -> None:
     calm = record["phase"] in RESTS and selected(world.objects.get(FRONT)) == f"shop-v{record.get('stable')}"
     require(not told["others"] or differs or not calm, f"status blames somebody: {told['others']}")
     _advised(told, record)
+
+
+def _unrecorded(world: World, seen: Seen) -> None:
+    """Users who are served without a record are not denied: who serves them is named, and how many pods."""
+    if seen.routed.unreadable:
+        return
+    said, front = unrecorded("shop", seen), selected(world.objects.get(FRONT))
+    serving = positive(traffic(world)).keys() | ({front} if front else set())
+    for name in (name for name in serving if name.removeprefix("shop-v").isdigit()):
+        require(name.removeprefix("shop-") in said, f"status denies that {name} serves: {said!r}")
+    for (kind, name), body in world.objects.items():
+        if kind == "Deployment" and (pods := body["spec"]["replicas"]):
+            there = f"{name.removeprefix('shop-')} has {world.ready(name)} of {pods} pod"
+            require(there in said or "shop-v" not in name, f"status does not say that {there}: {said!r}")
+    left = any(key in world.objects for key in (ROUTE, FRONT)) or any(kind == "Deployment" for kind, _ in world.objects)
+    require(left or not said, f"nothing is left, and status says {said!r}")
 
 
 def _advised(told: dict[str, Any], record: dict[str, Any]) -> None:

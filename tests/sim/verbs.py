@@ -46,6 +46,7 @@ STRATEGY: dict[str, Any] = {
 CALM: dict[str, Any] = {key: STRATEGY[key] for key in ("drain", "keep_warm", "progress_deadline")}
 TRIAL = {**STRATEGY, "ab_testing": {"enable_headers": True, "pause_before_rollout": True}}
 STICKY = {**TRIAL, "sticky": True}
+BRIEF = {**STRATEGY, "ab_testing": {"enable_headers": True, "pause_before_rollout": True, "pause_timeout": 20}}
 GATEWAY = GatewayName("gw")
 
 
@@ -219,6 +220,8 @@ def _abort(process: Process, verb: Verb) -> Outcome:
     if verb.option == "--if-unwatched":
         if seen.record is None or not seen.record.phase.undecided:
             return Outcome("unchanged", Code.DONE, "no rollout is under way")
+        if seen.record.may_wait(process.now()):
+            return Outcome("unchanged", Code.DONE, "its driver has left it waiting, as it was told to")
         try:
             driver = locks.watcher_of(process.ports, APP)
         except locks.Stopped as stopped:

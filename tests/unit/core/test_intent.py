@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from docc.core.intent import Intent, another_number, candidate_number, intent
+from docc.core.intent import Intent, another_number, candidate_number, intent, stable_of
 from docc.model.record import Phase, Record
-from docc.model.world import Revision, Routed, Seen
+from docc.model.world import Front, Revision, Routed, Seen
 
 REVISIONS = {1: "one", 2: "two", 3: "three"}
 
@@ -54,6 +55,31 @@ PARKED = seen(Phase.PARKED, stable=2, candidate=3)
 def test_a_row_of_the_table(there: Seen, wanted: str, number: int, meant: Intent) -> None:
     assert candidate_number(there, wanted) == number
     assert intent(there, number) is meant
+
+
+V1 = Revision(1, exists=True, ready=2, has_service=True)
+ROUTE = Routed("HTTPRoute", exists=True)
+
+
+@pytest.mark.parametrize(
+    ("there", "stable"),
+    [
+        (Seen(Routed("HTTPRoute"), {1: V1}, Front(True, 1, 2)), 1), (Seen(ROUTE, {1: V1}, Front(True, 1, 2)), 1),
+        (Seen(Routed("HTTPRoute"), {1: V1}, Front(True, 1, 0)), None),  # its clients are answered by nobody
+        (Seen(Routed("HTTPRoute"), {1: V1}, Front(True, None, 2)), None),
+        (Seen(Routed("HTTPRoute"), {1: V1}, Front(True, 1, 2, foreign=True)), None),
+        (Seen(Routed("HTTPRoute"), {1: replace(V1, has_service=False)}, Front(True, 1, 2)), None),
+        (Seen(replace(ROUTE, weights={2: 100}), {1: V1}, Front(True, 1, 2)), 2),  # the route tells
+        (Seen(replace(ROUTE, weights={1: 50, 2: 50}), {1: V1}, Front(True, 1, 2)), None),
+        (Seen(replace(ROUTE, weights={2: 100}, agrees=False), {1: V1}, Front(True, 1, 2)), None),
+    ],
+)  # fmt: skip
+def test_without_a_record_stable_is_who_serves_and_where_no_route_tells_whom_the_front_service_selects(
+    there: Seen, stable: int | None
+) -> None:
+    assert stable_of(there) == stable
+    expected = Intent.ROLL if stable or there.routed.weights else Intent.FIRST
+    assert intent(there, 3) is expected
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def view(phase: Phase, weight: int = 0, **more: Any) -> View:
         ("full", Phase.AWAITING, 0, "promote", "full"), ("full", Phase.PREPARING, 0, "", "full"),
         ("pause", Phase.PREPARING, 0, "", "pause"), ("pause", Phase.SHIFTING, 20, "", "pause"),
         ("pause", Phase.BAKING, 100, "", "pause"),
-        ("resume", Phase.SHIFTING, 20, "pause", ""),
+        ("resume", Phase.SHIFTING, 20, "pause", ""), ("resume", Phase.AWAITING, 0, "pause", "promote"),
+        ("pause", Phase.AWAITING, 0, "promote", "pause"),
     ],
 )  # fmt: skip
 def test_a_request_stands_in_the_record_with_who_asked(

@@ -90,6 +90,13 @@ STATES: dict[str, tuple[Seen, Object | None]] = {
         ),
         lease(40),
     ),
+    "left-too-long": (
+        seen(
+            record(Phase.AWAITING, stable=1, candidate=2, left=True, expires=T0 + 5), {1: 100, 2: 0}, pods(1), pods(2),
+            above=Above(((DEFAULT_HEADER,),)),
+        ),
+        lease(40),
+    ),
     "paused": (
         seen(
             record(
@@ -165,20 +172,18 @@ def test_only_a_fresh_lease_means_that_somebody_watches(name: str, watched: bool
 
 
 @pytest.mark.parametrize(
-    ("limit", "age", "request_", "parks"),
-    [("2h30m", 1, "", T0 + 9000), (600, 1, "", T0 + 600), (600, 40, "", None), (600, 1, "promote", None),
-     ("soon", 1, "", None)],
-    ids=["text", "number", "nobody drives it", "promoted", "unreadable"],
-)  # fmt: skip
-def test_a_wait_for_approval_tells_its_end_if_somebody_is_there_to_make_it(
-    limit: str | int, age: float, request_: str, parks: float | None
+    ("age", "request_", "title", "row"),
+    [(1, "", True, False), (40, "", False, True), (1, "promote", False, False)],
+    ids=["somebody drives it", "nobody drives it", "promoted"],
+)
+def test_a_wait_for_approval_tells_its_end_and_that_it_parks_only_where_a_driver_does_that(
+    age: float, request_: str, title: bool, row: bool
 ) -> None:
-    kept = json.dumps({"application": {}, "deployment_strategy": {"ab_testing": {"pause_timeout": limit}}})
-    waiting = record(Phase.AWAITING, stable=1, candidate=2, request=request_)
-    found = seen(waiting, {1: 100, 2: 0}, pods(1), replace(pods(2), manifest=kept))
-    view = status.status_view("shop", "web", found, lease(age), NOW)
-    assert view is not None and view.parks_at == parks
-    assert ("parked in" in next(status.lines("shop", "web", found, lease(age), NOW))) is (parks is not None)
+    waiting = record(Phase.AWAITING, stable=1, candidate=2, request=request_, expires=NOW + 600)
+    found = seen(waiting, {1: 100, 2: 0}, pods(1), pods(2))
+    first, *others = status.lines("shop", "web", found, lease(age), NOW)
+    assert ("parked in 10 min" in first) is title
+    assert any("it may be approved (pause_timeout)" in line for line in others) is row
 
 
 def test_document(golden: Golden) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from docc.core.history import Entry
+from docc.core.names import labels, selector
 from docc.model.moves import Object
 from docc.model.record import ANNOTATION, Asked, Phase, Record
 from docc.model.world import Routed, Seen
@@ -78,6 +79,26 @@ def test_documents_name_what_the_table_shows() -> None:
         "phase_age": 90,
         "by": "ann@host",
         "reason": "as asked",
+    }
+
+
+def docc_s(name: str, spec: Object) -> Object:
+    body = carrier(name, "web", T0 - 60, None)
+    return {**body, "metadata": {**body["metadata"], "labels": labels(name)}, "spec": spec}
+
+
+def test_who_serves_without_a_record_is_listed_and_by_the_route_if_that_tells() -> None:
+    backends = [{"kind": "Service", "name": f"kept-v{n}", "weight": 1} for n in (1, 2)]
+    found = [
+        docc_s("pruned", {"selector": selector("pruned", 3)}), docc_s("kept", {"selector": selector("kept", 1)}),
+        docc_s("kept", {"rules": [{"backendRefs": backends}]}), docc_s("unborn", {"selector": selector("unborn", None)}),
+        docc_s("shop", {"selector": selector("shop", 1)}),
+    ]  # fmt: skip
+    told = {app.name: (app.phase, app.serving) for app in apps([*CARRIERS[:1], *found], T0)}
+    assert told == {
+        "shop": ("shifting", "v1:70%,v2:30%"),
+        "kept": ("unrecorded", "v1:50%,v2:50%"),
+        "pruned": ("unrecorded", "v3:front"),
     }
 
 
