@@ -67,7 +67,6 @@ KEPT = json.dumps({
         {"name": "Latency", "expression": "p99 > 2"},
     ]},
 })  # fmt: skip
-LIMITED = json.dumps({"application": {"deployment_strategy": {"ab_testing": {"pause_timeout": "2h30m"}}}})
 STATES: dict[str, tuple[Seen, Object | None]] = {
     "preparing": (
         seen(record(Phase.PREPARING, stable=1, candidate=2), {1: 100}, pods(1), pods(2, 0, 1, PULL)), lease(2)
@@ -78,8 +77,10 @@ STATES: dict[str, tuple[Seen, Object | None]] = {
     "awaiting": (seen(record(Phase.AWAITING, stable=1, candidate=2), {1: 100, 2: 0}, pods(1), pods(2)), lease(1)),
     "awaiting-limited": (
         seen(
-            record(Phase.AWAITING, stable=1, candidate=2, asked=(Asked("full", "ada@desk", T0 + 20, "it is liked"),)),
-            {1: 100, 2: 0}, pods(1), replace(pods(2), manifest=LIMITED),
+            record(
+                Phase.AWAITING, stable=1, candidate=2, asked=(Asked("full", "ada@desk", T0 + 20, "it is liked"),),
+                expires=T0 + 9000,
+            ), {1: 100, 2: 0}, pods(1), pods(2),
         ),
         lease(1),
     ),
