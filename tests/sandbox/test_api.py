@@ -398,7 +398,7 @@ def lasting() -> Iterator[Api]:
         yield running
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     path=st.sampled_from(COLLECTIONS),
     how=st.sampled_from([("POST", JSON), ("PUT", JSON), ("PATCH", MERGE), ("PATCH", JSON_PATCH), ("DELETE", JSON)]),

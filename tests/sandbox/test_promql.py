@@ -85,7 +85,7 @@ _OPERATORS = ("+", "-", "*", "/", "%", "^", ">", "<", "==", "!=", ">=", "<=", "a
 TOKENS = st.sampled_from(_WORDS.split())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.one_of(st.lists(TOKENS, max_size=14).map(" ".join), st.text(max_size=40)))
 def test_any_text_gives_a_value_or_a_query_error(query: str) -> None:
     store = Tsdb()
@@ -119,7 +119,7 @@ def expressions(draw: st.DrawFn, depth: int = 3) -> str:
     return draw(st.sampled_from(kinds))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(query=expressions())
 def test_a_well_typed_expression_gives_distinct_series_or_a_query_error(tsdb: Tsdb, query: str) -> None:
     try:

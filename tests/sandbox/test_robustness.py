@@ -84,7 +84,7 @@ MUTATIONS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.sampled_from(MUTATIONS), st.booleans(), ODD), min_size=1, max_size=3),
     st.sampled_from(["{", "[]", "{}", "1"]),

@@ -41,7 +41,9 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
     require(code != 1, f"{told}: a bug")
     require(process.busiest <= REQUESTS_MAX, f"{told}, and has asked {process.busiest} times in one second")
     if 2 <= code <= 7:
-        record = record_of(world)  # of a rollback: another's, typed later, that it may have finished itself, but not made
+        record = record_of(
+            world
+        )  # of a rollback: another's, typed later, that it may have finished itself, but not made
         led_elsewhere = verb.name == "rollback" and f"v{record.get('stable')} serves, by a later decision" in told
         led_elsewhere = led_elsewhere and audit.last[1] != process.name
         overruled = outcome.result == "superseded" and (led_elsewhere or record.get("by") != process.me)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from docc.core.claims import rivals
@@ -141,7 +141,6 @@ hosts = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(hosts, min_size=1, max_size=3, unique=True), st.lists(hosts, min_size=1, max_size=3, unique=True))
 def test_something_is_said_just_where_hosts_meet(mine: list[str], theirs: list[str]) -> None:
     told = list(rivals(_with_hosts(mine), NOTHING, [route(hosts=theirs)], None))

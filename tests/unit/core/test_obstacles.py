@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from docc.core.names import labels
@@ -37,7 +37,6 @@ def around(kind: str, *objects: Object) -> Foreign:
 codes = st.sampled_from([None, *GRAVITY])
 
 
-@settings(deadline=None)
 @given(st.lists(codes))
 def test_the_gravest_cause_gives_the_exit_code_and_all_that_refuse_are_named(
     given_codes: list[ExitCode | None],

@@ -95,7 +95,7 @@ TEXTS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(TEXTS)
 def test_any_text_is_a_tree_or_a_value_error(text: str) -> None:
     try:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.utils.quantity import parse_quantity
 
@@ -29,7 +29,6 @@ def found(*quotas: Object, seen: Seen | None = None, **application: Any) -> list
     return list(exceeded(plan_for(seen, container=REQUESTS, **application), seen, quotas))
 
 
-@settings(deadline=None)
 @given(
     st.decimals(min_value=0, max_value=10**6, places=3, allow_nan=False),
     st.sampled_from(["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "e3", "E-2"]),
@@ -47,7 +46,6 @@ def test_what_is_no_quantity(text: str) -> None:
     assert quantity(text) is None
 
 
-@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=10**12))
 def test_what_is_written_reads_as_the_same(value: int) -> None:
     assert quantity(written(Fraction(value))) == value
@@ -106,7 +104,6 @@ def test_scopes_say_which_pods_a_quota_counts(spec: Object, counts: bool) -> Non
     assert bool(found(quota({"pods": "1"}, {"pods": "1"}, **spec))) is counts
 
 
-@settings(deadline=None)
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 9), st.integers(0, 9))
 def test_refused_is_just_what_is_more_than_the_quota(hard: int, used: int, scale: int, running: int) -> None:
     told = found(quota({"pods": str(hard)}, {"pods": str(used)}), seen=live(pods=running), scale=scale)

@@ -90,7 +90,7 @@ def test_a_range_that_never_holds_two_samples_is_no_evidence(text: str) -> None:
 CODES = st.dictionaries(st.sampled_from(["200", "204", "404", "500", "503", "504"]), st.floats(0.0, 5.0), min_size=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(list(SHAPES.values())), CODES, CODES)
 def test_what_never_happened_may_be_left_out(text: str, candidate: dict[str, float], stable: dict[str, float]) -> None:
     """A counter at 0 that is there, and one that is not, are the same to a condition, wherever there is another counter."""
@@ -100,7 +100,7 @@ def test_what_never_happened_may_be_left_out(text: str, candidate: dict[str, flo
     assert sparse.verdict is full.verdict, (sparse, full)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(list(SHAPES.values())),
     st.sampled_from([5.0, 15.0, 30.0, 60.0]),

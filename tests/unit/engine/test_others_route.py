@@ -153,7 +153,7 @@ def without_doccs(route: Object) -> Object:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(routes)
 def test_every_verb_leaves_all_that_is_others_as_it_was(route: Object) -> None:
     place, before = Place(copy.deepcopy(route)), without_doccs(route)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from docc.model.errors import ManifestError, UsageError
@@ -144,7 +144,6 @@ def shape(value: Any) -> Any:
 PLAIN = st.characters(exclude_categories=["Cs", "Cc"])
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=PLAIN, max_size=60))
 def test_no_value_can_break_out_of_a_template(text: str) -> None:
     def rendered(word: str) -> Any:

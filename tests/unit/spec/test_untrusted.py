@@ -67,7 +67,7 @@ ODD = [
 ]
 NUMBERS = [-1, 0, 1.5, 1e308, 10**17, True]
 ODDITIES: st.SearchStrategy[Any] = st.sampled_from([None, [], {}, [[]], [None], {"": None}, *ODD, *NUMBERS]) | ANYTHING
-READ = settings(deadline=None, max_examples=300)
+READ = settings(max_examples=300)
 
 
 def carried_out(raw: bytes, images: tuple[str, ...] = ()) -> Manifest | None:
