@@ -161,11 +161,13 @@ def _to_be_asked(record: Record, plan: Plan) -> bool:
 
 
 def _alone(view: View, plan: Plan) -> Move:
-    """Stable answers nobody. Where that lasts, the candidate takes its share, too; it bakes all the same, and stable, should it
-    come back, is the way back. Where the next step gives it all anyway, there is nothing to wait for."""
+    """Stable answers nobody. Where that lasts, or stable's pods say that it will, the candidate takes its share, too; it bakes
+    all the same, and stable, should it come back, is the way back. Where the next step gives it all anyway, there is nothing to
+    wait for."""
     record, since = view.record, view.now if view.deserted is None else view.deserted
     upcoming = plan.steps[record.step + 1] if record.step + 1 < len(plan.steps) else None
-    at_once = record.request == FULL or upcoming == SetWeight(100)
+    hopeless = view.stable.trouble is not None and view.stable.trouble.fatal
+    at_once = hopeless or record.request == FULL or upcoming == SetWeight(100)
     due = since if at_once else since + DESERTED_SECONDS
     if record.weight == 100:
         due = max(due, record.since + upcoming.seconds if isinstance(upcoming, Bake) else due)

@@ -20,7 +20,7 @@ TOLD_SECONDS_MAX = 15.0
 """On an idle machine it is 5 to 8."""
 MOVED_SECONDS_MAX = 3.0
 """From the end of all pods to the write that takes the traffic away from them. On an idle machine it is 0.2 to 0.4."""
-FIXED_SECONDS_MAX = 15.0
+FIXED_SECONDS_MAX = 5.0
 """From the fix being available to its having all traffic."""
 OF_ITS_OWN = "http_requests_total{namespace='$namespace',revision='$revision'}"
 SUCCESSES = (
