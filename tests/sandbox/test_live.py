@@ -227,7 +227,7 @@ def test_demo_ab_on_a_terminal_fits_it_and_keeps_its_word(app: App) -> None:
     seat.child.expect("What users saw", timeout=150)
     assert seat.ended() == 0
     rows = seat.rows()
-    wide = [row for row in rows if len(row) > 80 and "docc rollback" not in row and "curl" not in row]
+    wide = [row for row in rows if len(row) > 80 and "--kubeconfig" not in row and "curl" not in row]
     assert not wide and "█" in seat.said and "NOT AS PROMISED" not in seat.said and "try again" not in seat.said
     assert "undo: docc rollback shop -n default --kubeconfig " in seat.said
     assert not any(word in seat.said for word in ("shifting", "awaiting"))
