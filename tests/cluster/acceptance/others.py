@@ -13,6 +13,7 @@ Object = dict[str, Any]
 Snapshot = Mapping[tuple[str, str, str], Mapping[str, Any]]
 """Of each object (plural, name, uid): the values by their paths, like spec/rules/0/filters/0/type."""
 KINDS = ("httproutes", "services", "deployments")
+REVISIONS_KEPT = 10
 _APP, _ABSENT = "docc.dev/app", "(absent)"
 _SERVERS = ("resourceVersion", "generation", "managedFields", "annotations/deployment.kubernetes.io/revision")
 
@@ -29,10 +30,12 @@ def differences(before: Snapshot, after: Snapshot, app: str, changed: Iterable[s
     """What has changed of what was there before. changed: the paths that somebody has changed on purpose, with all below them,
     like httproutes/NAME/spec/rules/1."""
     found = []
+    kept = sum(1 for plural, name, _ in after if plural == "deployments" and _is_revision(name, app))
     for key, fields in before.items():
         plural, name, _ = key
-        if key not in after and plural == "services" and _is_revision(name, app):
-            continue  # docc's to delete, and to make again
+        docc_s = plural == "services" or (plural == "deployments" and kept >= REVISIONS_KEPT)
+        if key not in after and docc_s and _is_revision(name, app):
+            continue  # docc's to delete, and a Service to make again
         now = after.get(key, {})
         for path in sorted({*fields, *now}):
             was, is_now = fields.get(path, _ABSENT), now.get(path, _ABSENT)

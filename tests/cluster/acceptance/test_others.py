@@ -76,3 +76,15 @@ def test_anything_else_is_noticed_unless_the_case_has_changed_it(change: str, pa
 
 def test_an_object_that_is_gone_is_noticed_field_by_field_unless_it_is_a_revision_s_service() -> None:
     assert {told.split("/spec/")[0] for told in found("services.pop(0)") if "/spec/" in told} == {"services/shop"}
+
+
+@pytest.mark.parametrize("newer", [9, 10])
+def test_an_old_version_is_docc_s_to_delete_when_ten_newer_ones_are_kept(newer: int) -> None:
+    before, after = world(), world()
+    (first,) = before["deployments"]
+    versions = [
+        {**first, "metadata": {**first["metadata"], "name": f"shop-v{2 + n}", "uid": f"{n}"}} for n in range(newer)
+    ]
+    after["deployments"] = versions
+    gone = differences(taken(before, "shop"), taken(after, "shop"), "shop")
+    assert bool(gone) is (newer < 10)
