@@ -81,9 +81,9 @@ def image(tag: str) -> tuple[str, str]:
     return ("--image", f"nginx:{tag}")
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(500)
 def test_the_slides_work_one_after_another_and_in_both_places_of_the_strategy(talk: App, figure: Figure) -> None:
-    talk.versions |= {"v1": "1.23", "v2": "1.24", "v3": "1.25", "v4": "1.26", "v5": "1.27"}
+    talk.versions |= {"v1": "1.23", "v2": "1.24", "v3": "1.25", "v4": "1.26", "v5": "1.27", "v6": "1.28"}
     first = talk.docc(*deploys(talk, SLIDE))
     assert first.code == 0 and talk.weights == {"v1": 100} and len(talk.pods(1)) == 3, first
     assert talk.deployment(1)["metadata"]["annotations"]["docc.dev/maintainer"] == "appdev@digitalocean.com"
@@ -92,7 +92,7 @@ def test_the_slides_work_one_after_another_and_in_both_places_of_the_strategy(ta
         a_normal_rollout(talk)
         automatic_rollback(talk)
         a_canary(talk)
-        an_ab_test_waits_for_its_promotion(talk)
+        an_ab_test_waits_for_its_promotion_and_then_takes_all(talk)
     answers = seen.account.answers
     assert answers["1.23"] > 50 and answers["1.25"] > 1000 and answers["1.26"] > 20
     (held,) = (share for share in seen.shares() if (share.version, share.weight) == ("1.27", 5))
@@ -137,10 +137,14 @@ def begun_at_the_top_goes_on_inside(
     assert parked.code == 143 and f"taking over the rollout of v{revision}" in parked.err, parked
 
 
-def an_ab_test_waits_for_its_promotion(talk: App) -> None:
-    """Its driver leaves it so, since nobody sits there; all others stay where they are."""
+def an_ab_test_waits_for_its_promotion_and_then_takes_all(talk: App) -> None:
+    """Its driver leaves it so, since nobody sits there. Who sends the header is on B, all others stay where they are."""
     for place in (at_the_top, inside):
         assert talk.docc("validate", file(talk, place(AB_TESTING))).code == 0
     left = talk.docc(*deploys(talk, at_the_top(AB_TESTING), *image("1.28")))
     assert left.code == 0 and left.document["result"] == "paused" and talk.record["phase"] == "awaiting", left
-    assert talk.docc("abort", talk.name).code == 0
+    assert talk.cluster.fetch(talk.host, 20, **{"x-docc-release": "canary"}) == {(200, "1.28"): 20}
+    assert talk.cluster.fetch(talk.host, 20) == {(200, "1.24"): 20}
+    promoted = talk.docc("promote", talk.name)
+    assert promoted.code == 0 and talk.weights["v6"] == 100 and talk.record["stable"] == 6, promoted
+    assert not any(match.get("headers") for rule in talk.route["spec"]["rules"] for match in rule.get("matches", []))

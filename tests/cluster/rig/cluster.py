@@ -221,9 +221,9 @@ class Cluster:
         self.admin.create("httproutes", namespace, {**meta, "spec": spec})
 
     # --- traffic and what is known of it
-    def fetch(self, host: str, count: int = 1, tag: str = "") -> Counter[tuple[int, str]]:
+    def fetch(self, host: str, count: int = 1, tag: str = "", **headers: str) -> Counter[tuple[int, str]]:
         """(status, version) of so many requests through the Gateway, each on a connection of its own."""
-        return _fetch(f"http://{self.session.gateway}/", count, {"Host": host, "X-Request-Tag": tag}, None)
+        return _fetch(f"http://{self.session.gateway}/", count, {"Host": host, "X-Request-Tag": tag, **headers}, None)
 
     def fetch_in_mesh(self, host: str, count: int = 1) -> Counter[tuple[int, str]]:
         """The same through the sidecar of the client in the mesh."""
