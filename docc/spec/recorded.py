@@ -13,10 +13,9 @@ from typing import Any
 
 from docc.model.errors import LockedError, ManifestError
 from docc.model.manifest import GatewayName, Manifest
+from docc.model.secrets import MASK
 from docc.spec.build import build
 from docc.spec.check import check
-
-MASK = "***"
 
 
 def kept(manifest: Manifest, gateway: GatewayName | None) -> str:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from docc.cli.planning import planned
 from docc.model.errors import LockedError, ManifestError, UsageError
 from docc.model.manifest import GatewayName, Manifest
+from docc.model.secrets import MASK
 from docc.spec.build import read
 from docc.spec.load import BYTES_MAX
-from docc.spec.recorded import MASK, kept, read_back
+from docc.spec.recorded import kept, read_back
 from tests.unit.core.around import NOTHING
 from tests.unit.core.test_untrusted import ANYTHING, paths, replaced
 
