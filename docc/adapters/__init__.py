@@ -1,1 +1,1 @@
-"""Ports fitted to libraries: kubernetes, httpx, the clock, signals."""
+"""Ports fitted to libraries: kubernetes, urllib3, the clock, signals."""

@@ -92,12 +92,22 @@ def is_object(body: Any) -> bool:
 def no_answer(server: str, where: str, error: Exception) -> Unreachable:
     """No answer at all: refused, reset, timed out, a name that does not resolve, or a certificate that is not trusted."""
     root = _innermost(error)
-    words = re.sub(r"//[^/@\s]*@", "//", re.sub(r"<[^>]*>:? ?|^\w+\(host='[^']*', port=\d+\): ", "", str(root)))
-    why = clean(words) or type(root).__name__
+    why = cause(error)
     if isinstance(root, ssl.SSLError) or "ssl" in type(root).__name__.lower():
         fix = "the certificate-authority of the kubeconfig must be this cluster's; is there a proxy in between?"
         return Unreachable(f"{server} is not trusted: TLS failed", where=where, why=why, fix=fix)
     return Unreachable(f"{server} does not answer", where=where, why=why, fix="is it up? VPN? the right --context?")
+
+
+def cause(error: BaseException) -> str:
+    """Of what a transport raises, the words of what is behind it, without names and passwords of a URL."""
+    if isinstance(error, DoccError):
+        return f"{error.what}: {error.why}" if error.why else error.what
+    root = _innermost(error)
+    if type(root).__name__ == "IncompleteRead":
+        return "the connection was closed before the answer was whole"
+    words = re.sub(r"<[^>]*>:? ?|^\w+\(host='[^']*', port=(\d+|None)\): ", "", str(root))
+    return clean(re.sub(r"//[^/@\s]*@", "//", words)) or type(root).__name__
 
 
 def clean(words: str) -> str:

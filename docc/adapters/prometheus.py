@@ -1,6 +1,6 @@
 """engine.ports.Metrics over Prometheus' HTTP API (/api/v1/query). Failing queries are answers, never exceptions.
 
-Asked by URL with httpx, or as a Service through the API server's proxy. The queries of a group go out together, and all of one
+Asked by URL, or as a Service through the API server's proxy. The queries of a group go out together, and all of one
 look must be answered within one bound. What is told of an answer is Prometheus' own words, or a name for its kind; never a
 secret.
 """
@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
-from urllib.request import getproxies
 
 from docc.adapters.kube_connection import Connection, Request
-from docc.adapters.kube_errors import clean
+from docc.adapters.kube_errors import cause, clean
 from docc.adapters.patience import SLICE_SECONDS, Asked, Patience
+from docc.adapters.prometheus_url import PrometheusURL
 from docc.core.verdict import Answer, Series
-from docc.model.errors import CredentialsError, DoccError, UnusableError, UsageError
+from docc.model.errors import CredentialsError, UnusableError
 from docc.model.manifest import PrometheusSource
 
 ANSWER_SECONDS_MAX = 3.0
@@ -70,7 +68,7 @@ class PrometheusMetrics:
                 return self._silence(error)
 
     def _silence(self, error: Exception) -> Answer:
-        return Answer(error=f"{self.name} did not answer: {_cause(error)}")
+        return Answer(error=f"{self.name} did not answer: {cause(error)}")
 
     def begin(self) -> None:
         """Sends the probe's question now, for a `probe` later: other things can be looked at meanwhile."""
@@ -115,62 +113,9 @@ class PrometheusMetrics:
 
 
 def by_url(url: str, token_env: str | None) -> PrometheusMetrics:
-    """Raises CredentialsError if the token's variable is not usable, UsageError if the URL is not."""
-    # httpx brings its own command line along where rich is installed: 3 MiB and most of its start. It can do without.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None: "is not to be had" (the import system)
-    import httpx
-
-    try:
-        address = httpx.URL(url.strip())
-    except httpx.InvalidURL as error:
-        raise _no_url(str(error)) from None
-    if address.scheme not in ("http", "https") or not address.host or (address.port or 0) > 65535:
-        raise _no_url("it must be http:// or https://, a host, and its port if it has one")
-    headers = {"Authorization": f"Bearer {_token(token_env)}"} if token_env else {}
-    # Certificates are 3 MiB and 25 ms, and nobody shows any on http: there is no redirect, and no proxy.
-    verify = address.scheme == "https" or bool(getproxies())
-    try:
-        client = httpx.Client(headers=headers, timeout=ANSWER_SECONDS_MAX, follow_redirects=False, verify=verify)
-    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
-        raise UsageError(
-            "Prometheus cannot be asked in this environment",
-            why=_cause(error),
-            state="nothing was touched",
-            fix="look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE",
-        ) from None
-    endpoint = address.copy_with(path=address.path.rstrip("/") + "/api/v1/query", fragment=None)
-
-    def fetch(query: str) -> tuple[int, bytes]:
-        end = time.monotonic() + ANSWER_SECONDS_MAX
-        with client.stream("POST", endpoint, data={"query": query}) as response:
-            pieces, size = [], 0
-            for piece in response.iter_bytes():
-                size += len(piece)
-                if size > BYTES_MAX:
-                    raise OSError(_TOO_LONG)
-                if time.monotonic() > end:
-                    raise OSError(_TOO_SLOW)
-                pieces.append(piece)
-            return response.status_code, b"".join(pieces)
-
-    return PrometheusMetrics(str(address.copy_with(userinfo=b"", query=None, fragment=None)), fetch, client.close)
-
-
-def _no_url(why: str) -> UsageError:
-    """Without the URL itself: it may hold a password."""
-    fix = "--prometheus-url http://HOST:9090, DOCC_PROMETHEUS_URL, or deployment_strategy.prometheus"
-    return UsageError("the URL of Prometheus is not one", why=why, state="nothing was touched", fix=fix)
-
-
-def _token(variable: str) -> str:
-    token = os.environ.get(variable, "").strip()
-    if not token:
-        what = f"${variable} is not set; it must hold Prometheus' token"
-    elif not (token.isascii() and token.isprintable()):
-        what = f"${variable} holds characters that cannot be sent; a token is printable ASCII"
-    else:
-        return token
-    raise CredentialsError(what, state="nothing was touched", fix=f"export {variable}=...")
+    """Raises CredentialsError if the token's variable is not usable, UsageError if the URL or the environment is not."""
+    server = PrometheusURL(url, token_env, seconds=ANSWER_SECONDS_MAX, bytes_max=BYTES_MAX, connections=QUERIES_AT_ONCE)
+    return PrometheusMetrics(server.name, server.fetch, server.close)
 
 
 def by_service(connection: Connection, namespace: str, name: str, port: int) -> PrometheusMetrics:
@@ -270,10 +215,3 @@ def _number(pair: Any) -> float:
         return float(pair[1])
     except ValueError:
         raise ValueError("a value that is no number") from None
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(error, DoccError):
-        return f"{error.what}: {error.why}" if error.why else error.what
-    words = re.sub(r"//[^/@\s]*@", "//", str(error)) or type(error).__name__
-    return clean(words)[:200]

@@ -177,9 +177,9 @@ def drip(exchange: Exchange) -> None:
         (hang_in_body, "timed out"),
         (drip, "not whole within 1.5 s"),
         (lambda x: x.drop(), "without response"),
-        (half_of_a_length, "IncompleteRead"),
-        (half_of_a_chunk, "IncompleteRead"),
-        (half_of_a_refusal, "IncompleteRead"),
+        (half_of_a_length, "closed before the answer was whole"),
+        (half_of_a_chunk, "closed before the answer was whole"),
+        (half_of_a_refusal, "closed before the answer was whole"),
         (lambda x: x.raw(b"SSH-2.0-OpenSSH_9.6\r\n"), "SSH-2.0"),
     ],
     ids=[

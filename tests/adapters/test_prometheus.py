@@ -138,8 +138,8 @@ SILENCES: dict[str, tuple[Act, tuple[str, ...]]] = {
     "silent": (lambda x: x.hang(), ("timed out", "no whole answer within 3 s")),
     "silent in the body": (hang_in_body, ("timed out", "no whole answer within 3 s")),
     "ever slowly": (drip, ("no whole answer within 3 s",)),
-    "dropped": (lambda x: x.drop(), ("disconnected",)),
-    "dropped in the body": (break_off, ("without sending complete message body",)),
+    "dropped": (lambda x: x.drop(), ("closed connection without response", "Connection reset")),
+    "dropped in the body": (break_off, ("closed before the answer was whole",)),
     "too long": (flood, ("longer than 10 MiB",)),
     "not HTTP": (lambda x: x.raw(b"SSH-2.0\r\n\r\n"), ("",)),
 }
@@ -247,11 +247,26 @@ def test_a_url_that_is_none(url: str) -> None:
     assert TOKEN not in words(error) and error.state == "nothing was touched"
 
 
+def test_a_proxy_is_asked_unless_the_host_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serve(lambda x: x.reply(200, vector(({}, "1")))) as server:
+        monkeypatch.setenv("HTTP_PROXY", server.url.replace("//", f"//ann:{TOKEN}@"))
+        assert closing(by_url("http://prom.invalid:9090/p", None)).series == (Series((), 1.0),)
+        assert closing(by_url(server.url, None)).series == (Series((), 1.0),)
+    proxied, direct = server.asked
+    assert proxied.headers["host"] == "prom.invalid:9090" and "authorization" not in proxied.headers
+    assert (
+        proxied.headers["proxy-authorization"].startswith("Basic ")
+        and TOKEN not in proxied.headers["proxy-authorization"]
+    )
+    assert direct.path == "/api/v1/query" and "proxy-authorization" not in direct.headers
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("ALL_PROXY", "socks5://127.0.0.1:1"),
-        ("HTTP_PROXY", f"nonsense://ann:{TOKEN}@x"),
+        ("HTTPS_PROXY", f"nonsense://ann:{TOKEN}@x"),
         ("SSL_CERT_FILE", "/nonexistent.pem"),
     ],
 )
