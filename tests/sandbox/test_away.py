@@ -20,7 +20,7 @@ from docc.sandbox import session
 from tests.sandbox.live import App, counted, until
 
 pytestmark = pytest.mark.timeout(300)
-AWAY_SECONDS = {"API server": 8, "Prometheus": 12}
+AWAY_SECONDS = {"API server": 8, "Prometheus": 30}
 
 
 @pytest.fixture(scope="module")

@@ -117,10 +117,13 @@ def _gone(world: World, seconds: float) -> None:
     world.weather.away = world.now + seconds
 
 
-def _blind(process: Process, effect: Effect, act: Act) -> str:
-    process.world.say(process.name, "hears nothing from its watches for 25 s")
-    process.blind_until = process.world.now + 25
-    return ""
+def _blind(seconds: float, words: str) -> Fault:
+    def fault(process: Process, effect: Effect, act: Act) -> str:
+        process.world.say(process.name, words)
+        process.blind_until = process.world.now + seconds
+        return ""
+
+    return fault
 
 
 def _clock(seconds: float) -> Fault:
@@ -243,13 +246,14 @@ def _record(world: World) -> Object:
     return {}
 
 
-def rival(*others: Verb, stopped: float = 0.0) -> Fault:
+def rival(*others: Verb, stopped: float = 0.0, ahead: float = 0.0) -> Fault:
     """Others' commands begin between the look and the write: at once, or one after the other while the process stands still
-    until its Lease has run out."""
+    until its Lease has run out. ahead: their clocks, in seconds; so much as no answer's Date tells of."""
 
     def fault(process: Process, effect: Effect, act: Act) -> str:
         for number, verb in enumerate(others):
-            enter(process.stage, verb.at(routed=process.world.routed), 1 + 40.0 * number if stopped else 0.0)
+            other = enter(process.stage, verb.at(routed=process.world.routed), 1 + 40.0 * number if stopped else 0.0)
+            other.offset = ahead
         if stopped:
             return _stopped(stopped)(process, effect, act)
         process.stage.pause(process, process.world.now + 0.02)
@@ -275,7 +279,9 @@ PROCESS: dict[str, Fault] = {
     "unreachable": _unreachable, "409": _conflict, "written late": _late, "stands still 20 s": _stopped(20),
     "laptop closed 200 s": _stopped(200, suspended=True), "API away 6 s": _away(6), "API away 40 s": _away(40),
     "answer lost, API away 6 s": _lost_and_away(6), "answer lost, API away 40 s": _lost_and_away(40),
-    "watches dropped": _blind, "clock +2 s": _clock(2), "clock -2 s": _clock(-2), "clock +90 s": _clock(90),
+    "watches dropped": _blind(25, "hears nothing from its watches for 25 s"),
+    "410": _blind(1, "is told by its watches that they are too old (410), and lists anew"),
+    "clock +2 s": _clock(2), "clock -2 s": _clock(-2), "clock +90 s": _clock(90),
     "SIGTERM": _signal("SIGTERM"), "SIGINT": _signal("SIGINT"), "busy": busy, "login lost 25 s": _locked_out(25),
     "login lost 200 s": _locked_out(200), "refused once": _refused, "refused from here on": _refused_from_here_on,
 }  # fmt: skip
@@ -297,6 +303,9 @@ RIVALS: dict[str, Fault] = {
     "delete --keep-workload": rival(verbs.KEEP), "rollback --to v1": rival(verbs.back_to(1)), "wait": rival(verbs.WAIT),
     "resume": rival(verbs.RESUME), "history": rival(verbs.HISTORY), "unlock": rival(verbs.UNLOCK),
     "promote": rival(verbs.PROMOTE), "promote --full": rival(verbs.FULL), "pause": _paused,
+    "rollback, 1.9 s behind": rival(verbs.ROLLBACK, ahead=-1.9),
+    "the same deploy, 1.9 s ahead": rival(verbs.deploy(want(2)), ahead=1.9),
+    "abort --if-unwatched, 1.9 s ahead": rival(verbs.UNWATCHED, ahead=1.9), "gc, 1.9 s ahead": rival(verbs.GC, ahead=1.9),
 }  # fmt: skip
 
 
@@ -312,6 +321,8 @@ SLEEPER: dict[str, Fault] = {
     "sleeps through the same deploy": rival(verbs.deploy(want(2)), stopped=30),
     "sleeps through a rollback and the same deploy": rival(verbs.ROLLBACK, verbs.deploy(want(2)), stopped=58),
     "sleeps through a deploy of another": rival(verbs.deploy(want(9)), stopped=30),
+    "sleeps through a deploy of another, 1.9 s behind": rival(verbs.deploy(want(9)), stopped=30, ahead=-1.9),
+    "sleeps through the same deploy, 1.9 s ahead": rival(verbs.deploy(want(2)), stopped=30, ahead=1.9),
     "sleeps through a deploy that dies": _dying,
     "sleeps through a delete": rival(verbs.DELETE, stopped=30),
     "sleeps through a delete --keep-workload": rival(verbs.KEEP, stopped=30),
