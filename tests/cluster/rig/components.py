@@ -29,6 +29,9 @@ _ISTIO_ONLY = {
     # It would make Deployments with Istio's image for each Gateway.
     "PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER": "false",
 }
+_PUSH_SECONDS_MAX = 1
+"""As long as anything in the cluster changes at all, istiod waits before it tells its proxies: ten seconds, if it is not told
+otherwise. Here several cases share one istiod, and each is about its own application."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,10 @@ def istiod(layout: Layout) -> Component:
             "--meshConfig", str(_write(layout, "mesh.json", mesh)), "--grpcAddr", f"127.0.0.1:{ISTIOD_PORT}",
             "--httpAddr", ISTIOD_HTTP, "--httpsAddr", "", "--secureGRPCAddr", "", "--monitoringAddr", "127.0.0.1:15014",
         ),
-        {**_ISTIO_ONLY, "POD_NAMESPACE": "istio-system", "POD_NAME": "istiod", "REVISION": "default"},
+        {
+            **_ISTIO_ONLY, "PILOT_DEBOUNCE_MAX": f"{_PUSH_SECONDS_MAX}s",
+            "POD_NAMESPACE": "istio-system", "POD_NAME": "istiod", "REVISION": "default",
+        },
     )  # fmt: skip
 
 
