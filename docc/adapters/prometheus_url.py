@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from urllib3 import PoolManager
     from urllib3.util import Url
 
+_ENVIRONMENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -102,7 +103,7 @@ def _pool(address: Url, connections: int) -> PoolManager:
             "Prometheus cannot be asked in this environment",
             why=cause(error),
             state="nothing was touched",
-            fix="look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE",
+            fix=f"look at {', '.join(_ENVIRONMENT)}",
         ) from None
 
 
