@@ -15,7 +15,7 @@ from docc.core.plan import Plan
 from docc.core.pods import bring_up, front_first, front_follows
 from docc.core.steps import AwaitApproval, Bake, Hold, MatchHeaders, SetWeight, awaits, next_weight
 from docc.core.trial import in_words
-from docc.core.verdict import measured
+from docc.core.verdict import Check, measured
 from docc.core.view import View, pods_needed
 from docc.core.writes import fail_move, park_move, write
 from docc.model.errors import ExitCode
@@ -75,9 +75,7 @@ def _evidence(view: View) -> str:
     if idle and (record.exposed is None or record.phase is Phase.PREPARING):
         return ""
     if view.can_return and (check := view.failing()) is not None:
-        value = "" if check.value is None else f" is {measured(check)}"
-        basis = f", in {check.basis}" if check.basis else ""
-        return f"{check.name}{value} at {view.weight} %{check.series and ' in ' + check.series}{basis}"
+        return _failing(view, check)
     if candidate.crashed_at is not None and record.exposed is not None and candidate.crashed_at >= int(record.exposed):
         return f"{candidate.crash} at {view.weight} %"
     if idle:
@@ -88,6 +86,12 @@ def _evidence(view: View) -> str:
     if candidate.ready == 0:
         return f"v{record.candidate} lost its last ready endpoint at {view.weight} %"
     return ""
+
+
+def _failing(view: View, check: Check) -> str:
+    value = "" if check.value is None else f" is {measured(check)}"
+    basis = f", in {check.basis}" if check.basis else ""
+    return f"{check.name}{value} at {view.weight} %{check.series and ' in ' + check.series}{basis}"
 
 
 def _get_ready(view: View, plan: Plan) -> Move | None:
@@ -172,7 +176,7 @@ def _alone(view: View, plan: Plan) -> Move:
     if record.weight == 100:
         due = max(due, record.since + upcoming.seconds if isinstance(upcoming, Bake) else due)
         if view.now >= due and (check := view.failing()) is not None:
-            return fail_move(view, f"{check.name} is {measured(check)} at {view.weight} %")
+            return fail_move(view, _failing(view, check))
         return Move(wake_at=due) if view.now < due else _promote(view, plan, 100, len(plan.steps) - 1)
     if (move := bring_up(view, plan, pods_needed(plan.scale, 100))) is not None:
         return move

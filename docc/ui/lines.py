@@ -1,9 +1,9 @@
 """engine.ports.Sink: one line per change, on stderr.
 
-What is a change: a check whose verdict, weight or reason is another, or whose value moved by more than a fifth (of the
-threshold, or of the value that was told last, whichever is larger); a wait for something else. The last look at each check is
-always told before the line that follows from it, such as more traffic. What does not change is told again each half minute, so
-that a long hold is neither silent nor a flood; not while a live picture tells it. A wait for people begins with one line.
+What is a change: a check whose words are others, or whose value moved by more than a fifth (of the threshold, or of the value
+that was told last, whichever is larger); a wait for something else. The last look at each check is always told before the line
+that follows from it, such as more traffic. What does not change is told again each half minute, so that a long hold is neither
+silent nor a flood; not while a live picture tells it. A wait for people begins with one line.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Lines:
         if fact.name not in self._told:
             return True
         since, last = self._told[fact.name]
-        same = (last.verdict, last.weight, last.reason) == (fact.verdict, fact.weight, fact.reason)
+        same = _words(last) == _words(fact)
         again = at >= since + HEARTBEAT_SECONDS and not self.pictured()
         return not same or _moved(last, fact) or again
 
@@ -109,6 +109,11 @@ def _begun(fact: Fact) -> str:
     if isinstance(fact, ApprovalAwaited):
         return "approval: "
     return "paused at " if isinstance(fact, Requested) and fact.verb == PAUSE else ""
+
+
+def _words(fact: CheckSeen) -> tuple[str, str, int]:
+    """But for the value. What is good or unknown is so at any weight."""
+    return fact.verdict, fact.reason, fact.weight if fact.verdict == Verdict.FAIL.value else 0
 
 
 def _moved(last: CheckSeen, fact: CheckSeen) -> bool:
