@@ -28,13 +28,6 @@ ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes"
 UNJUDGED: dict[str, Any] = {"failure_conditions": []}
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(folder)
-    session.down(folder)
-
-
 class Trial(App):
     """An application whose v1 serves, and whose next version goes on trial."""
 

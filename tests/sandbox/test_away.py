@@ -23,13 +23,6 @@ pytestmark = pytest.mark.timeout(300)
 AWAY_SECONDS = {"API server": 8, "Prometheus": 30}
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(folder)
-    session.down(folder)
-
-
 class Wire:
     """Hands bytes on to a server, both ways; while it is cut, every connection is closed at once."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from docc.sandbox import session
 from tests.sandbox.live import App, counted, until
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(folder)
-    session.down(folder)
 
 
 def steps(text: str, revision: int) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,6 @@ from tests.unit.ui.runner import commands
 RECIPES = recipes()
 VALID = Draft7Validator(json.loads((folder("schemas") / "event.json").read_text(encoding="utf-8")))
 SECTION = re.compile(r"\x1b\[0Ksection_(start|end):\d+:([a-zA-Z0-9_.-]+)\r\x1b\[0K")
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    place = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(place)
-    session.down(place)
 
 
 class Shop(App):

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft7Validator
 
 from docc.sandbox import session
@@ -16,13 +15,6 @@ from docc.spec.assets import folder
 from tests.sandbox.live import App
 
 VALID = Draft7Validator(json.loads((folder("schemas") / "event.json").read_text(encoding="utf-8")))
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    place = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(place)
-    session.down(place)
 
 
 def stream(app: App, image: str) -> subprocess.Popen[str]:

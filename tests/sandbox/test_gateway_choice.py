@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,6 @@ from docc.model.moves import Object
 from docc.sandbox import session
 
 GATEWAYS = "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways"
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("gateways") / "s"
-    yield session.up(folder)
-    session.down(folder)
 
 
 class Gateways:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,10 @@ DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments/{}"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    running = session.up(folder)
+def world(world: session.Session) -> session.Session:
     body = {"metadata": {"name": "other"}}
-    Connection(kubeconfig=running.kubeconfig).send(Request("create", "/api/v1/namespaces", body=body))
-    yield running
-    session.down(folder)
+    Connection(kubeconfig=world.kubeconfig).send(Request("create", "/api/v1/namespaces", body=body))
+    return world
 
 
 def gc(app: App) -> tuple[int, dict[str, dict[str, Any]], str]:

@@ -36,13 +36,6 @@ SIGNALS = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(folder)
-    session.down(folder)
-
-
 class Prometheus(ThreadingHTTPServer):
     """Hands questions on to the sandbox's; from `hangs` on it takes them and never answers. asked: one came since then."""
 

@@ -28,13 +28,11 @@ started: list[subprocess.Popen[bytes]] = []
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(folder)
+def world(world: session.Session) -> Iterator[session.Session]:
+    yield world
     for process in started:  # those of a test that failed
         process.kill()
         process.wait(10)
-    session.down(folder)
 
 
 @dataclass

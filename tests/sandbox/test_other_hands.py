@@ -8,24 +8,15 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from docc.sandbox import session
 from tests.sandbox.live import App, counted
 
 Object = dict[str, Any]
 ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes"
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(folder)
-    session.down(folder)
 
 
 def ask(world: session.Session, method: str, path: str, body: Any = None, manager: str = "kubectl-edit") -> Object:

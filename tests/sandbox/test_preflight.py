@@ -22,13 +22,6 @@ REQUESTS_MAX = 24
 """Of a healthy canary of two steps; the Lease's renewals and the four watches, which last, are not counted."""
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("preflight") / "s"
-    yield session.up(folder)
-    session.down(folder)
-
-
 @pytest.fixture
 def others(world: session.Session) -> Iterator[Others]:
     found = Others(world)

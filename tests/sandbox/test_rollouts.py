@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ import pytest
 from docc.core.permissions import DISCOVER, DRIVE, EXPLAIN, PREFLIGHT
 from docc.sandbox import session
 from tests.sandbox.live import App, counted, until
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(folder)
-    session.down(folder)
 
 
 def test_a_good_canary_then_a_bad_one_then_back_and_nobody_loses_a_request(

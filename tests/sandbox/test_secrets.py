@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,6 @@ from tests.sandbox.live import App, until
 
 PLANTED = "Hunter2Hunter2"
 CRASH = ["sh", "-c", 'echo "cannot log in with $DB_PASSWORD"; echo "::error::$LOG_LEVEL"; exit 1']
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(folder)
-    session.down(folder)
 
 
 def deploy(app: App, image: str, prometheus: str, output: str, summary: Path) -> tuple[int, str]:

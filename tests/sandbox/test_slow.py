@@ -18,13 +18,6 @@ BOUND_SECONDS = 60.0
 """Far more than docc allows itself; test machines are slow at times."""
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(folder)
-    session.down(folder)
-
-
 @pytest.fixture
 def app(world: session.Session, tmp_path: Path) -> App:
     return App(world, tmp_path, "slow")

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,6 @@ from docc.sandbox import session
 from tests.sandbox.live import App, counted, until
 
 pytestmark = pytest.mark.timeout(500)  # a driver's Lease runs out in 15 s, and a dozen deploys take their time
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Session]:
-    folder = tmp_path_factory.mktemp("sandbox") / "s"
-    yield session.up(folder)
-    session.down(folder)
 
 
 def entries(app: App) -> list[dict[str, Any]]:
