@@ -21,7 +21,7 @@ from docc.core.route import shares
 from docc.core.view import Dispute, View, pods_needed
 from docc.core.writes import fail_move, write
 from docc.model.errors import ExitCode
-from docc.model.facts import Edit, PutBack
+from docc.model.facts import Edit, Fact, PutBack
 from docc.model.moves import Move, Outcome
 from docc.model.record import Phase
 
@@ -29,6 +29,7 @@ LIMIT_SECONDS = 300.0
 PUT_BACK_SECONDS = 5.0
 CALM_SECONDS = 60.0
 """So long nobody's hand must have been in it before another one has the whole limit again."""
+_RECORD = "its record"
 
 
 def followed(dispute: Dispute | None, edits: tuple[Edit, ...], now: float) -> Dispute | None:
@@ -36,7 +37,9 @@ def followed(dispute: Dispute | None, edits: tuple[Edit, ...], now: float) -> Di
     if not edits and dispute is not None and dispute.standing:
         return replace(dispute, seen=now, standing=False)
     if not edits:
-        return dispute if dispute is not None and now < dispute.seen + CALM_SECONDS else None
+        return (
+            dispute if dispute is not None and now < max(dispute.seen, dispute.put_back or 0.0) + CALM_SECONDS else None
+        )
     return Dispute(now, now) if dispute is None else replace(dispute, seen=now, standing=True)
 
 
@@ -70,7 +73,21 @@ def recorded_again(view: View) -> Move | None:
     """The record, where it is docc's no more; None if it is, or was put back a moment ago."""
     if not view.lost or not view.seen.routed.exists or not _is_due(view):
         return None
-    return write(view, view.record, None, (PutBack(view.lost, "its record"),))
+    return write(view, view.record, None, (PutBack(view.lost, _RECORD),))
+
+
+def is_of_a_lost_record(fact: Fact) -> bool:
+    """Told of a write that moves no traffic."""
+    return isinstance(fact, PutBack) and fact.what == _RECORD
+
+
+def awaiting_the_record(view: View) -> Move | None:
+    """It was put back a moment ago and is lost again: nobody leaves before it is there, unless somebody takes it for ever."""
+    if not view.lost or not view.seen.routed.exists or view.dispute is None or view.dispute.put_back is None:
+        return None
+    if view.now >= view.dispute.since + LIMIT_SECONDS:
+        return None
+    return Move(wake_at=view.dispute.put_back + PUT_BACK_SECONDS, waiting="docc puts its record back once more")
 
 
 def stopped_by_hand(view: View) -> str:

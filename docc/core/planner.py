@@ -43,7 +43,7 @@ def advance(view: View) -> Move:
     if (move := dispute.recorded_again(view)) is not None:
         return move
     if record.phase.at_rest:
-        return _at_rest(view, record)
+        return dispute.awaiting_the_record(view) or _at_rest(view, record)
     if record.phase is Phase.PROMOTING:
         return _promoting(view, record)
     if record.phase is Phase.REVERTING:

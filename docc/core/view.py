@@ -51,7 +51,8 @@ class View:
     hand, so what is under way is finished and nothing is begun. broken: why this driver cannot go on (a timeout, a
     refused object). untidy: what can wait is left to others. on_hold: no weight grows, because the one who watches
     says so. freed: when it last waited for people, so or for their approval: before, no limit runs. acted: when this
-    driver's last write was answered. lost: this driver's own record, as it remembers it, is not what the cluster has.
+    driver's last write was answered that may have moved traffic. lost: its own record, as it remembers it, is not what
+    the cluster has.
     forced: docc's weights win over anybody's (--force-conflicts). dispute: what is remembered of others' changes.
     written: the route's generation when this driver had written last, or first looked. unread_at: when its controllers
     had not read that yet. until: what the driver stays for: the end, the approval, or that the candidate could take

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from docc.core import planner
+from docc.core import dispute, planner
 from docc.core.history import note
 from docc.core.invariants import check
 from docc.core.observation import see
@@ -42,8 +42,8 @@ PARK_SECONDS_MAX = 3.0
 class Driver:
     """Drives one application until its plan is fulfilled, refused, or taken over. timeout: seconds, for all of it, of which
     the command had taken `spent` before. forced: docc's weights win over anybody else's (--force-conflicts). moved: this run
-    has touched production traffic. acted: when its last write was answered. replan: the plan from what is there, for a
-    manifest; None: it names its revision itself."""
+    has touched production traffic. acted: when its last write was answered that may have moved traffic. replan: the plan from
+    what is there, for a manifest; None: it names its revision itself."""
 
     ports: Ports
     app: str
@@ -234,12 +234,11 @@ class Driver:
             return
         self._memory.arrived(self.app, move.effect)
         self._waiting = ("", 0.0)
-        self.acted = now = self.ports.clock.now()
+        now = self.ports.clock.now()
+        self.acted = self.acted if any(map(dispute.is_of_a_lost_record, move.facts)) else now
         for fact in move.facts:
             self.ports.sink.emit(now, fact)
-            self._updated = (
-                self._updated or isinstance(fact, Updated) or (isinstance(fact, Scaled) and fact.replicas > 0)
-            )
+            self._updated |= isinstance(fact, Updated) or (isinstance(fact, Scaled) and fact.replicas > 0)
             if isinstance(fact, PutBack) and seen.record is not None:  # without a record it begins, and answers nobody
                 self._memory.put_back(now)
             if isinstance(fact, Reverted):  # traffic is safe: now there is time to ask why

@@ -202,6 +202,29 @@ def test_the_living_driver_puts_its_record_back_and_goes_on(change: Change, seco
     assert story.live == {2: 100}
 
 
+def test_a_record_that_is_lost_again_just_before_the_end_is_put_back_as_it_was_said() -> None:
+    whole = Rollout()
+    whole.end()
+    seconds, twice = whole.world.now - whole.began, 0
+    for before in (0.001, 0.005, 0.01, 0.02, 0.05):
+        story = Rollout()
+        story.at(seconds - 3, forget)
+        story.at(seconds - before, forget)
+        assert story.end().exit_code is ExitCode.DONE
+        told = [fact for fact in story.facts(Meddled) if fact.then == "docc puts its record back"]
+        assert len(story.facts(PutBack)) == len(told)
+        twice += len(told) == 2 and story.phase is Phase.SUCCEEDED
+    assert twice > 1
+
+
+def test_a_record_that_is_taken_for_ever_is_not_fought_over_for_ever() -> None:
+    story = Rollout()
+    for seconds in range(50, 900):
+        story.at(seconds, lambda route: route["metadata"]["annotations"].pop(RECORD, None))
+    assert story.end().exit_code is ExitCode.DONE
+    assert story.world.now - story.began < 420 and len(story.facts(PutBack)) < 100
+
+
 def test_record_and_weights_replaced_together_are_the_record_put_back_and_a_rollout_stopped() -> None:
     """A tool that writes the whole object, as git has it."""
     story = Rollout()
