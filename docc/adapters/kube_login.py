@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib
 import logging
 import os
 import re
+import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,6 +95,7 @@ def log_in(
 
 
 def _logged_in(kubeconfig: str | None, context: str | None, service_account: Path) -> Login:
+    _load_the_library()
     import urllib3
 
     # Who writes insecure-skip-tls-verify into a kubeconfig knows it; a warning at every request would tell nobody more.
@@ -115,6 +119,16 @@ def _logged_in(kubeconfig: str | None, context: str | None, service_account: Pat
         state=_NOTHING,
         fix="docc sandbox up, or --kubeconfig FILE, or doctl kubernetes cluster kubeconfig save NAME",
     )
+
+
+def _load_the_library() -> None:
+    """For OAuth it brings requests along, and that the tables by which it guesses a text's encoding where no server tells it:
+    3 MiB and 15 ms. It can do without (then it is UTF-8), and warns of it."""
+    for name in ("chardet", "charset_normalizer"):
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None: "is not to be had" (the import system)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module("kubernetes.config")
 
 
 def _from_pod(folder: Path) -> Login:

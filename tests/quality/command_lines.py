@@ -1,4 +1,4 @@
-"""Command lines in the docs, held against the tree of commands; nothing is run."""
+"""Command lines in the docs, held against the tree of commands; nothing is run. And a cluster for those that are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from typing import Any
 
 from docc.cli.options import arranged
 from docs import commands
+
+CLOSED = """\
+{apiVersion: v1, kind: Config, current-context: none, contexts: [{name: none, context: {cluster: none, user: none}}],
+ clusters: [{name: none, cluster: {server: "http://127.0.0.1:9"}}], users: [{name: none, user: {}}]}
+"""
+"""A kubeconfig of a cluster that nobody answers for."""
 
 
 def words(line: str) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from docc.cli.examples import EXAMPLES
 from docs import commands
-from tests.quality.command_lines import parse
+from tests.quality.command_lines import CLOSED, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
@@ -32,10 +32,6 @@ ON_AN_APP = (
     "delete --yes",
     "unlock",
 )
-CLOSED = """\
-{apiVersion: v1, kind: Config, current-context: none, contexts: [{name: none, context: {cluster: none, user: none}}],
- clusters: [{name: none, cluster: {server: "http://127.0.0.1:9"}}], users: [{name: none, user: {}}]}
-"""
 
 
 def test_every_command_has_examples_and_exit_codes() -> None:
