@@ -12,6 +12,7 @@ from docc.core.meddling import of_route
 from docc.core.observation import is_docc_s
 from docc.core.phases import Signal, following
 from docc.core.plan import Plan
+from docc.core.pods import kept
 from docc.core.route import commit, edit_rules, traffic
 from docc.core.view import View
 from docc.core.writes import write
@@ -40,6 +41,8 @@ def first(view: View) -> Move:
     if routed.exists:
         spec = _as_it_serves(view, plan, stable)
         return Move(commit(view.app, routed, record, *spec), (began, *_found(view, record, written=bool(spec))))
+    if stable is not None and (move := kept(view, stable, record.epoch)) is not None:
+        return move
     found = _found(view, record, written=bool(view.seen.revisions))
     return Move(_create_carrier(view, plan, record), (began, *found, Created(routed.kind, view.app)))
 

@@ -2,7 +2,8 @@
 
 The fence: a revision is scaled down, or its Service deleted, only after a fenced route write has taken it out of the route,
 and whoever brings it back marks its Deployment and its Service with the new epoch before they get traffic: a scale-down that
-was meant earlier and arrives later tests the old mark, a DELETE the old resourceVersion, and both fail.
+was meant earlier and arrives later tests the old mark, a DELETE the old resourceVersion, and both fail. Where the route itself
+was deleted, that is so for whoever is to have the traffic again, and for the front Service (`kept`).
 """
 
 from __future__ import annotations
@@ -152,6 +153,18 @@ def _scale_down(name: str, revision: Revision) -> Move:
     test: Operation = {"op": "test", "path": EPOCH_PATH, "value": revision.epoch}
     down: Operation = {"op": "add", "path": "/spec/replicas", "value": 0}
     return Move(Patch(Ref("Deployment", name), (test, down)), (Scaled(revision.number, 0, "no traffic any more"),))
+
+
+def kept(view: View, stable: int, epoch: int) -> Move | None:
+    """Who deleted the route may be about to delete what it led to (`docc delete`, stopped in the midst of it): marks that those
+    Services are wanted. None when they have it."""
+    front, waiting = view.seen.front, f"{UNPROMOTED}.{epoch}"
+    if view.seen.revision(stable).service_epoch not in (None, str(epoch)):  # None: somebody has taken docc's marks away
+        return Move(Patch(Ref("Service", deployment_name(view.app, stable)), (_mark(epoch),)))
+    if front.exists and not front.foreign and front.epoch != waiting:
+        whole: Operation = {"op": "add", "path": "/metadata/annotations", "value": {EPOCH: waiting}}
+        return Move(Patch(Ref("Service", view.app), (_mark(waiting) if front.has_annotations else whole,)))
+    return None
 
 
 def front_first(view: View, plan: Plan) -> Move | None:

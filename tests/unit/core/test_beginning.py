@@ -25,9 +25,11 @@ MANIFEST: Object = {
 }
 
 
-def service(name: str, selects: dict[str, str]) -> Object:
+def service(name: str, selects: dict[str, str], epoch: str = "1") -> Object:
+    """As docc marks it at the beginning here."""
     ports = [{"name": "admin", "port": 9000}, {"name": "http", "port": 80, "appProtocol": "http"}]
-    return {"metadata": {"name": name, "labels": labels("shop")}, "spec": {"selector": selects, "ports": ports}}
+    meta = {"name": name, "labels": labels("shop"), "annotations": {"docc.dev/epoch": epoch}}
+    return {"metadata": meta, "spec": {"selector": selects, "ports": ports}}
 
 
 def slice_of(name: str, ready: int) -> Object:
@@ -41,7 +43,10 @@ def world(route: Object | None, ready: int = 2) -> Objects:
     return Objects(
         route=route,
         deployments={"shop-v1": body},
-        services={"shop": service("shop", selector("shop", 1)), "shop-v1": service("shop-v1", selector("shop", 1))},
+        services={
+            "shop": service("shop", selector("shop", 1), "0.1"),
+            "shop-v1": service("shop-v1", selector("shop", 1)),
+        },
         slices={name: slice_of(name, ready) for name in ("shop", "shop-v1")},
     )
 
@@ -62,6 +67,29 @@ def test_a_route_that_is_gone_is_made_again_with_all_traffic_on_who_serves() -> 
     assert backends(effect.body["spec"]) == [("shop-v1", 80, 100)] and effect.body["spec"]["parentRefs"]
     record = Record.from_text(effect.body["metadata"]["annotations"]["docc.dev/rollout"])
     assert (record.stable, record.candidate, record.weight) == (1, 2, 0)
+
+
+@pytest.mark.parametrize("name", ["shop-v1", "shop"])
+@pytest.mark.parametrize("notes", [{"docc.dev/epoch": "77"}, {"docc.dev/epoch": "77", "theirs": "x"}])
+def test_before_that_what_it_led_to_is_marked_so_that_a_late_delete_of_it_fails(
+    name: str, notes: dict[str, str]
+) -> None:
+    objects = world(None)
+    objects.services[name]["metadata"]["annotations"] = notes
+    effect = begun(objects)
+    assert isinstance(effect, Patch) and (effect.ref.kind, effect.ref.name) == ("Service", name)
+    (mark,) = effect.operations
+    assert mark["path"] == "/metadata/annotations/docc.dev~1epoch" and mark["value"] in ("1", "0.1")
+
+
+def test_marks_that_somebody_has_taken_away_keep_no_user_waiting() -> None:
+    objects = world(None)
+    for body in objects.services.values():
+        del body["metadata"]["annotations"]
+    front = begun(objects)
+    assert front.ref.name == "shop" and front.operations[0]["path"] == "/metadata/annotations"
+    objects.services["shop"]["metadata"]["annotations"] = front.operations[0]["value"]
+    assert isinstance(begun(objects), Create)
 
 
 def test_where_nobody_can_answer_it_is_made_without_traffic() -> None:
