@@ -325,7 +325,9 @@ class Auditor:
         number, tag = int(name.rpartition("-v")[2]), world.tag(name)
         stable, before = record.get("stable"), self.record.get("stable")
         since, _ = world.weather.down.get(tag, (-math.inf, 0.0))
-        if any(0 <= world.now - at < 1 for at in (self.hands, since)):
+        deaf, hears = world.deaf.get(world.actor, (math.inf, 0.0))
+        unheard = deaf <= since <= world.now < hears  # whoever wrote this had no way to know
+        if unheard or any(0 <= world.now - at < 1 for at in (self.hands, since)):
             return
         returning = number == before or record.get("phase") in ("reverting", "parked") or before is None
         if returning:

@@ -121,6 +121,7 @@ def _blind(seconds: float, words: str) -> Fault:
     def fault(process: Process, effect: Effect, act: Act) -> str:
         process.world.say(process.name, words)
         process.blind_until = process.world.now + seconds
+        process.world.deaf[process.name] = (process.world.now, process.blind_until)
         return ""
 
     return fault

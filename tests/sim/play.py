@@ -381,8 +381,8 @@ def main(arguments: list[str]) -> int:
     wrong = 0
 
     if given.case:
-        scene = SCENES[given.case.partition(",")[0]]
-        rest = given.case.partition(", ")[2]
+        name = max((each for each in SCENES if f"{given.case}, ".startswith(f"{each}, ")), key=len)
+        scene, rest = SCENES[name], given.case[len(name) + 2 :]
         kind, _, at = rest.rpartition(" at ")
         place = ("lease" if "Lease" in at else "write", int(at.split()[-1])) if rest else None
         plays = itertools.chain([Play(given.case, scene, {place: kind} if place else {})])

@@ -86,6 +86,8 @@ class World:
         """There is a Gateway."""
         self.late: set[str] = set()
         """Processes whose next write was decided long ago."""
+        self.deaf: dict[str, tuple[float, float]] = {}
+        """Processes whose watches tell nothing, from when to when."""
         self._snapshot: tuple[int, float, Objects] | None = None
 
     def fork(self) -> World:
