@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from docc.core import beginning, dispute, inplace, rollout
-from docc.core.cooling import retire, warm
+from docc.core.cooling import overdue, retire, warm
 from docc.core.history import note
 from docc.core.intent import given_up_first
 from docc.core.phases import Signal, following
@@ -270,7 +270,7 @@ def _at_rest(view: View, record: Record) -> Move:
     tidying = noting or (let_go(view) if nobody_else else None)
     tidying = tidying or (retire(view) if nobody_else and outcome is not None else None)
     if not view.untidy and tidying is not None:
-        wait = None if noting else _theirs_drain(view, record)
+        wait = None if noting else _late_drain(view, record)
         return wait or replace(tidying, spare=True)
     if outcome is None and plan is not None:
         return _another_s_end(plan, record) or beginning.begin(view, plan, record)
@@ -279,12 +279,16 @@ def _at_rest(view: View, record: Record) -> Move:
     return Move(outcome=outcome)
 
 
-def _theirs_drain(view: View, record: Record) -> Move | None:
-    """Whom others had given traffic until a moment ago, still answers."""
-    drained = (view.dispute.seen if view.dispute else 0.0) + max(record.drain, DRAIN_SECONDS_MIN)
+def _late_drain(view: View, record: Record) -> Move | None:
+    """Whom others had given traffic until a moment ago, still answers; so does what was parked a moment ago by a clock that had
+    stood still (a laptop that was closed), though its time is over."""
+    theirs, drain = view.dispute.seen if view.dispute else 0.0, max(record.drain, DRAIN_SECONDS_MIN)
+    stale = record.phase is Phase.PARKED and record.candidate in overdue(record, view.now)
+    drained = max(theirs, view.acted if stale else 0.0) + drain
     if view.now >= drained:
         return None
-    return Move(wake_at=drained, waiting="what others had given traffic drains")
+    whose = "what others had given traffic" if theirs + drain >= drained else f"v{record.candidate}"
+    return Move(wake_at=drained, waiting=f"{whose} drains")
 
 
 def _another_s_end(plan: Plan, record: Record) -> Move | None:

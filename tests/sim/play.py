@@ -198,7 +198,7 @@ REMEMBERED = (
     ("approved trial of sticky users", "Prometheus fails", 3), ("stable is down", "refused once", 4),
     ("the same deploy of what was left waiting", "record wiped", 0),
     ("delete in mid-rollout", "sleeps through the same deploy", 1),
-    ("delete in mid-rollout", "sleeps through the same deploy", 2),
+    ("delete in mid-rollout", "sleeps through the same deploy", 2), ("nobody approves it in time", "laptop closed 200 s", 5),
 )  # fmt: skip
 """Plays that have found something once, outside the core too: scene, fault, number of the write."""
 DYING = "sleeps through a deploy that dies"
