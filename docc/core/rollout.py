@@ -278,7 +278,7 @@ def _enter(view: View, plan: Plan, at: int, since: float) -> Move:
             return _set_weight(view, plan, weight, at, since)
         case MatchHeaders(trial):
             phase = following(record.phase, Signal.STEP)
-            changed = record.becoming(phase, view.now, step=at, exposed=record.exposed or view.now)
+            changed = record.becoming(phase, view.now, step=at, exposed=_exposed(view))
             facts = (HeadersRouted(plan.candidate, in_words(trial), curl(view.app, trial, view.seen.routed.body)),)
             return write(view, changed, {**view.seen.routed.weights}, facts, above=view.above_after(at, changed))
         case AwaitApproval():
@@ -303,11 +303,18 @@ def _set_weight(view: View, plan: Plan, weight: int, at: int, since: float) -> M
     signal = Signal.FULL if weight == 100 else Signal.STEP
     changed = record.becoming(
         following(record.phase, signal), view.now, weight=weight, step=at, request="",
-        exposed=record.exposed or view.now,
+        exposed=_exposed(view),
     )  # fmt: skip
     stable = record.stable or 0
     weights = {**dict.fromkeys(view.seen.routed.weights, 0), stable: 100 - weight, plan.candidate: weight}
     return write(view, changed, weights, (_weighted(plan, record, weight),), above=view.above_after(at, changed))
+
+
+def _exposed(view: View) -> float:
+    """Since when the candidate has had users in this rollout. What stands there while it comes up is that nobody knew whether
+    it had some before its record was lost: a container that crashed while it started speaks against nobody."""
+    record = view.record
+    return view.now if record.exposed is None or record.phase is Phase.PREPARING else record.exposed
 
 
 def _held_up(view: View, plan: Plan, since: float, text: str) -> Move:

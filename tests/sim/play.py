@@ -199,6 +199,7 @@ REMEMBERED = (
     ("the same deploy of what was left waiting", "record wiped", 0),
     ("delete in mid-rollout", "sleeps through the same deploy", 1),
     ("delete in mid-rollout", "sleeps through the same deploy", 2), ("nobody approves it in time", "laptop closed 200 s", 5),
+    ("route gone: bad deploy", "candidate's container crashes", 4),
 )  # fmt: skip
 """Plays that have found something once, outside the core too: scene, fault, number of the write."""
 DYING = "sleeps through a deploy that dies"

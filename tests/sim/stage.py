@@ -184,7 +184,7 @@ class Process:
 
     def _learn(self, ref: Ref) -> None:
         """One's own writes are seen whatever the watch tells; status and endpoints come with it."""
-        if not self.blind or not self._listed:
+        if not self._listed:
             return
         body = self.world.objects.get((ref.kind, ref.name))
         if ref.kind in KEPT:
