@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,9 @@ PURE = [path for path in SOURCES if path.parent.name in ("model", "core", "engin
 BANNED_IN_PURE = {"time", "random", "os", "subprocess", "threading", "logging", "socket"}
 LINES_MAX, FUNCTION_LINES_MAX, COMMAND_LINES_MAX = 400, 60, 80
 SUPPRESSIONS_MAX = 3
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -77,6 +83,30 @@ def test_nothing_is_patched_and_every_suppression_has_a_reason() -> None:
                 suppressed.append(f"{path.name}: {row.strip()}")
                 assert "  " in row.split("#", 1)[1].strip() or row.count("#") > 1, f"no reason given: {row}"
     assert len(suppressed) <= SUPPRESSIONS_MAX, suppressed
+
+
+def names_of(requirements: Iterable[str]) -> set[str]:
+    return {re.split(r"[<>=;\[ ]", each)[0].lower() for each in requirements}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_imported_is_declared(path: Path) -> None:
+    """And does not only happen to be there because another library needs it, as it does not for ever."""
+    declared = names_of(PROJECT["dependencies"])
+    if "sandbox" in path.parts:
+        declared |= names_of(PROJECT["optional-dependencies"]["sandbox"])
+    imported = {
+        name.partition(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names] if isinstance(node, ast.Import)
+            else [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        )
+    }  # fmt: skip
+    known = packages_distributions()
+    foreign = imported - sys.stdlib_module_names - {"docc", "tests"}
+    missing = {name for name in foreign if not {each.lower() for each in known.get(name, [])} & declared}
+    assert not missing, f"pyproject.toml does not name {missing}"
 
 
 def test_documents_of_what_clusters_say_go_out_without_secrets() -> None:

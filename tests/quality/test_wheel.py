@@ -11,6 +11,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+IMPORT_ALL = """
+import docc, importlib, pkgutil
+PROGRAMS = ("__main__", "tether")
+found = [each.name for each in pkgutil.walk_packages(docc.__path__, "docc.") if each.name.rpartition(".")[2] not in PROGRAMS]
+for name in found: importlib.import_module(name)
+print(len(found))
+"""
 
 
 @pytest.mark.timeout(300)
@@ -34,3 +41,5 @@ def test_the_wheel_validates_and_renders_from_a_clean_environment(tmp_path: Path
         done = subprocess.run([docc, verb, str(manifest)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
         assert done.returncode == code and "shop" in done.stdout, done.stderr
     assert len(json.loads(done.stdout)["items"]) == 4
+    done = subprocess.run([python, "-c", IMPORT_ALL], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and int(done.stdout) > 100, done.stderr
