@@ -20,6 +20,7 @@ from docc.ui.words import KIND_WIDTH, line
 
 HEARTBEAT_SECONDS = 30.0
 NOTABLE_SHARE = 0.2
+SAME_SECONDS = 1.0
 _INDENT = 12 + KIND_WIDTH
 _TEXT_COLUMNS_MIN = 40
 
@@ -71,6 +72,9 @@ class Lines:
 
     def _catch_up(self) -> None:
         for at, check in self._held.values():
+            since, last = self._told[check.name]
+            if at - since < SAME_SECONDS and last.value == check.value:
+                continue  # the same samples, looked at again
             self._told[check.name] = (at, check)
             self._tell(at, check)
         self._held.clear()

@@ -95,11 +95,14 @@ def test_last_check_before_more_traffic_is_always_told() -> None:
 
 def test_what_was_good_before_more_traffic_is_not_told_as_news_right_after_it() -> None:
     told = log([
-        (T0, check(0.004)), (T0 + 6, facts.Weighted(2, 1, 100, 2, 2)), (T0 + 6, check(0.004, weight=100)),
+        (T0, check(0.005)), (T0 + 5.9, check(0.004)),
+        (T0 + 6, facts.Weighted(2, 1, 100, 2, 2)), (T0 + 6, check(0.004, weight=100)),
+        (T0 + 6.1, facts.Scaled(2, 2, "more traffic to come")),
         (T0 + 9, check(0.004, weight=100)), (T0 + 9, facts.Promoted(2, 1)),
     ])  # fmt: skip
     assert [row.split()[:2] for row in told] == [
-        ["+0.0s", "check"], ["+6.0s", "traffic"], ["+9.0s", "check"], ["+9.0s", "promote"],
+        ["+0.0s", "check"], ["+5.9s", "check"], ["+6.0s", "traffic"], ["+6.1s", "scale"],
+        ["+9.0s", "check"], ["+9.0s", "promote"],
     ]  # fmt: skip
 
 
