@@ -280,15 +280,16 @@ def _at_rest(view: View, record: Record) -> Move:
 
 
 def _late_drain(view: View, record: Record) -> Move | None:
-    """Whom others had given traffic until a moment ago, still answers; so does what was parked a moment ago by a clock that had
-    stood still (a laptop that was closed), though its time is over."""
+    """Whom others had given traffic until a moment ago, still answers; so does who lost it when the rollout was parked: a trial
+    that no record told of any more, or, by a clock that had stood still (a laptop that was closed), the candidate itself."""
     theirs, drain = view.dispute.seen if view.dispute else 0.0, max(record.drain, DRAIN_SECONDS_MIN)
-    stale = record.phase is Phase.PARKED and record.candidate in overdue(record, view.now)
-    drained = max(theirs, view.acted if stale else 0.0) + drain
-    if view.now >= drained:
+    parked = record.since if record.phase is Phase.PARKED else 0.0
+    if parked and record.candidate in overdue(record, view.now):
+        parked = max(parked, view.acted)
+    if view.now >= max(theirs, parked) + drain:
         return None
-    whose = "what others had given traffic" if theirs + drain >= drained else f"v{record.candidate}"
-    return Move(wake_at=drained, waiting=f"{whose} drains")
+    whose = "what others had given traffic" if theirs >= parked else "what had traffic until it was parked"
+    return Move(wake_at=max(theirs, parked) + drain, waiting=f"{whose} drains")
 
 
 def _another_s_end(plan: Plan, record: Record) -> Move | None:

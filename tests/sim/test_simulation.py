@@ -291,6 +291,9 @@ FOUND: dict[str, Callable[[], play.Play]] = {
     "a record is given up before the front Service has followed a rollback": lambda: play.Play(
         "forgotten", SCENES["warm rollback"], {}, others=[(0.02, KEEP, {}), (3, deploy(want(3)), {})]
     ),
+    "a trial whose record is lost has a moment to answer when the next rollout is parked at once": lambda: play.Play(
+        "parked", SCENES["record of a trial gone: deploy"], {("write", 0): "SIGTERM"}, others=[(0.01, deploy(want(3)), {})]
+    ),
     "the rule is gone in a first deploy": lambda: play.Play(
         "first", SCENES["mesh: first deploy"], {("write", 2): "docc's rule removed"}
     ),
