@@ -22,7 +22,7 @@ from docc.model.errors import ExitCode
 from docc.model.facts import Created, Deleted, FrontMoved, Scaled, Updated
 from docc.model.moves import Create, Delete, Move, Object, Operation, Outcome, Patch, Ref
 from docc.model.record import Phase
-from docc.model.world import Revision
+from docc.model.world import Front, Revision
 
 UNPROMOTED = "0"
 """The mark of a front Service that no promotion has moved."""
@@ -111,6 +111,11 @@ def _mark(epoch: int | str) -> Operation:
     return {"op": "add", "path": EPOCH_PATH, "value": str(epoch)}
 
 
+def _front_mark(front: Front, epoch: str) -> Operation:
+    whole: Operation = {"op": "add", "path": "/metadata/annotations", "value": {EPOCH: epoch}}
+    return _mark(epoch) if front.has_annotations else whole
+
+
 def _create_service(name: str, rendered: Object, owner: Revision, epoch: int) -> Move:
     reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": owner.uid}
     body = _with(rendered, epoch, metadata={"ownerReferences": [reference]})
@@ -162,8 +167,7 @@ def kept(view: View, stable: int, epoch: int) -> Move | None:
     if view.seen.revision(stable).service_epoch not in (None, str(epoch)):  # None: somebody has taken docc's marks away
         return Move(Patch(Ref("Service", deployment_name(view.app, stable)), (_mark(epoch),)))
     if front.exists and not front.foreign and front.epoch != waiting:
-        whole: Operation = {"op": "add", "path": "/metadata/annotations", "value": {EPOCH: waiting}}
-        return Move(Patch(Ref("Service", view.app), (_mark(waiting) if front.has_annotations else whole,)))
+        return Move(Patch(Ref("Service", view.app), (_front_mark(front, waiting),)))
     return None
 
 
@@ -207,9 +211,7 @@ def front_set(view: View) -> Move | None:
     # Also who selects: what somebody writes a moment before is seen first, and not overwritten in silence.
     seen: Operation = {"op": "test", "path": "/spec/selector", "value": (front.body.get("spec") or {}).get("selector")}
     test: Operation = {"op": "test", "path": EPOCH_PATH, "value": front.epoch}
-    mark = _mark(epoch)
     if not front.has_annotations:
         test = {"op": "test", "path": "/metadata/annotations", "value": None}
-        mark = {"op": "add", "path": "/metadata/annotations", "value": {EPOCH: epoch}}
     select: Operation = {"op": "add", "path": "/spec/selector", "value": pods_of(view.app, stable)}
-    return Move(Patch(Ref("Service", view.app), (test, seen, mark, select)), moved)
+    return Move(Patch(Ref("Service", view.app), (test, seen, _front_mark(front, epoch), select)), moved)
