@@ -25,11 +25,20 @@ GOES_ON_SECONDS_MAX = 20.0
 ISTIOD_AWAY_SECONDS = 45.0
 """Longer than the drain and the end of the former pods together."""
 PROMETHEUS_AWAY_SECONDS = 30.0
+PODS_READY_SECONDS_MAX = 90
+"""The cluster's own controllers ask ever more seldom, up to every 30 s, while the API server is away, and again for a minute or
+two after it: a pod needs three of them to be made, placed and put among the endpoints."""
 
 
 @pytest.fixture(scope="module")
 def cluster(own_cluster: Cluster) -> Cluster:
     return own_cluster
+
+
+@pytest.fixture
+def app(app: App) -> App:
+    app.strategy["progress_deadline"] = PODS_READY_SECONDS_MAX
+    return app
 
 
 @pytest.mark.parametrize(("image", "code", "steps"), [("demo:v2", 0, [50, 100]), ("demo:v2-err30", 10, [50, 0])])
