@@ -79,7 +79,7 @@ class App:
         container = {"image": "demo:v1", "ports": [{"port": 8080}], "readiness": {"path": "/"}}
         self.application: Object = {"name": name, "scale": 2, "hosts": [self.host], "containers": {"web": container}}
         self.strategy: Object = {
-            "canary": {"increment": 50, "interval": 3}, "bake": 2, "poll": 1, "drain": 2, "progress_deadline": 30,
+            "canary": {"increment": 50, "interval": 3}, "bake": 2, "poll": 1, "drain": 2, "progress_deadline": 60,
             "failure_conditions": [{"name": "Errors", "expression": ERRORS}],
         }  # fmt: skip
 

@@ -39,10 +39,10 @@ def test_cases_7_to_10_header_users_are_on_b_at_every_weight_and_all_others_foll
     app: App, figure: Figure
 ) -> None:
     """The pause is longer than the pods' deadline, and that is no failure."""
+    app.serves()
     app.strategy |= {
         "canary": {"increment": 20, "interval": 8}, "ab_testing": TESTING, "progress_deadline": 15,
     }  # fmt: skip
-    app.serves()
     with app.traffic(header=ON_TRIAL) as seen:
         driver, began = app.start("demo:v2", "--wait=done"), on_trial(app)
         time.sleep(HEARD_SECONDS_MAX + 16)

@@ -380,8 +380,8 @@ def test_a_login_that_does_not_come_back_leaves_the_traffic_as_it_is_and_says_so
 def test_a_login_that_is_lost_before_the_candidate_has_traffic_leaves_users_where_they_were(
     app: App, relay: Relay
 ) -> None:
-    app.strategy["progress_deadline"] = 12
     app.serves()
+    app.strategy["progress_deadline"] = 12
     login = Login(app, relay)
     driver = app.start("demo:v2-late60", "--kubeconfig", str(login.kubeconfig))
     app.until(lambda: len(app.pods(2)) > 0)

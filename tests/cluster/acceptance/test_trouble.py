@@ -41,8 +41,8 @@ def test_case_04_an_image_that_never_gets_ready_gets_no_traffic_and_is_told_by_i
     app: App, figure: Figure, image: str, words: str, deadline: int
 ) -> None:
     """What waiting cannot mend does not wait for its deadline."""
-    app.strategy["progress_deadline"] = deadline
     app.serves()
+    app.strategy["progress_deadline"] = deadline
     with app.traffic() as seen:
         began = time.monotonic()
         ended = app.deploy(image)
@@ -249,8 +249,8 @@ def test_case_22_a_prometheus_that_does_not_answer_is_told_before_anything_is_to
 
 
 def test_case_27_a_deadline_that_passes_keeps_the_old_weight(app: App) -> None:
-    app.strategy["progress_deadline"] = 5
     app.serves()
+    app.strategy["progress_deadline"] = 5
     with app.traffic() as seen:
         ended = app.deploy("demo:v2-late60")
     assert ended.code == 10 and "(waited 5 s)" in ended.err and "pods ready" in ended.err, ended
