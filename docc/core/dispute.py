@@ -6,7 +6,7 @@
 - Weights that send users to a revision without a ready endpoint are put right, if stable can serve; so is the selector of the
   front Service. Where the candidate could not carry its share any more, all goes to stable.
 - The record is docc's alone: the driver that is alive puts it back, and no traffic moves by that.
-- --force-conflicts: docc's weights are written again.
+- --force-conflicts: docc's weights are written again, unless that would give users to a candidate that cannot be judged now.
 
 Nothing is put back more often than every PUT_BACK_SECONDS, so that two programs cannot chase each other.
 """
@@ -120,7 +120,7 @@ def intention(view: View) -> str:
         return "docc puts its record back"
     if view.record.phase.running and stopped_by_hand(view):
         return "taken as a wish: the rollout ends"
-    if unreachable(view) is None and (view.forced or harmful(view) or misled(view)):
+    if unreachable(view) is None and (_wins(view) or harmful(view) or misled(view)):
         return "docc writes its own again"
     return "left as it is" if view.record.phase.at_rest else "docc holds, and judges on"
 
@@ -155,13 +155,21 @@ def _is_due(view: View) -> bool:
     return put_back is None or view.now >= put_back + PUT_BACK_SECONDS
 
 
+def _wins(view: View) -> bool:
+    """docc's weights, over anybody's; but what others have taken from the candidate it does not get while nobody can tell how
+    it does."""
+    share, routed = view.record.serving.get(view.record.candidate or 0, 0), view.seen.routed
+    taken = share > view.weight or (bool(view.above) and not routed.above)
+    return view.forced and not (view.record.phase.running and taken and view.erring() is not None)
+
+
 def _written_again(view: View) -> Move | None:
     """docc's weights as the record has them, or the front's selector; None if they are to be left. A step that had begun begins
     anew: its evidence was of other weights. Who brought an application to rest stays."""
     if misled(view) or (view.forced and view.front_edits):
         return _front_again(view)
     record, harm = view.record, harmful(view)
-    if not harm and not (view.forced and view.edits):
+    if not harm and not (_wins(view) and view.edits):
         return None
     share, scale = (
         record.serving.get(record.candidate or 0, 0),

@@ -346,7 +346,9 @@ class Auditor:
         if record.get("candidate") == number and before is not None and world.ready(f"shop-v{before}"):
             failing = world.now >= world.weather.failing.get(tag, math.inf) + 5
             silent = any(
-                since <= world.now < until + 5 for since, until, what in world.weather.metrics if what == "none"
+                since <= world.now < until + 5
+                for since, until, what in world.weather.metrics
+                if what in ("none", "nan")
             )
             require(not failing or silent, f"{name} grew to {weight} % while its condition fails")
             doubts = [

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from docc.cli.planning import as_begun, planned, recorded, straight, unfinished
+from docc.cli.rollback import stays
 from docc.core.history import history as entries
 from docc.core.intent import Way, another_number, candidate_number, way_back
 from docc.core.meddling import edits
@@ -208,7 +209,7 @@ def _rollback(process: Process, verb: Verb) -> Outcome:
     if way.way is Way.NOWHERE:
         raise NotFoundError("nothing to roll back to", why=way.why)
     if way.way is Way.STAYS:
-        return Outcome("unchanged", Code.DONE, "it serves already")
+        return stays(way.target, contested=seen.record is not None and bool(edits(APP, seen, seen.record)))
     if way.way is Way.COLD and way.target is not None:
         plan, _ = _kept(seen, way.target)
         return back.bring_back(process.ports, straight(plan, seen, "rollback", why), process.me, verb.timeout)

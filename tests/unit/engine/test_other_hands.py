@@ -181,6 +181,15 @@ def test_force_conflicts_writes_docc_s_weights_again_at_once_each_time() -> None
     assert put_back == [near(15), near(30), near(45)] and story.live == {2: 100} and not story.facts(TakenBack)
 
 
+def test_force_conflicts_gives_nobody_to_a_candidate_that_cannot_be_judged_at_that_moment() -> None:
+    story = Rollout(forced(V2))
+    story.at(15, weights(v1=100))
+    story.world.weather.metrics.append((story.began + 13, story.began + 30, "error"))
+    assert story.end().exit_code is ExitCode.DONE
+    (told,), (put_back,) = story.facts(Meddled), [at for at, _ in story.told(PutBack)]
+    assert told.then == "docc holds, and judges on" and 30 <= put_back <= 33 and story.live == {2: 100}
+
+
 def test_force_conflicts_does_not_chase_a_tool_that_writes_all_the_time() -> None:
     story = Rollout(forced(V2))
     for seconds in range(12, 200):
