@@ -88,10 +88,26 @@ def test_nothing_is_left_of_a_demo_that_is_told_to_end(number: signal.Signals, t
     assert demo.returncode == 143 and not list(tmp_path.iterdir()) and not processes(tmp_path)
 
 
-def processes(folder: Path) -> list[str]:
-    """Those that have it in their command line."""
-    lines = [command_line(int(each.name)) for each in Path("/proc").iterdir() if each.name.isdigit()]
-    return [line.decode() for line in lines if os.fsencode(folder) in line]
+@pytest.mark.parametrize("act", ["canary", "ab"])
+def test_a_demo_whose_users_are_gone_says_so_and_ends(act: str, tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "docc", "demo", act]
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stderr is not None
+        assert any("demo:v2" in line and "docc deploy" in line for line in demo.stderr)
+        assert any("step" in line or "begin" in line for line in demo.stderr)
+        for number in processes(tmp_path, b"docc.sandbox.load"):
+            os.kill(number, signal.SIGKILL)
+        said = demo.stderr.read()
+    assert demo.returncode == 5 and "nobody sends requests any more" in said and "ended by itself with -9" in said
+    assert "Traceback" not in said and not list(tmp_path.iterdir()) and not processes(tmp_path)
+
+
+def processes(folder: Path, what: bytes = b"") -> list[int]:
+    """Those that have both in their command line."""
+    numbers = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    lines = {number: command_line(number) for number in numbers}
+    return [number for number, line in lines.items() if os.fsencode(folder) in line and what in line]
 
 
 def agrees(rows: list[dict[str, Any]], told: dict[str, Any]) -> None:

@@ -67,10 +67,11 @@ def deploy(stage: Stage, image: str) -> dict[str, Any]:
 
 
 def _tried(stage: Stage, driver: subprocess.Popen[str], version: str) -> bool:
-    """Waits for TRIED requests; False if the deploy has ended before."""
+    """Waits for TRIED requests; False if the deploy has ended before. Raises UnusableError if the users are gone."""
     while driver.poll() is None:
         if sum(row["header"] and row["version"] == version for row in stage.answers()) >= TRIED:
             return True
+        stage.look()
         time.sleep(0.2)
     return False
 

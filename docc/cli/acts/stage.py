@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docc.model.errors import UnusableError
+
 if TYPE_CHECKING:
     from docc.sandbox.session import Session
     from docc.ui.console import Console
@@ -22,6 +24,7 @@ RATE = 100
 RATE_KEPT_MIN = 0.95
 """Of RATE. Below, the machine is too busy to show anything: a rollout under less traffic proves less."""
 ENDS_SECONDS_MAX = 10
+LOOK_SECONDS = 0.5
 FLUSHED_SECONDS = 0.5
 """By then Envoy, which does so every 200 ms, has written its access log."""
 CONDITION = (
@@ -50,6 +53,7 @@ class Stage:
     session: Session
     folder: Path
     outcomes: list[dict[str, Any]] = field(default_factory=list)
+    _load: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def write(self, manifest: Mapping[str, Any]) -> None:
         self._manifest.write_text(json.dumps(manifest, indent=2), encoding="utf-8")
@@ -58,12 +62,25 @@ class Stage:
     def traffic(self, *words: str) -> Iterator[None]:
         """RATE requests per second. words: more for docc.sandbox.load."""
         command = [sys.executable, "-m", "docc.sandbox.load", self.session.gateway, str(RATE), str(self._answers)]
-        load = subprocess.Popen([*command, *words])
+        self._load = load = subprocess.Popen([*command, *words])
         try:
             yield
+            self.look()
         finally:
+            self._load = None
             load.terminate()
             load.wait(timeout=15)
+
+    def look(self) -> None:
+        """Raises UnusableError if the users are gone: a rollout without any would wait for evidence that cannot come."""
+        if self._load is not None and (code := self._load.poll()) is not None:
+            raise UnusableError(
+                "nobody sends requests any more, so there is nothing to show",
+                where="python -m docc.sandbox.load",
+                why=f"it ended by itself with {code}; what it had to say stands above",
+                state="the sandbox is taken down; nothing else was touched",
+                fix="docc demo once more",
+            )
 
     @contextlib.contextmanager
     def driving(self, image: str, *words: str) -> Iterator[subprocess.Popen[str]]:
@@ -86,11 +103,17 @@ class Stage:
             return self.ended(image, driver)
 
     def ended(self, image: str, driver: subprocess.Popen[str]) -> dict[str, Any]:
-        """Waits for it."""
-        said, _ = driver.communicate()
+        """Waits for it. Raises UnusableError if the users are gone."""
+        said = self._said(driver)
         found: dict[str, Any] = json.loads(said.splitlines()[-1]) if said.strip() else {}
         self.outcomes.append({"image": image, "result": found.get("result", "error"), "exit_code": driver.returncode})
         return found
+
+    def _said(self, driver: subprocess.Popen[str]) -> str:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return driver.communicate(timeout=LOOK_SECONDS)[0]
+            self.look()
 
     def aside(self, *words: str) -> subprocess.CompletedProcess[str]:
         """docc, typed by somebody at another terminal: nothing of it is seen here."""
