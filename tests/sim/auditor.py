@@ -102,7 +102,7 @@ def shared(weights: dict[str, int]) -> dict[str, int]:
 
 @dataclass
 class Auditor:
-    """fell: when a revision lost its last traffic. warm: until when a former version must stay up."""
+    """rose, fell: when a revision got its first traffic and lost its last. warm: until when a former version must stay up."""
 
     ledger: Ledger = field(default_factory=Ledger)
     users: Users = field(default_factory=Users)
@@ -110,6 +110,7 @@ class Auditor:
     trial: set[str] = field(default_factory=set)
     epoch: int = 0
     writer: str = ""
+    rose: dict[str, float] = field(default_factory=dict)
     fell: dict[str, float] = field(default_factory=dict)
     warm: dict[str, float] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
@@ -170,6 +171,8 @@ class Auditor:
         if key == FRONT and (left := selected(before)) and left != selected(after) and world.ready(left):
             lost.add(left)  # its clients, too
         self.fell.update(dict.fromkeys(lost, world.now))
+        given = {n for n, w in weights.items() if w and not self.weights.get(n)} | (trial - self.trial)
+        self.rose.update(dict.fromkeys(given, world.now))
         before_it = percents(self.weights)
         for name, weight in percents(weights).items():
             if (

@@ -85,7 +85,8 @@ def _locked_out(process: Process, code: int, told: str, before: dict[str, int], 
     """A driver waits a minute for its login, and calls users safe only if they are where they were."""
     record = record_of(process.world)
     finished = record.get("by") == process.me and record.get("phase") in ("succeeded", "reverted")
-    if code not in (10, 11) or process.verb not in ("deploy", "resume") or finished or "stopped by" in told:
+    driven = code in (10, 11) and process.verb in ("deploy", "resume")
+    if not driven or finished or "stopped by" in told or "superseded" in told:  # that it has read before it was refused
         return
     waited = process.world.now - process.locked[0]
     require(waited >= LOGIN_SECONDS, f"{told}, {waited:.0f} s after its login was refused")
@@ -161,6 +162,8 @@ def promptly(world: World, audit: Auditor, verb: Verb) -> None:
     name = next((name for kind, name in world.objects if kind == "Deployment" and world.tag(name) == tag), "")
     dead, _ = world.weather.down.get(tag, (math.inf, 0.0))
     crashed, _ = world.weather.crashed.get(tag, (math.inf, ""))
+    if crashed < audit.rose.get(name, math.inf):
+        crashed = math.inf  # nobody had met it then
     for at, seconds in ((world.weather.failing.get(tag, math.inf), 5.0), (dead, 0.5), (crashed, 0.5)):
         late = audit.fell.get(name, 0.0) - at
         returnable = audit.stable is not None and world.ready(f"shop-v{audit.stable}") > 0

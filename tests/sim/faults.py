@@ -12,6 +12,7 @@ from docc.model.errors import Conflict, DoccError, LoginLost, Unreachable
 from docc.model.moves import Effect
 from tests.sim import verbs
 from tests.sim.hands import HANDS
+from tests.sim.ledger import read
 from tests.sim.stage import LATENCY, Act, Crash, Fault, Process, refusal
 from tests.sim.verbs import Verb, enter, want
 from tests.sim.world import Object, World
@@ -216,7 +217,7 @@ def _wiped(body: Object) -> None:
 def _newer(body: Object) -> None:
     note = body["metadata"].get("annotations") or {}
     if RECORD in note:
-        note[RECORD] = json.dumps({**json.loads(note[RECORD]), "v": 2})
+        note[RECORD] = json.dumps({**read(note[RECORD]), "v": 2})
 
 
 def _scaled_away(process: Process, effect: Effect, act: Act) -> str:
@@ -242,8 +243,7 @@ def _record(world: World) -> Object:
     for key in (("HTTPRoute", "shop"), ("Service", "shop")):
         text = (world.objects.get(key, {}).get("metadata", {}).get("annotations") or {}).get(RECORD)
         if text:
-            found: Object = json.loads(text)
-            return found
+            return read(text)
     return {}
 
 
