@@ -67,10 +67,12 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
         lost = front != stable and front is not None and world.ready(front) == 0 and world.ready(stable) > 0
         holder = world.objects.get(LEASE, {}).get("spec", {}).get("holderIdentity")
         lost = lost and holder in (None, "", process.me)  # else its driver sees to that
+        lost = lost and (verb.name, outcome.result) != ("abort", "unchanged")  # what others have done stands above that
         require(not lost or world.now - audit.laid < LOOK_SECONDS, f"{told}: the front Service leads to {front}")
     if code == 10:
         allowed = [shared(before), {f"shop-v{audit.stable}": 100}]
-        require(now in allowed or not now, f"{told}: users are at {now}, and were at {before}")
+        moved_by_others = verb.name == "wait" and audit.meddled
+        require(now in allowed or not now or moved_by_others, f"{told}: users are at {now}, and were at {before}")
         require(not trials(world.objects.get(ROUTE)), f"{told}: header users are elsewhere")
     theirs = audit.theirs is not None or audit.front_by == "somebody" or ROUTE not in world.objects
     require(not disputed or (audit.meddled and theirs), f"{told}, and nobody's hand is in it")

@@ -124,9 +124,10 @@ class Play:
         world = self.world
         if world.weather.ending:
             return
-        world.weather.away, world.now = 0.0, world.now + 10
-        world.weather.refused.clear()
+        world.now += 10
         world.happen()
+        world.weather.away = 0.0
+        world.weather.refused.clear()
         taken_back(world)
         world.now += 20
         for tag, (since, until) in list(world.weather.down.items()):
