@@ -203,6 +203,8 @@ class Auditor:
             require(after["spec"]["rules"][-1].get("filters") == kept, f"{actor} took somebody's filter away")
             note = before["metadata"].get("annotations", {}).get("example.com/owner")
             require(after["metadata"]["annotations"].get("example.com/owner") == note, "somebody's annotation is gone")
+        if kind == "Deployment" and before is None:
+            self.fell.pop(name, None)  # that was of pods which are gone
         if kind == "Deployment" and before is not None:
             now, then = (after or {}).get("spec", {}).get("replicas", 0), before["spec"]["replicas"]
             if after is None or now < min(then, SCALE):  # a manifest may ask for fewer, but never for less than that
