@@ -232,7 +232,9 @@ def _draining(view: View, record: Record) -> Move:
         return move
     drained = _drained(view, record, exposed)
     if view.now < drained:
-        return Move(wake_at=drained, waiting=f"v{record.candidate} drains")
+        going = sorted({*view.seen.routed.weights} - {record.stable, record.previous}) or [record.candidate or 0]
+        names = ", ".join(f"v{number}" for number in going)
+        return Move(wake_at=drained, waiting=f"{names} {'drains' if len(going) == 1 else 'drain'}")
     settled = record.becoming(following(record.phase, Signal.SETTLE), view.now, weight=0, exposed=None)
     weights = {r: w for r, w in view.seen.routed.weights.items() if r != record.candidate}
     facts = (LetGo(record.candidate),) if named and record.candidate is not None else ()

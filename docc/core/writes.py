@@ -44,15 +44,18 @@ def return_move(
     view: View, reason: str, *, signal: Signal = Signal.RETURN, request: str = "", verb: str | None = None
 ) -> Move:
     """All traffic to stable in one write. By another than the driver it raises the epoch, so the driver ends. verb: what
-    was typed, None to leave the record's."""
-    record = view.record
+    was typed, None to leave the record's. Whoever loses traffic by it, somebody else's hand may have given it, drains."""
+    record, routed = view.record, view.seen.routed
     mine = record.by == view.me
-    exposed: float | None = 0.0
+    exposed: float | None = None if view.weight > 0 else 0.0
     if record.exposed is not None:
         exposed = None if record.phase.at_rest else view.now - record.exposed
+    others = any(weight > 0 for number, weight in routed.weights.items() if number != record.stable)
+    drains = record.stable is not None and (others or bool(routed.above))
     back = record.becoming(
         following(record.phase, signal), view.now, epoch=record.epoch + (0 if mine else 1), by=view.me, weight=0,
         step=-1, reason=reason, request=request, verb=verb or record.verb,
+        exposed=view.now if drains and record.exposed is None else record.exposed,
     )  # fmt: skip
     return write(view, back, _all_on_stable(view), (Reverted(record.candidate or 0, record.stable, reason, exposed),))
 

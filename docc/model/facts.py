@@ -150,8 +150,8 @@ class FrontMoved:
 
 @dataclass(frozen=True, slots=True)
 class Reverted:
-    """All traffic is on stable again. exposed: seconds in which the candidate had traffic; None if it was parked
-    since, and nobody knows any more."""
+    """All traffic is on stable again. exposed: seconds in which the candidate had traffic; None if nobody
+    knows: it was parked since, or others' hands had given it some."""
 
     candidate: int
     stable: int | None

@@ -356,9 +356,8 @@ class Auditor:
                 if what in ("none", "nan")
             )
             require(not failing or silent, f"{name} grew to {weight} % while its condition fails")
-            doubts = [
-                since for since, until, what in world.weather.metrics if since <= world.now < until and what in DOUBTS
-            ]
+            answers = [(since, what) for since, until, what in world.weather.metrics if since <= world.now < until]
+            doubts = [since for since, what in answers[:1] if what in DOUBTS]
             ignored = "Errors" in record.get("excused", [])
             judged = ignored or all(world.now < since + 5 for since in doubts)
             require(judged, f"{name} grew to {weight} % while its condition fails or cannot be judged")

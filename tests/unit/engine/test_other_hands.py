@@ -10,11 +10,11 @@ import pytest
 
 from docc.core.observation import see
 from docc.model.errors import ExitCode
-from docc.model.facts import Edit, Meddled, Promoted, PutBack, Reverted, TakenBack, Weighted
+from docc.model.facts import Deleted, Edit, Meddled, Promoted, PutBack, Reverted, TakenBack, Weighted
 from docc.model.moves import Outcome
 from docc.model.record import Phase
 from tests.sim.stage import Process, Stage
-from tests.sim.verbs import CALM, GC, STRATEGY, Verb, deploy, enter, forced, want
+from tests.sim.verbs import ABORT, CALM, GC, STRATEGY, Verb, deploy, enter, forced, want
 from tests.sim.world import Key, World
 
 Object = dict[str, Any]
@@ -170,6 +170,24 @@ def test_who_takes_all_traffic_from_the_candidate_has_stopped_the_rollout() -> N
         assert outcome.exit_code is ExitCode.FAILED_SAFE
         assert outcome.reason == "kubectl-edit took v2's traffic and gave it to v1"
         assert story.live == {1: 100} and story.phase is Phase.REVERTED and story.told_at(Reverted) == near(15)
+
+
+@pytest.mark.parametrize(("given", "told"), [(3, None), (2, 0.0)])
+def test_whom_others_had_given_traffic_drains_when_that_is_taken_back(given: int, told: float | None) -> None:
+    """v3 before its time, or v2, which was parked and which the rollout of v3 knows nothing of."""
+    story = Rollout()
+    story.world.agenda.append((story.began + 15, lambda _: story.stage.stop(story.process, "SIGTERM")))
+    assert story.end().exit_code is ExitCode.TERMINATED
+    story.world.now += 30
+    story.process, story.began = story.enter(deploy(want(3, BY_TWENTY))), story.world.now
+    story.at(5, weights(v1=50, **{f"v{given}": 50}))
+    abort = enter(story.stage, ABORT, 8.0)
+    story.end()
+    trace = [(at, fact) for at, who, fact in story.world.trace if who == abort.name]
+    ((back, reverted),) = [(at, fact) for at, fact in trace if isinstance(fact, Reverted)]
+    gone = [at for at, fact in trace if isinstance(fact, Deleted) and fact.name == f"shop-v{given}"]
+    assert reverted.exposed == told and story.live == {1: 100}
+    assert gone and gone[0] >= back + BY_TWENTY["drain"]
 
 
 def test_force_conflicts_writes_docc_s_weights_again_at_once_each_time() -> None:
