@@ -51,7 +51,7 @@ def return_move(
     if record.exposed is not None:
         exposed = None if record.phase.at_rest else view.now - record.exposed
     others = any(weight > 0 for number, weight in routed.weights.items() if number != record.stable)
-    drains = record.stable is not None and (others or bool(routed.above))
+    drains = record.stable is not None and (others or bool(routed.above or view.front_edits))
     back = record.becoming(
         following(record.phase, signal), view.now, epoch=record.epoch + (0 if mine else 1), by=view.me, weight=0,
         step=-1, reason=reason, request=request, verb=verb or record.verb,
