@@ -47,7 +47,9 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
         )  # of a rollback: another's, typed later, that it may have finished itself, but not made
         led_elsewhere = verb.name == "rollback" and f"v{record.get('stable')} serves, by a later decision" in told
         led_elsewhere = led_elsewhere and audit.last[1] != process.name
-        overruled = outcome.result == "superseded" and (led_elsewhere or record.get("by") != process.me)
+        driven = world.objects.get(LEASE, {}).get("spec", {}).get("holderIdentity") not in (None, "", process.me)
+        taken_over = led_elsewhere or driven or record.get("by") != process.me
+        overruled = outcome.result == "superseded" and taken_over
         require(not moved or (code == 7 and overruled), f"{told}, and has touched production traffic")
     _refused(process, code, told)
     if world.now < process.locked[1] and not disputed:
@@ -68,8 +70,9 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
         lost = front != stable and front is not None and world.ready(front) == 0 and world.ready(stable) > 0
         holder = world.objects.get(LEASE, {}).get("spec", {}).get("holderIdentity")
         lost = lost and holder in (None, "", process.me)  # else its driver sees to that
-        # What others have done stands above the one, and who only waits sets nothing right.
+        # What others have done stands above the one; who only waits, or is overruled, sets nothing right.
         lost = lost and (verb.name, outcome.result) != ("abort", "unchanged") and verb.name != "wait"
+        lost = lost and outcome.result != "superseded"
         require(not lost or world.now - audit.laid < LOOK_SECONDS, f"{told}: the front Service leads to {front}")
     if code == 10:
         allowed = [shared(before), {f"shop-v{audit.stable}": 100}]
