@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
-from aiohttp import ClientSession, web
+from aiohttp import BasicAuth, ClientSession, web
 
 from docc.sandbox import discovery, refusals, scale, watch
 from docc.sandbox.bodies import SPOKEN, read_object, read_patch
@@ -28,7 +28,7 @@ _ANSWERED_WHOLE = ("Namespace", "Pod", "Service")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """token: what `Authorization: Bearer` must carry. audit: called with verb, resource, code, name and agent of each request.
+    """token: what `Authorization` must carry. audit: called with verb, resource, code, name and agent of each request.
     logs: a pod's log, (namespace, pod, container, previous, lines) -> text. proxies: "namespace/name:port" of a Service -> base
     URL behind it."""
 
@@ -60,7 +60,7 @@ async def _outermost(request: web.Request, handler: Any) -> web.StreamResponse:
     """Credentials, refusals as Status objects, the Date of every answer, the audit trail."""
     setting = request.app[SETTING]
     try:
-        if setting.token and request.headers.get("Authorization") != f"Bearer {setting.token}":
+        if setting.token and not _knows(request, setting.token):
             raise StoreError(401, "Unauthorized", "Unauthorized")
         response: web.StreamResponse = await handler(request)
     except StoreError as error:
@@ -74,6 +74,15 @@ async def _outermost(request: web.Request, handler: Any) -> web.StreamResponse:
         response.headers["Date"] = formatdate(usegmt=True)
     _audit(setting, request, response.status)
     return response
+
+
+def _knows(request: web.Request, token: str) -> bool:
+    """As a bearer, or as the password that a URL can carry: kubectl gives a server without TLS no other."""
+    given = request.headers.get("Authorization", "")
+    try:
+        return given == f"Bearer {token}" or BasicAuth.decode(given).password == token
+    except ValueError:
+        return False
 
 
 def _audit(setting: Setting, request: web.Request, code: int) -> None:

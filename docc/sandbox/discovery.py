@@ -16,6 +16,11 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 USER = "docc-sandbox"
+_SHORT = {
+    "pods": "po", "services": "svc", "deployments": "deploy", "configmaps": "cm", "namespaces": "ns", "events": "ev",
+    "gateways": "gtw",
+}  # fmt: skip
+"""What people type, as a real cluster's discovery tells their client."""
 
 
 def routes() -> list[web.RouteDef]:
@@ -59,7 +64,8 @@ async def _resources(request: web.Request) -> web.Response:
         if (kind.group, kind.version) != (group, version):
             continue
         known = {"namespaced": kind.namespaced, "kind": kind.kind}
-        found.append({"name": kind.plural, "singularName": kind.kind.lower(), **known, "verbs": VERBS})
+        short = {"shortNames": [_SHORT[kind.plural]]} if kind.plural in _SHORT else {}
+        found.append({"name": kind.plural, "singularName": kind.kind.lower(), **short, **known, "verbs": VERBS})
         if kind.has_status:
             found.append(
                 {"name": f"{kind.plural}/status", "singularName": "", **known, "verbs": ["get", "update", "patch"]}

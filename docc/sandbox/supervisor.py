@@ -115,7 +115,9 @@ async def _serve(app: web.Application) -> str:
 
 
 def _kubeconfig(folder: Path, server: str, token: str) -> Path:
-    path = folder / "kubeconfig"
+    """The token stands in the URL, too: kubectl sends a user's token to no server without TLS."""
+    path, scheme = folder / "kubeconfig", "http://"
+    server = f"{scheme}docc-sandbox:{token}@{server.removeprefix(scheme)}"
     chosen = {"cluster": "docc-sandbox", "user": "docc-sandbox", "namespace": "default"}
     config = {
         "apiVersion": "v1", "kind": "Config", "current-context": "docc-sandbox",

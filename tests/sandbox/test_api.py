@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from collections.abc import Iterator
@@ -333,10 +334,26 @@ def test_a_body_without_a_media_type_is_json_and_a_huge_one_is_refused(api: Api)
 
 
 def test_nobody_is_answered_without_the_token_and_every_answer_has_a_date(api: Api) -> None:
-    for header in ({"Authorization": "Bearer other"}, {"Authorization": TOKEN}, {"Authorization": ""}):
+    wrong = ("Bearer other", TOKEN, "", "Basic", "Basic !", basic("other"), basic(""))
+    for header in ({"Authorization": text} for text in wrong):
         status, headers, text = api.raw("GET", MAPS, headers=header)
         assert status == 401 and json.loads(text)["reason"] == "Unauthorized"
         assert parsedate_to_datetime(str(headers["Date"])).tzinfo is not None
+
+
+def basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"docc-sandbox:{password}".encode()).decode()
+
+
+def test_the_token_may_be_the_password_of_the_url_as_kubectl_needs_it_without_tls(api: Api) -> None:
+    status, _, text = api.raw("GET", MAPS, headers={"Authorization": basic(TOKEN)})
+    assert status == 200 and json.loads(text)["kind"] == "ConfigMapList"
+
+
+def test_discovery_tells_the_short_names_that_people_type(api: Api) -> None:
+    told = {path: api.good("GET", path)["resources"] for path in ("/api/v1", "/apis/apps/v1")}
+    short = {each["name"]: each["shortNames"] for found in told.values() for each in found if "shortNames" in each}
+    assert short["pods"] == ["po"] and short["services"] == ["svc"] and short["deployments"] == ["deploy"]
 
 
 def test_each_request_leaves_one_line_in_the_audit(api: Api) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 import os
 import signal
@@ -14,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -95,6 +98,12 @@ def test_nobody_gets_in_without_the_token(folder: Path) -> None:
     running = session.up(folder)
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{running.api}/api/v1/pods", timeout=5)
+    server = urlsplit(json.loads(Path(running.kubeconfig).read_text())["clusters"][0]["cluster"]["server"])
+    kubectl = http.client.HTTPConnection(str(server.hostname), server.port, timeout=5)
+    login = base64.b64encode(f"{server.username}:{server.password}".encode()).decode()
+    kubectl.request("GET", "/api/v1/pods", headers={"Authorization": f"Basic {login}"})
+    assert kubectl.getresponse().status == 200
+    kubectl.close()
 
 
 def test_up_twice_is_one_sandbox_also_at_the_same_time(folder: Path) -> None:
