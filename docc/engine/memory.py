@@ -23,8 +23,10 @@ class Memory:
 
     lost: tuple[Edit, ...] = ()
     _known: Record | None = None  # as last seen
-    _sent: Record | None = None  # as last sent, unless it was refused: it may have arrived though the answer did not
-    _answered: bool = False  # it has arrived
+    _sent: tuple[
+        Record, ...
+    ] = ()  # sent since, and not refused: each may have arrived, or will, though its answer did not
+    _answered: bool = False  # the last of them has arrived
     _dispute: Dispute | None = None
     _told: tuple[Edit, ...] = field(default=())
     _asked: tuple[Asked, ...] | None = None  # None: not looked yet
@@ -36,19 +38,19 @@ class Memory:
         """A write is on its way."""
         text = _record_in(app, effect)
         if text is not None:
-            self._sent, self._answered = Record.from_text(text), False
+            self._sent, self._answered = (*self._sent, Record.from_text(text)), False
 
     def arrived(self, app: str, effect: Effect) -> None:
         if _record_in(app, effect) is not None:  # what differs no more after it, nobody else has taken back
-            self._answered, self._told = True, ()
+            self._sent, self._answered, self._told = self._sent[-1:], True, ()
 
     def refused(self, app: str, effect: Effect) -> None:
         if _record_in(app, effect) is not None:
-            self._sent = None
+            self._sent = self._sent[:-1]
 
     def forget(self) -> None:
         """Others may have driven meanwhile: a record that is not there any more may be gone by right (docc delete)."""
-        self._known = self._sent = None
+        self._known, self._sent = None, ()
 
     def put_back(self, now: float) -> None:
         """docc has just written its own again."""
@@ -64,6 +66,8 @@ class Memory:
         """What was seen, with this driver's own record where the cluster's is gone or somebody else's words."""
         self.lost, live = (), seen.record
         if live is not None and (live.by != me or self._known is None or self._is_own(live)):
+            if live != self._known:  # what was sent before was guarded by another record, and comes too late
+                self._sent = ()
             self._known = live if live.by == me else None
             return seen
         if self._known is None or writer_of(seen.routed.record_text) not in ("", me) or _is_over(self._known, seen):
@@ -104,17 +108,17 @@ class Memory:
 
     def _own(self, known: Record, me: str, routed: Routed) -> Record:
         """The last that is certain; where an answer is missing, the traffic tells whether the write has arrived."""
-        sent = self._sent
-        if sent is None or sent.by != me:
-            return known
+        sent = [each for each in reversed(self._sent) if each.by == me]
+        if sent and self._answered:
+            return sent[0]
         serving = {revision: weight for revision, weight in routed.weights.items() if weight}
-        return sent if self._answered or sent.serving == serving != known.serving else known
+        return next((each for each in sent if each.serving == serving != known.serving), known)
 
     def _is_own(self, live: Record) -> bool:
         """`request` is how others speak to the driver; a higher epoch is docc's own doing, too."""
         if self._known is not None and live.epoch > self._known.epoch:
             return True
-        owns = [own for own in (self._known, self._sent) if own is not None]
+        owns = self._sent if self._known is None else (self._known, *self._sent)
         return any(replace(live, request=own.request, asked=own.asked) == own for own in owns)
 
 

@@ -294,6 +294,9 @@ FOUND: dict[str, Callable[[], play.Play]] = {
     "a trial whose record is lost has a moment to answer when the next rollout is parked at once": lambda: play.Play(
         "parked", SCENES["record of a trial gone: deploy"], {("write", 0): "SIGTERM"}, others=[(0.01, deploy(want(3)), {})]
     ),
+    "what was sent last is refused, and what was sent before it arrives": lambda: play.Play(
+        "late", SCENES["good canary"], {("write", 7): "written late", ("write", 8): "login lost 25 s"}
+    ),
     "the rule is gone in a first deploy": lambda: play.Play(
         "first", SCENES["mesh: first deploy"], {("write", 2): "docc's rule removed"}
     ),
