@@ -84,7 +84,8 @@ def give_up(view: View, verb: str, reason: str) -> Move:
     if (refused := dispute.out_of_reach(view)) is not None:
         return Move(outcome=refused)
     if view.weight > 0 and not view.can_return:
-        why = "stable has no ready endpoint; traffic stays where users are served"
+        nowhere = "there is no version to return to" if record.stable is None else "stable has no ready endpoint"
+        why = f"{nowhere}; traffic stays where users are served"
         return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, why))
     return return_move(view, reason, verb=verb)
 
@@ -247,6 +248,8 @@ def _stuck(view: View, record: Record) -> Move:
         return move
     if view.can_return:
         return return_move(view, record.reason, signal=Signal.FAIL)
+    if record.stable is None:
+        return Move(outcome=Outcome("stuck", ExitCode.FAILED_NOT_CLEAN, record.reason))
     limit = record.since + (view.plan.limits.progress if view.plan else 60.0)
     if view.now < limit:
         return Move(wake_at=limit, waiting=f"v{record.stable} has no ready endpoint to return to")

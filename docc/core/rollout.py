@@ -69,8 +69,10 @@ def _evidence(view: View) -> str:
     if stopped := dispute.stopped_by_hand(view):
         return stopped
     idle = view.weight == 0 and not view.seen.routed.above
-    if idle and candidate.trouble is not None and candidate.trouble.fatal:
+    if (idle or record.stable is None) and candidate.trouble is not None and candidate.trouble.fatal:
         return candidate.trouble.why
+    if record.stable is None:  # whoever it serves (its record was lost) can be sent to nobody else
+        return ""
     # What fails after its users left it (who took over wants no trial) speaks against it all the same.
     if idle and (record.exposed is None or record.phase is Phase.PREPARING):
         return ""

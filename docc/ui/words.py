@@ -214,8 +214,10 @@ def _without_stable(fact: facts.StableLost | facts.StableSilent) -> Line:
 
 
 def _stable_lost(fact: facts.StableLost) -> str:
-    stable = "stable" if fact.stable is None else f"v{fact.stable}"
-    return f"{fact.reason.rstrip('. ')}. {stable} has no ready endpoint to return to, so traffic stays where it is"
+    nowhere = (
+        f"v{fact.stable} has no ready endpoint to return to" if fact.stable else "There is no version to return to"
+    )
+    return f"{fact.reason.rstrip('. ')}. {nowhere}, so traffic stays where it is"
 
 
 def serves(stable: int | None) -> str:

@@ -185,6 +185,8 @@ def at_rest(world: World, audit: Auditor, excused: set[str]) -> None:
     if not record:
         return
     stable = record.get("stable")
+    if record["phase"] == "stuck" and stable is None:  # dead is what alone could serve, and its record was lost
+        return
     require(record["phase"] in ("succeeded", "reverted", "parked"), f"at rest in phase {record['phase']}")
     if stable is not None:
         name = f"shop-v{stable}"

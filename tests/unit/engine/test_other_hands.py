@@ -10,12 +10,12 @@ import pytest
 
 from docc.core.observation import see
 from docc.model.errors import ExitCode
-from docc.model.facts import Deleted, Edit, Meddled, Promoted, PutBack, Reverted, TakenBack, Weighted
+from docc.model.facts import Deleted, Edit, Meddled, Promoted, PutBack, Reverted, TakenBack, Waiting, Weighted
 from docc.model.moves import Outcome
 from docc.model.record import Phase
 from tests.sim.stage import Process, Stage
 from tests.sim.verbs import ABORT, CALM, GC, STRATEGY, Verb, deploy, enter, forced, want
-from tests.sim.world import Key, World
+from tests.sim.world import FOREVER, Key, World
 
 Object = dict[str, Any]
 Change = Callable[[Object], None]
@@ -83,6 +83,9 @@ class Rollout:
         """By this command, with seconds from its beginning."""
         mine = [(at - self.began, what) for at, who, what in self.world.trace if who == self.process.name]
         return [(at, what) for at, what in mine if isinstance(what, kinds)]
+
+    def waited(self) -> list[str]:
+        return [fact.why for fact in self.facts(Waiting)]
 
     def told_at(self, kind: type) -> float:
         return self.told(kind)[0][0]
@@ -215,6 +218,20 @@ def test_force_conflicts_does_not_chase_a_tool_that_writes_all_the_time() -> Non
     outcome = story.end()
     assert outcome.exit_code is ExitCode.FAILED_NOT_CLEAN and "robot" in outcome.reason
     assert len(story.facts(PutBack)) <= (NO_DATA_SECONDS / 5) + 1
+
+
+@pytest.mark.parametrize(("dead_seconds", "code"), [(20, ExitCode.DONE), (FOREVER, ExitCode.FAILED_NOT_CLEAN)])
+def test_the_only_version_whose_record_is_lost_has_its_time_to_come_up(dead_seconds: float, code: ExitCode) -> None:
+    story = Rollout()
+    story.end()
+    story.world.edit(ROUTE, forget)
+    story.world.now += 700
+    story.world.weather.down[2] = (story.world.now, story.world.now + dead_seconds)
+    began, outcome = story.world.now, story.then(V2)
+    took = story.world.now - began
+    assert outcome.exit_code is code and story.live == {2: 100} and not any("None" in told for told in story.waited())
+    if code is not ExitCode.DONE:
+        assert "pods ready" in outcome.reason and took == near(BY_TWENTY["progress_deadline"])
 
 
 @pytest.mark.parametrize("change", [forget, garble, rewrite(weight=77), rewrite(phase="baking", step=3)])
