@@ -23,9 +23,7 @@ class Memory:
 
     lost: tuple[Edit, ...] = ()
     _known: Record | None = None  # as last seen
-    _sent: tuple[
-        Record, ...
-    ] = ()  # sent since, and not refused: each may have arrived, or will, though its answer did not
+    _sent: tuple[Record, ...] = ()  # since, and not refused: each may have arrived, or will, though its answer did not
     _answered: bool = False  # the last of them has arrived
     _dispute: Dispute | None = None
     _told: tuple[Edit, ...] = field(default=())
