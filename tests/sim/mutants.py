@@ -264,7 +264,7 @@ MUTANTS: dict[str, tuple[Edit, ...]] = {
         Edit("docc.core.dispute", '(PutBack(view.edits, "its weights"),)', "()"),
     ),
     "the memory is believed though somebody else had the lock": (
-        Edit("docc.engine.memory", "        self._known = self._sent = None\n", "        return\n"),
+        Edit("docc.engine.memory", "        self._known, self._sent = None, ()\n", "        return\n"),
     ),
     "a record that was refused is believed": (
         Edit(
