@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from docc.sandbox import accounts, session
 from tests.sandbox.door import BEFORE, UNANSWERED, Door, Trap
@@ -191,7 +192,8 @@ def _kill(running: Sequence[subprocess.Popen[Any]]) -> None:
 def in_sandbox(world: session.Session, folder: Path) -> tuple[Callable[[], Door], Make]:
     def make(door: Door, name: str) -> Subject:
         kubeconfig = folder / f"{name}.kubeconfig"
-        kubeconfig.write_text(Path(world.kubeconfig).read_text().replace(world.api, door.url))
+        there, here = (urlsplit(url).netloc for url in (world.api, door.url))
+        kubeconfig.write_text(Path(world.kubeconfig).read_text().replace(there, here))
         return Sandboxed(replace(world, kubeconfig=str(kubeconfig)), folder, name)
 
     return lambda: Door(world.api), make

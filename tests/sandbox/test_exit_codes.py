@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -58,7 +59,8 @@ def credentials(app: App) -> Ended:
 
 
 def unusable(app: App) -> Ended:
-    return with_kubeconfig(app, Path(app.world.kubeconfig).read_text().replace(app.world.api, "http://127.0.0.1:9"))
+    server = urlsplit(app.world.api).netloc
+    return with_kubeconfig(app, Path(app.world.kubeconfig).read_text().replace(server, "127.0.0.1:9"))
 
 
 def with_kubeconfig(app: App, text: str) -> Ended:
