@@ -155,11 +155,15 @@ def _is_due(view: View) -> bool:
     return put_back is None or view.now >= put_back + PUT_BACK_SECONDS
 
 
+def _share(view: View) -> int:
+    """Percent of traffic that the record gives to the candidate."""
+    return view.record.serving.get(view.record.candidate or 0, 0)
+
+
 def _wins(view: View) -> bool:
     """docc's weights, over anybody's; but what others have taken from the candidate it does not get while nobody can tell how
     it does."""
-    share, routed = view.record.serving.get(view.record.candidate or 0, 0), view.seen.routed
-    taken = share > view.weight or (bool(view.above) and not routed.above)
+    taken = _share(view) > view.weight or (bool(view.above) and not view.seen.routed.above)
     return view.forced and not (view.record.phase.running and taken and view.erring() is not None)
 
 
@@ -171,10 +175,7 @@ def _written_again(view: View) -> Move | None:
     record, harm = view.record, harmful(view)
     if not harm and not (_wins(view) and view.edits):
         return None
-    share, scale = (
-        record.serving.get(record.candidate or 0, 0),
-        view.plan.scale if view.plan else view.candidate.replicas,
-    )
+    share, scale = _share(view), view.plan.scale if view.plan else view.candidate.replicas
     if share and view.candidate.ready < pods_needed(scale, share):
         why = f"{in_words(view.edits)}; v{record.candidate} could not carry its {share} % again"
         return fail_move(view, why) if harm else None

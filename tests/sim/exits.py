@@ -47,8 +47,7 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
         )  # of a rollback: another's, typed later, that it may have finished itself, but not made
         led_elsewhere = verb.name == "rollback" and f"v{record.get('stable')} serves, by a later decision" in told
         led_elsewhere = led_elsewhere and audit.last[1] != process.name
-        driven = world.objects.get(LEASE, {}).get("spec", {}).get("holderIdentity") not in (None, "", process.me)
-        taken_over = led_elsewhere or driven or record.get("by") != process.me
+        taken_over = led_elsewhere or _driven_by_others(world, process.me) or record.get("by") != process.me
         overruled = outcome.result == "superseded" and taken_over
         require(not moved or (code == 7 and overruled), f"{told}, and has touched production traffic")
     _refused(process, code, told)
@@ -68,11 +67,10 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
     if code in (0, 10) or disputed:
         front, stable = selected(world.objects.get(FRONT)), f"shop-v{record.get('stable')}"
         lost = front != stable and front is not None and world.ready(front) == 0 and world.ready(stable) > 0
-        holder = world.objects.get(LEASE, {}).get("spec", {}).get("holderIdentity")
-        lost = lost and holder in (None, "", process.me)  # else its driver sees to that
+        lost = lost and not _driven_by_others(world, process.me)
         # What others have done stands above the one; who only waits, or is overruled, sets nothing right.
-        lost = lost and (verb.name, outcome.result) != ("abort", "unchanged") and verb.name != "wait"
-        lost = lost and outcome.result != "superseded"
+        idle = (verb.name, outcome.result) == ("abort", "unchanged") or verb.name == "wait"
+        lost = lost and not idle and outcome.result != "superseded"
         require(not lost or world.now - audit.laid < LOOK_SECONDS, f"{told}: the front Service leads to {front}")
     if code == 10:
         allowed = [shared(before), {f"shop-v{audit.stable}": 100}]
@@ -86,6 +84,11 @@ def ended(world: World, audit: Auditor, process: Process, before: dict[str, int]
         require(not clean or now == shared(before), f"{told}, and all is clean: {now}")
     if code in (130, 143):
         require(f"shop-v{record.get('candidate')}" not in now or record.get("by") != process.me, f"{told} at {now}")
+
+
+def _driven_by_others(world: World, me: str) -> bool:
+    """Somebody else has the Lease, and sees to what is left."""
+    return world.objects.get(LEASE, {}).get("spec", {}).get("holderIdentity") not in (None, "", me)
 
 
 def _locked_out(process: Process, code: int, told: str, before: dict[str, int], *, now: dict[str, int]) -> None:
@@ -136,8 +139,8 @@ def _done(world: World, verb: Verb, result: str, told: str, me: str) -> None:
         stable = record.get("stable")
         require(now == ({f"shop-v{stable}": 100} if stable else {}), f"{told} at {now}")
         require(verb.to in (None, record.get("stable")), f"{told}: v{record.get('stable')} serves")
-    if world.objects.get(LEASE, {}).get("spec", {}).get("holderIdentity") not in (None, "", me):
-        return  # somebody has begun anew meanwhile
+    if _driven_by_others(world, me):  # somebody has begun anew meanwhile
+        return
     if result == "deleted":
         left = [key for key in world.objects if key[0] in ("HTTPRoute", "Deployment", "Service", "ConfigMap", "Lease")]
         require(left == [("Service", "other")], f"{told}, and there are {left}")
